@@ -1,0 +1,63 @@
+# kalends from a fresh Debian machine with Rust: `make run` starts it, `make test` proves it.
+# What is fetched and built lies in $(KALENDS_CACHE), not here. CONTRIBUTING.md says when to use which target.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+export KALENDS_CACHE ?= $(HOME)/.cache/kalends
+export CARGO_TARGET_DIR ?= $(KALENDS_CACHE)/target
+export CARGO_TERM_COLOR ?= auto
+
+install := tests/tools/install.sh
+debug := $(CARGO_TARGET_DIR)/debug/kalends
+nextest := $(shell command -v cargo-nextest)
+
+.PHONY: help run check test clients bless soak bench docs
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+run: ## install what is missing, build, and start a server with a database of its own
+	@$(install) run
+	@cargo build --release --locked
+	@exec $(CARGO_TARGET_DIR)/release/kalends up $(ARGS)
+
+check: ## formatting, lints and the licences of dependencies
+	@cargo fmt --check
+	@cargo clippy --locked --all-targets -- -D warnings
+	@python3 tests/tools/deny.py
+	@if command -v cargo-deny > /dev/null; then cargo deny check bans licenses sources; fi # advisories: by hand, they need a network
+
+test: ## everything that must be green before a commit: check, the tests, the small clients
+	@$(install) test
+	@$(MAKE) --no-print-directory check
+ifdef nextest
+	@cargo nextest run --locked --no-fail-fast
+	@cargo test --locked --doc --quiet
+else
+	@cargo test --locked --no-fail-fast
+endif
+	@cargo build --locked --quiet
+	@KALENDS=$(debug) tests/clients/run.sh
+
+clients: ## Thunderbird and Evolution, as a person would use them (drivers in ../shared/rig)
+	@$(install) desktop
+	@cargo build --locked --quiet
+	@KALENDS=$(debug) tests/clients/run.sh desktop
+
+bless: ## rewrite the expected answers of tests/wire; read the difference before committing it
+	@$(install) test
+	@KALENDS_BLESS=1 cargo test --locked --test wire
+
+soak: ## the long tests, which `make test` leaves out: consistency under load, kill -9
+	@$(install) test
+	@cargo test --locked --release -- --ignored --test-threads=1
+
+bench: ## the micro-benchmarks, then side by side with other servers (../shared/bench)
+	@$(install) test
+	@cargo bench --locked
+	@benches/side_by_side.sh
+
+docs: ## print docs/settings.md and docs/compliance.md from the tables in the code
+	@cargo build --locked --quiet
+	@$(debug) list settings > docs/settings.md
+	@$(debug) list > docs/compliance.md

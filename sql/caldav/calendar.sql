@@ -1,0 +1,58 @@
+-- Homes and the collections in them, as one home sees them.
+
+--: home
+SELECT s.key, s.revision + (SELECT coalesce(sum(c.revision), 0)::bigint FROM calendar c WHERE c.home_id = $1) AS revision
+FROM home_state s
+WHERE s.home_id = $1;
+
+--: all
+SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified
+FROM bind b
+JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
+WHERE b.home_id = $1 AND b.owner_home_id = $1 AND c.home_id = $1
+ORDER BY b.name;
+
+--: by_name
+SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified
+FROM bind b
+JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
+WHERE b.home_id = $1 AND b.name = $2 AND b.owner_home_id = $1 AND c.home_id = $1;
+
+--: lock
+-- Held to the end of the transaction: one writer at a time, and its revision is seen only when all before it are.
+SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified
+FROM bind b
+JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
+WHERE b.home_id = $1 AND b.name = $2 AND b.owner_home_id = $1 AND c.home_id = $1
+FOR NO KEY UPDATE OF c;
+
+--: count
+SELECT count(*) FROM calendar WHERE home_id = $1 AND kind = 0;
+
+--: create
+WITH made AS (
+    INSERT INTO calendar (home_id, components) VALUES ($1, $3) RETURNING home_id, id
+), counted AS (
+    UPDATE home_state SET revision = revision + 1 WHERE home_id = $1
+)
+INSERT INTO bind (home_id, name, owner_home_id, calendar_id)
+SELECT home_id, $2, home_id, id FROM made
+RETURNING calendar_id;
+
+--: delete
+-- The home's revision takes over what the calendar's counted, so that it never comes to an old value again.
+WITH gone AS (
+    DELETE FROM calendar WHERE home_id = $1 AND id = $2 RETURNING revision
+), unbound AS (
+    DELETE FROM bind WHERE home_id = $1 AND owner_home_id = $1 AND calendar_id = $2
+), stripped AS (
+    DELETE FROM property WHERE home_id = $1 AND calendar_id = $2
+)
+UPDATE home_state SET revision = home_state.revision + gone.revision + 1 FROM gone WHERE home_id = $1;
+
+--: touch
+-- Something other than its members changed.
+UPDATE calendar SET revision = revision + 1, modified = now() WHERE home_id = $1 AND id = $2;
+
+--: touch_home
+UPDATE home_state SET revision = revision + 1 WHERE home_id = $1;

@@ -1,0 +1,116 @@
+-- The calendar objects: one row an .ics resource.
+
+--: all
+SELECT id, name, uid, component, etag, revision, size, created, modified
+FROM object
+WHERE home_id = $1 AND calendar_id = $2;
+
+--: all_with_body
+SELECT id, name, uid, component, etag, revision, size, created, modified, body
+FROM object
+WHERE home_id = $1 AND calendar_id = $2;
+
+--: by_name
+SELECT id, name, uid, component, etag, revision, size, created, modified
+FROM object
+WHERE home_id = $1 AND calendar_id = $2 AND name = $3;
+
+--: by_name_with_body
+SELECT id, name, uid, component, etag, revision, size, created, modified, body
+FROM object
+WHERE home_id = $1 AND calendar_id = $2 AND name = $3;
+
+--: by_path_with_body
+SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.body
+FROM bind b
+JOIN object o ON o.home_id = b.home_id AND o.calendar_id = b.calendar_id
+WHERE b.home_id = $1 AND b.name = $2 AND b.owner_home_id = $1 AND o.home_id = $1 AND o.name = $3;
+
+--: by_names
+SELECT id, name, uid, component, etag, revision, size, created, modified
+FROM object
+WHERE home_id = $1 AND calendar_id = $2 AND name = ANY ($3::text[]);
+
+--: by_names_with_body
+SELECT id, name, uid, component, etag, revision, size, created, modified, body
+FROM object
+WHERE home_id = $1 AND calendar_id = $2 AND name = ANY ($3::text[]);
+
+--: before_put
+-- What a PUT must know: the object of that name, and the name of another one with the same UID.
+SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.times, twin.name AS twin
+FROM (SELECT 1) AS always
+LEFT JOIN object o ON o.home_id = $1 AND o.calendar_id = $2 AND o.name = $3
+LEFT JOIN object twin ON twin.home_id = $1 AND twin.calendar_id = $2 AND twin.uid = $4 AND twin.name <> $3;
+
+--: count
+SELECT count(*) FROM object WHERE home_id = $1 AND calendar_id = $2;
+
+--: put
+-- The object, its revision, and its rows in the index where $10 says that its times changed.
+WITH seen AS (
+    UPDATE calendar SET revision = revision + 1, modified = now() WHERE home_id = $1 AND id = $2 RETURNING revision
+), dug_up AS (
+    DELETE FROM tombstone WHERE home_id = $1 AND calendar_id = $2 AND name = $3
+), kept AS (
+    INSERT INTO object (home_id, calendar_id, name, uid, component, etag, revision, size, times, tail, body)
+    SELECT $1, $2, $3, $4, $5, $6, seen.revision, octet_length($7), $8, $9, $7 FROM seen
+    ON CONFLICT ON CONSTRAINT object_name DO UPDATE
+    SET uid = excluded.uid, component = excluded.component, etag = excluded.etag, revision = excluded.revision,
+        size = excluded.size, times = excluded.times, tail = excluded.tail, body = excluded.body, modified = now()
+    RETURNING id
+), cleared AS (
+    DELETE FROM instance WHERE home_id = $1 AND object_id = $11 AND $10
+)
+INSERT INTO instance (home_id, calendar_id, object_id, starts, ends, floating, busy)
+SELECT $1, $2, kept.id, given.*
+FROM kept, unnest($12::bigint[], $13::bigint[], $14::boolean[], $15::smallint[]) AS given (starts, ends, floating, busy)
+WHERE $10;
+
+--: delete
+WITH seen AS (
+    UPDATE calendar SET revision = revision + 1, modified = now() WHERE home_id = $1 AND id = $2 RETURNING revision
+), gone AS (
+    DELETE FROM object WHERE home_id = $1 AND id = $3 RETURNING name
+), stripped AS (
+    DELETE FROM property WHERE home_id = $1 AND calendar_id = $2 AND object_id = $3
+)
+INSERT INTO tombstone (home_id, calendar_id, name, revision)
+SELECT $1, $2, gone.name, seen.revision FROM seen, gone
+ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();
+
+--: between
+-- What happens in a window: $3 to $4 in seconds, $5 to $6 for what is floating; null is without end. An object whose
+-- recurrence goes on beyond its rows comes along as a candidate, marked by its tail and with its body; the others have
+-- theirs if $8.
+WITH hit AS (
+    SELECT object_id FROM instance
+    WHERE home_id = $1 AND calendar_id = $2 AND NOT floating AND NOT lasting
+      AND starts >= $3 - 1209600 AND starts < $4 AND (ends > $3 OR (ends = starts AND starts >= $3))
+    UNION
+    SELECT object_id FROM instance
+    WHERE home_id = $1 AND calendar_id = $2 AND floating AND NOT lasting
+      AND starts >= $5 - 1209600 AND starts < $6 AND (ends > $5 OR (ends = starts AND starts >= $5))
+    UNION
+    SELECT object_id FROM instance
+    WHERE home_id = $1 AND calendar_id = $2 AND NOT floating AND lasting AND starts < $4 AND ends > $3
+    UNION
+    SELECT object_id FROM instance
+    WHERE home_id = $1 AND calendar_id = $2 AND floating AND lasting AND starts < $6 AND ends > $5
+    UNION
+    SELECT id FROM object
+    WHERE home_id = $1 AND calendar_id = $2 AND tail IS NOT NULL AND tail < greatest($4, $6)
+)
+SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.tail,
+       CASE WHEN $8 OR o.tail IS NOT NULL THEN o.body END AS body
+FROM hit
+JOIN object o ON o.home_id = $1 AND o.id = hit.object_id
+WHERE o.component = ANY ($7::smallint[]);
+
+--: matching
+-- Objects of these kinds, without regard to time; $4 is part of the UID, where a query asks for that; bodies if $5.
+SELECT id, name, uid, component, etag, revision, size, created, modified, NULL::bigint AS tail,
+       CASE WHEN $5 THEN body END AS body
+FROM object
+WHERE home_id = $1 AND calendar_id = $2 AND component = ANY ($3::smallint[])
+  AND ($4::text IS NULL OR strpos(lower(uid), lower($4)) > 0);

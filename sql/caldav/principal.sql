@@ -1,0 +1,46 @@
+-- Who there is.
+
+--: by_name
+SELECT id, name, subject, display_name, email, groups FROM principal WHERE name = $1;
+
+--: by_subject
+SELECT id, name, subject, display_name, email, groups FROM principal WHERE subject = $1;
+
+--: create
+-- The principal and all that is in a new home, or nothing where the name is taken: whoever comes second waits for the first.
+WITH who AS (
+    INSERT INTO principal (name, subject, display_name, email, groups)
+    VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT DO NOTHING
+    RETURNING id
+), house AS (
+    INSERT INTO home (home_id) SELECT id FROM who RETURNING home_id
+), fresh AS MATERIALIZED (
+    SELECT home_id, nextval(pg_get_serial_sequence('calendar', 'id')) AS id, given.*
+    FROM house, unnest($6::text[], $7::smallint[], $8::smallint[], $9::text[]) AS given (name, kind, components, label)
+), made AS (
+    INSERT INTO calendar (home_id, id, kind, components) SELECT home_id, id, kind, components FROM fresh
+), bound AS (
+    INSERT INTO bind (home_id, name, owner_home_id, calendar_id) SELECT home_id, name, home_id, id FROM fresh
+), labelled AS (
+    INSERT INTO property (home_id, calendar_id, namespace, local, value)
+    SELECT home_id, id, 'DAV:', 'displayname', label FROM fresh WHERE label IS NOT NULL
+)
+INSERT INTO home_state (home_id, default_event, default_task)
+SELECT home_id, (SELECT id FROM fresh WHERE name = $10), (SELECT id FROM fresh WHERE name = $11) FROM house
+RETURNING home_id;
+
+--: refresh
+-- What the proxy tells of a person now; what it does not tell stays.
+UPDATE principal
+SET subject = coalesce($2, subject), display_name = coalesce($3, display_name), email = coalesce($4, email),
+    groups = coalesce($5, groups)
+WHERE id = $1
+RETURNING id, name, subject, display_name, email, groups;
+
+--: rename
+UPDATE principal SET name = $2 WHERE id = $1;
+
+--: vacate
+-- Frees the name of somebody who is called otherwise now, or not at all; no user name has a slash.
+UPDATE principal SET name = name || '/' || id WHERE name = $1 AND subject IS DISTINCT FROM $2;

@@ -1,0 +1,209 @@
+//! The composition root: settings, database, service, listeners, and the way down again.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context, Result, bail};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+use crate::{
+    caldav::service::CalDav,
+    cluster::Cluster,
+    config::{Listen, Settings},
+    db::{
+        Pool,
+        migrate::{self as migrations, CALDAV},
+    },
+    front::{self, Drained, Front, Listener, Monitor},
+    observe::{self, Logs, health::Health, metrics::Exporter},
+};
+
+/// `kalends up`: a private PostgreSQL, and the service over it.
+pub fn up(file: Option<&Path>) -> Result<()> {
+    run(async {
+        let mut settings = Settings::load(file)?;
+        let logs = observe::init(&settings.log);
+        if !settings.database.url.reveal().is_empty() {
+            bail!(
+                "database.url is set: `kalends serve` uses it; `kalends up` brings a PostgreSQL of its own"
+            );
+        }
+        let cluster = Cluster::start(&settings.cluster, |line| eprintln!("{line}")).await?;
+        settings.database.url = cluster.url().to_owned().into();
+        let served = service(settings, file, &logs).await;
+        cluster.stop().await;
+        served
+    })
+}
+
+/// `kalends serve`: the service over the database of the settings.
+pub fn serve(file: Option<&Path>) -> Result<()> {
+    run(async {
+        let settings = Settings::load(file)?;
+        let logs = observe::init(&settings.log);
+        service(settings, file, &logs).await
+    })
+}
+
+/// `kalends migrate`: brings the database up to date.
+pub fn migrate(file: Option<&Path>) -> Result<()> {
+    run(async {
+        let settings = Settings::load(file)?;
+        let applied = migrations::migrate(&Pool::new(&settings.database)?, CALDAV).await?;
+        for step in &applied {
+            println!("applied {}", step.name);
+        }
+        if applied.is_empty() {
+            println!("nothing to do");
+        }
+        Ok(())
+    })
+}
+
+/// `kalends check`: what is wrong, and what to do about it.
+pub fn check(file: Option<&Path>) -> Result<()> {
+    run(async {
+        let settings = Settings::load(file)?;
+        println!("The settings are sound.");
+        for warning in settings.warnings() {
+            println!("Mind: {warning}");
+        }
+        if settings.database.url.reveal().is_empty() {
+            println!("database.url is empty: `kalends up` will start a PostgreSQL of its own.");
+            return Ok(());
+        }
+        let pool = Pool::new(&settings.database)?;
+        pool.ping().await.context("the database cannot be reached")?;
+        let status = migrations::status(&pool, CALDAV).await?;
+        match status.pending.len() {
+            0 => println!("The database is up to date: {} migrations.", status.applied.len()),
+            more => {
+                bail!("the database needs {more} migrations: run `kalends migrate` with the same settings")
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A service that listens, until it is told to stop.
+pub struct Running {
+    /// Its sockets, in the order of `server.listen`.
+    pub addresses: Vec<std::net::SocketAddr>,
+    front: Arc<Front>,
+    stop: watch::Sender<bool>,
+    served: tokio::task::JoinHandle<Drained>,
+}
+
+impl Running {
+    /// Migrates the database, opens the sockets and serves.
+    pub async fn start(settings: Settings) -> Result<Self> {
+        let pool = Pool::new(&settings.database)?;
+        migrations::migrate(&pool, CALDAV).await.context("the database could not be brought up to date")?;
+        let settings = Arc::new(settings);
+        let front = Arc::new(Front::new(&settings)?);
+        let listeners = front::open(&settings)?;
+        let addresses = listeners.iter().filter_map(Listener::address).collect();
+        let (stop, stopping) = watch::channel(false);
+        if let Some(listen) = &settings.monitor.listen {
+            watch_over(listen, &settings, &pool, stopping.clone())?;
+        }
+        let service = Arc::new(CalDav::new(settings, pool));
+        let served = tokio::spawn(front::serve(listeners, service, Arc::clone(&front), stopped(stopping)));
+        Ok(Self { addresses, front, stop, served })
+    }
+
+    /// Lets requests in flight finish, and ends.
+    pub async fn stop(self) -> Result<Drained> {
+        self.stop.send_replace(true);
+        Ok(self.served.await?)
+    }
+}
+
+fn watch_over(
+    listen: &Listen,
+    settings: &Settings,
+    pool: &Pool,
+    stopping: watch::Receiver<bool>,
+) -> Result<()> {
+    let listener = Listener::open(listen, settings)?;
+    let front = Arc::new(Front::quiet(settings)?);
+    let pool = pool.clone();
+    let health = Arc::new(Health::new(move || {
+        let pool = pool.clone();
+        async move { pool.ping().await.map_err(|error| error.to_string()) }
+    }));
+    let (exporter, draining) = (Exporter::install(), Arc::clone(&health));
+    let ended = async move {
+        stopped(stopping).await;
+        draining.drain();
+    };
+    tokio::spawn(front::monitor(listener, Monitor { health, exporter }, front, ended));
+    Ok(())
+}
+
+async fn stopped(mut stopping: watch::Receiver<bool>) {
+    // An error means that the sender is gone, and with it whoever could say stop.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
+async fn service(settings: Settings, file: Option<&Path>, logs: &Logs) -> Result<()> {
+    for warning in settings.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let (mut ends, mut interrupts) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut hangups = signal(SignalKind::hangup())?;
+    let welcome = welcome(&settings);
+    let running = Running::start(settings).await?;
+    eprintln!("{welcome}");
+    loop {
+        tokio::select! {
+            _ = ends.recv() => break,
+            _ = interrupts.recv() => break,
+            _ = hangups.recv() => reload(file, &running.front, logs),
+        }
+    }
+    tracing::info!("stopping: requests in flight may finish");
+    let drained = running.stop().await?;
+    tracing::info!(cut = drained.cut, "stopped");
+    Ok(())
+}
+
+/// SIGHUP: the rules of identity, the times and sizes, and the level of the log are read again; the rest needs a restart.
+fn reload(file: Option<&Path>, front: &Front, logs: &Logs) {
+    let read = Settings::load(file).map_err(|error| error.to_string());
+    let taken = read.and_then(|settings| {
+        front.reload(&settings).map_err(|fault| fault.to_string())?;
+        logs.set_level(settings.log.level);
+        Ok(())
+    });
+    match taken {
+        Ok(()) => tracing::info!("settings were read again"),
+        Err(error) => tracing::error!(%error, "the settings stay as they were"),
+    }
+}
+
+/// What a person is told who has just started it.
+fn welcome(settings: &Settings) -> String {
+    let base = &settings.server.base_paths[0];
+    let public = settings.server.public_url.as_ref().map(|url| format!("{url}{base}"));
+    let place = settings.server.listen.iter().map(|listen| match listen {
+        Listen::Tcp(address) => format!("http://{address}{base}"),
+        other => other.to_string(),
+    });
+    let listening = format!("kalends is listening on {}.", place.collect::<Vec<_>>().join(", "));
+    let header = settings.identity.header.name().unwrap_or(settings.identity.header.usual());
+    match public {
+        Some(public) => format!("{listening}\nGive calendar clients this address: {public}"),
+        None => format!(
+            "{listening}\nGive calendar clients the address of the proxy in front of it, with the path {base}; the proxy \
+             names the user in the header {header}.\nTo try it without a proxy:\n  curl -X PROPFIND -H '{header}: you' \
+             -H 'Depth: 0' http://127.0.0.1:8008{base}"
+        ),
+    }
+}
+
+fn run(work: impl Future<Output = Result<()>>) -> Result<()> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}

@@ -1,0 +1,93 @@
+//! Making calendars: MKCALENDAR (RFC 4791 §5.3.1) and extended MKCOL (RFC 5689 §3).
+
+use std::sync::Arc;
+
+use crate::{
+    dav::{
+        Cx, Error, Given, Refusal, Result, Target, access,
+        condition::{MAX_CALENDARS, RESOURCE_MUST_BE_NULL, VALID_RESOURCETYPE},
+        facts, mkcol as collection,
+        proppatch::{Moment, Order, carry_out, orders},
+    },
+    db::Tx,
+    front::Response,
+    model::{Component, Components, Kind, Privilege},
+    store::{self, Subject},
+    xml::{Element, Name},
+};
+
+use super::props::components_of;
+
+/// Makes a calendar, with the properties that the body sets.
+pub async fn mkcalendar(cx: Arc<Cx>, given: Given) -> Result<Response> {
+    let root = given.xml;
+    if root.as_ref().is_some_and(|root| !root.is(Name::cal("mkcalendar"))) {
+        return Err(Refusal::bad_request("the body of a MKCALENDAR is a C:mkcalendar").into());
+    }
+    make(&cx, root.as_ref(), Name::cal("mkcalendar-response")).await
+}
+
+/// The same in the words of extended MKCOL; no other kind of collection is made here.
+pub async fn mkcol(cx: Arc<Cx>, given: Given) -> Result<Response> {
+    let root = given.xml.ok_or(VALID_RESOURCETYPE)?;
+    if !root.is(Name::dav("mkcol")) {
+        return Err(Refusal::bad_request("the body of a MKCOL is a DAV:mkcol").into());
+    }
+    let wanted = set_values(&root).find(|value| value.is(Name::dav("resourcetype")));
+    let types: Vec<&Element> = wanted.map(|t| t.children().collect()).unwrap_or_default();
+    let of_calendar = |t: &&Element| t.is(Name::dav("collection")) || t.is(Name::cal("calendar"));
+    if !types.iter().all(of_calendar) || !types.iter().any(|t| t.is(Name::cal("calendar"))) {
+        return Err(VALID_RESOURCETYPE.into());
+    }
+    make(&cx, Some(&root), Name::dav("mkcol-response")).await
+}
+
+async fn make(cx: &Cx, root: Option<&Element>, response: Name) -> Result<Response> {
+    let Target::Collection(_, name) = &cx.located.target else { return Err(Refusal::not_found().into()) };
+    let owner = facts::home_owner(cx, Privilege::Read).await?;
+    access::need(cx.viewer.rights(owner.id), Privilege::Bind, || cx.located.own_href())?;
+    let (components, orders) = match root {
+        Some(root) => (components(root)?, orders(root, cx.tables, Kind::Calendar, Moment::Creation)),
+        None => (standard(), Vec::new()),
+    };
+    if orders.iter().any(|order| order.refusal.is_some()) {
+        return Ok(collection::refused(response, &orders));
+    }
+    let kept: Vec<Order> = orders.into_iter().filter(|order| !is_structure(order)).collect();
+    cx.pool
+        .transaction(async |tx: Arc<Tx>| {
+            if store::calendar::lock(&tx, owner.id, name).await?.is_some() {
+                return Err(RESOURCE_MUST_BE_NULL.into());
+            }
+            if store::calendar::count(&tx, owner.id).await? >= i64::from(cx.settings.calendar.max_collections)
+            {
+                return Err(MAX_CALENDARS.into());
+            }
+            let id = store::calendar::create(&tx, owner.id, name, components).await?;
+            let subject = Subject { calendar_id: id, ..Subject::home(owner.id) };
+            carry_out(&tx, subject, &kept).await?;
+            Ok::<_, Error>(())
+        })
+        .await?;
+    Ok(collection::made())
+}
+
+/// What a calendar holds of which nothing else is said.
+fn standard() -> Components {
+    [Component::Vevent, Component::Vtodo, Component::Vjournal].into_iter().collect()
+}
+
+fn components(root: &Element) -> Result<Components> {
+    let given = set_values(root).find(|value| value.is(Name::cal("supported-calendar-component-set")));
+    Ok(given.map_or_else(|| Ok(standard()), components_of)?)
+}
+
+/// The values of the properties that a body sets.
+fn set_values(root: &Element) -> impl Iterator<Item = &Element> {
+    root.all(Name::dav("set")).flat_map(|set| set.all(Name::dav("prop"))).flat_map(Element::children)
+}
+
+/// Whether it says what the collection is, which is kept otherwise.
+fn is_structure(order: &Order) -> bool {
+    order.name == Name::dav("resourcetype") || order.name == Name::cal("supported-calendar-component-set")
+}

@@ -1,0 +1,11 @@
+//! RFC 4791 and the service: the registry of all tables, the road of a request, and what is CalDAV's own.
+
+mod get;
+pub mod listing;
+mod mkcalendar;
+mod props;
+mod provision;
+mod put;
+pub mod registry;
+mod reports;
+pub mod service;

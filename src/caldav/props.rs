@@ -1,0 +1,196 @@
+//! The rows of the properties of CalDAV and of what its clients ask for beside it (RFC 4791 §5.2 and §6.2, RFC 6638 §2,
+//! caldav-ctag, caldav-notifications).
+
+use bytes::Bytes;
+
+use crate::{
+    dav::{
+        Cx, Prop, Refusal, Target,
+        condition::{SUPPORTED_CALENDAR_COMPONENT, VALID_CALENDAR_DATA},
+        prop::{Facts, Needs},
+    },
+    ical::{Calendar, Zone},
+    model::{Component, Components, Kind, Kinds},
+    xml::{Element, Name, Writer},
+};
+
+const CALENDAR: Kinds = Kind::Calendar.only();
+const OBJECT: Kinds = Kind::Object.only();
+const PRINCIPAL: Kinds = Kind::Principal.only();
+const HOME: Kinds = Kind::Home.only();
+const HOLDS_OBJECTS: Kinds = CALENDAR.or(Kind::Inbox.only());
+const COUNTED: Kinds = HOME.or(HOLDS_OBJECTS).or(Kind::Notifications.only());
+
+/// The rows.
+pub const PROPS: &[Prop] = &[
+    // What clients read to find their way.
+    Prop::live(Name::cal("calendar-home-set"), PRINCIPAL, home_set, "RFC 4791 §6.2.1"),
+    Prop::live(Name::cal("calendar-user-address-set"), PRINCIPAL, addresses, "RFC 6638 §2.4.1"),
+    Prop::live(Name::cal("calendar-user-type"), PRINCIPAL, user_type, "RFC 6638 §2.4.2"),
+    Prop::live(Name::cal("schedule-inbox-URL"), PRINCIPAL, inbox, "RFC 6638 §2.2.1"),
+    Prop::live(Name::cal("schedule-outbox-URL"), PRINCIPAL, outbox, "RFC 6638 §2.1.1"),
+    Prop::live(Name::cs("notification-URL"), PRINCIPAL, notifications, "caldav-notifications §4.1"),
+    Prop::live(Name::cs("email-address-set"), PRINCIPAL, emails, "calendarserver"),
+    // What a calendar is.
+    Prop::live(Name::cal("supported-calendar-component-set"), HOLDS_OBJECTS, components, "RFC 4791 §5.2.3")
+        .check(|value| components_of(value).map(drop))
+        .at_creation(),
+    Prop::live(Name::cal("supported-calendar-data"), HOLDS_OBJECTS, data_types, "RFC 4791 §5.2.4"),
+    Prop::live(Name::cal("supported-collation-set"), HOLDS_OBJECTS, collations, "RFC 4791 §7.5.1"),
+    Prop::live(Name::cal("max-resource-size"), HOLDS_OBJECTS, max_resource_size, "RFC 4791 §5.2.5"),
+    Prop::live(Name::cal("max-instances"), HOLDS_OBJECTS, max_instances, "RFC 4791 §5.2.8"),
+    Prop::live(Name::cal("max-attendees-per-instance"), HOLDS_OBJECTS, max_attendees, "RFC 4791 §5.2.9"),
+    Prop::live(Name::cs("getctag"), COUNTED, ctag, "caldav-ctag §4.1").needs(Needs::HOME),
+    // What people set.
+    Prop::stored(Name::cal("calendar-description"), CALENDAR, "RFC 4791 §5.2.1"),
+    Prop::stored(Name::cal("calendar-timezone"), CALENDAR, "RFC 4791 §5.2.2").check(timezone),
+    Prop::stored(Name::cal("calendar-timezone-id"), CALENDAR, "RFC 7809 §5.2").check(timezone_id),
+    Prop::stored(Name::cal("schedule-calendar-transp"), CALENDAR, "RFC 6638 §9.1")
+        .or(opaque)
+        .check(transparency),
+    Prop::stored(Name::apple("calendar-color"), CALENDAR, "Apple"),
+    Prop::stored(Name::apple("calendar-order"), CALENDAR, "Apple"),
+    Prop::stored(Name::cs("source"), CALENDAR, "calendarserver"),
+    // What an object is.
+    Prop::live(Name::dav("getcontenttype"), OBJECT, content_type, "RFC 4918 §15.5").allprop(),
+    Prop::data(Name::cal("calendar-data"), "RFC 4791 §9.6"),
+];
+
+fn href(path: &str, w: &mut Writer) {
+    w.element(Name::dav("href"), path);
+}
+
+fn home_set(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    href(&cx.href(&Target::Home(facts.target.user()?.to_owned())), w);
+    Some(())
+}
+
+fn addresses(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    let who = facts.principal.as_ref()?;
+    if let Some(email) = &who.email {
+        href(&format!("mailto:{email}"), w);
+    }
+    href(&cx.href(&Target::Principal(who.name.clone())), w);
+    Some(())
+}
+
+fn user_type(_: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    w.text("INDIVIDUAL");
+    Some(())
+}
+
+fn in_home(facts: &Facts, cx: &Cx, name: &str, w: &mut Writer) -> Option<()> {
+    href(&cx.href(&Target::Collection(facts.target.user()?.to_owned(), name.to_owned())), w);
+    Some(())
+}
+
+fn inbox(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    in_home(facts, cx, "inbox", w)
+}
+
+fn outbox(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    in_home(facts, cx, "outbox", w)
+}
+
+fn notifications(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    in_home(facts, cx, "notifications", w)
+}
+
+fn emails(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    w.element(Name::cs("email-address"), facts.principal.as_ref()?.email.as_deref()?);
+    Some(())
+}
+
+fn components(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    for component in facts.calendar.as_ref()?.components.iter() {
+        w.empty_with(Name::cal("comp"), &[("name", component.name())]);
+    }
+    Some(())
+}
+
+fn data_types(_: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    w.empty_with(Name::cal("calendar-data"), &[("content-type", "text/calendar"), ("version", "2.0")]);
+    Some(())
+}
+
+fn collations(_: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    for collation in ["i;ascii-casemap", "i;octet", "i;unicode-casemap"] {
+        w.element(Name::cal("supported-collation"), collation);
+    }
+    Some(())
+}
+
+fn number(number: impl ToString, w: &mut Writer) -> Option<()> {
+    w.text(&number.to_string());
+    Some(())
+}
+
+fn max_resource_size(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    number(cx.settings.calendar.max_resource_size.0, w)
+}
+
+fn max_instances(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    number(cx.settings.calendar.max_instances, w)
+}
+
+fn max_attendees(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    number(cx.settings.calendar.max_attendees, w)
+}
+
+fn ctag(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    let state = facts.calendar.as_ref().map(|c| c.state).or(facts.home.map(|h| h.state))?;
+    w.text(&format!("{}-{}", state.key.simple(), state.revision));
+    Some(())
+}
+
+fn opaque(_: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    w.empty(Name::cal("opaque"));
+    Some(())
+}
+
+fn content_type(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    let component = facts.object.as_ref()?.component.iter().next()?;
+    w.text("text/calendar; charset=utf-8; component=");
+    w.text(&component.name().to_ascii_lowercase());
+    Some(())
+}
+
+/// The kinds that a C:supported-calendar-component-set names.
+pub fn components_of(value: &Element) -> Result<Components, Refusal> {
+    let mut components = Components::default();
+    for comp in value.all(Name::cal("comp")) {
+        let name = comp.attribute("name").unwrap_or_default();
+        let known = Component::named(name);
+        let refused =
+            || SUPPORTED_CALENDAR_COMPONENT.because(format!("{name} is no component that is kept here"));
+        components = components.with(known.ok_or_else(refused)?);
+    }
+    if components.is_empty() {
+        return Err(SUPPORTED_CALENDAR_COMPONENT.because("the set names no component"));
+    }
+    Ok(components)
+}
+
+/// RFC 4791 §5.2.2: one VCALENDAR with one VTIMEZONE.
+fn timezone(value: &Element) -> Result<(), Refusal> {
+    let octets = Bytes::copy_from_slice(value.text().trim().as_bytes());
+    let refused = |fault: crate::ical::Invalid| VALID_CALENDAR_DATA.because(fault.to_string());
+    let calendar = Calendar::parse(octets).map_err(refused)?;
+    Zone::of(&calendar).map_err(refused)?;
+    Ok(())
+}
+
+fn timezone_id(value: &Element) -> Result<(), Refusal> {
+    match Zone::named(value.text().trim()) {
+        Some(_) => Ok(()),
+        None => Err(VALID_CALENDAR_DATA.because("no time zone of that name is known")),
+    }
+}
+
+fn transparency(value: &Element) -> Result<(), Refusal> {
+    let one = |local| value.child(Name::cal(local)).is_some();
+    if one("opaque") || one("transparent") {
+        return Ok(());
+    }
+    Err(Refusal::bad_request("C:schedule-calendar-transp holds C:opaque or C:transparent"))
+}

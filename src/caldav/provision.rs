@@ -1,0 +1,109 @@
+//! Who is asking becomes a principal: found, made on first sight, kept up with what the proxy tells (RFC 4791 §6.2).
+
+use std::sync::Arc;
+
+use crate::{
+    config::Settings,
+    db::{Pool, Tx},
+    front::Identity,
+    model::{Component, Components},
+    store::{
+        Known, Principal,
+        principal::{self, Start},
+    },
+    xml::Writer,
+};
+
+type Result<T> = std::result::Result<T, crate::db::Error>;
+
+/// The principal of a signed-in user. Only who signs in is made: never somebody whose path is looked up.
+pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> Result<Principal> {
+    let email = identity.email.clone().or_else(|| address(settings, &identity.user));
+    let known = Known {
+        subject: identity.subject.as_deref(),
+        display_name: identity.name.as_deref(),
+        email: email.as_deref(),
+        groups: identity.groups.as_deref(),
+    };
+    // Nearly always the person is known and nothing is new: one read.
+    if let Some(principal) = principal::by_name(pool, &identity.user).await?
+        && known.is_told_by(&principal)
+    {
+        return Ok(principal);
+    }
+    let start = start(settings);
+    pool.transaction(async |tx: Arc<Tx>| arrive(&tx, &identity.user, &known, &start).await).await
+}
+
+/// Makes or updates the principal. The subject, where there is one, is who somebody is; a name only says what they are
+/// called now: who comes with a known subject and a new name is renamed, and who comes with a known name and another
+/// subject is somebody new.
+async fn arrive(tx: &Tx, name: &str, known: &Known<'_>, start: &[Start]) -> Result<Principal> {
+    if let Some(subject) = known.subject {
+        let same = principal::by_subject_in(tx, subject).await?;
+        let called = principal::by_name_in(tx, name).await?;
+        let taken = called.as_ref().is_some_and(|p| p.subject.as_deref().is_some_and(|s| s != subject));
+        // Where the subject is new and the name's owner has none yet, the two are one person from before subjects were told.
+        let squatted = same.as_ref().is_some_and(|p| p.name != name) && called.is_some();
+        if taken || squatted {
+            principal::vacate(tx, name, subject).await?;
+        }
+        if let Some(same) = same.filter(|p| p.name != name) {
+            principal::rename(tx, same.id, name).await?;
+        }
+    }
+    let there = match principal::by_name_in(tx, name).await? {
+        Some(there) => there,
+        None => {
+            principal::create(tx, name, known, start, (EVENTS, TASKS)).await?;
+            let made = principal::by_name_in(tx, name).await?;
+            made.ok_or(crate::db::Error::Busy("a new principal was renamed while it was made"))?
+        }
+    };
+    if known.is_told_by(&there) { Ok(there) } else { principal::refresh(tx, there.id, known).await }
+}
+
+/// The address of a user of whom no header tells one.
+fn address(settings: &Settings, user: &str) -> Option<String> {
+    let domain = &settings.identity.email_domain;
+    if user.contains('@') {
+        Some(user.to_owned())
+    } else if domain.is_empty() {
+        None
+    } else {
+        Some(format!("{user}@{domain}"))
+    }
+}
+
+const EVENTS: &str = "calendar";
+const TASKS: &str = "tasks";
+
+/// What a new home starts with.
+fn start(settings: &Settings) -> Vec<Start> {
+    let only = |component| Components::default().with(component).bits();
+    let any = Components::from_iter(Component::ALL).bits();
+    let label = |text: &str| {
+        let mut w = Writer::fragment();
+        w.raw("<displayname xmlns=\"DAV:\">");
+        w.text(text);
+        w.raw("</displayname>");
+        Some(w.into_string())
+    };
+    vec![
+        Start {
+            name: EVENTS,
+            kind: 0,
+            components: only(Component::Vevent),
+            label: label(&settings.calendar.default_name),
+        },
+        Start {
+            name: TASKS,
+            kind: 0,
+            components: only(Component::Vtodo),
+            label: label(&settings.calendar.tasks_name),
+        },
+        Start { name: "inbox", kind: 1, components: any, label: None },
+        Start { name: "outbox", kind: 2, components: any, label: None },
+        Start { name: "notifications", kind: 3, components: 0, label: None },
+    ]
+}

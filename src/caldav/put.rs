@@ -1,0 +1,213 @@
+//! PUT of a calendar object (RFC 4791 §5.3.2): load, decide, write, top to bottom.
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::Settings,
+    dav::{
+        Cx, Given, Refusal, Result, Target, access,
+        condition::{
+            MAX_ATTENDEES_PER_INSTANCE, MAX_INSTANCES, MAX_RESOURCE_SIZE, MAX_RESOURCES, NO_UID_CONFLICT, SUPPORTED_RSCALE,
+            SUPPORTED_CALENDAR_COMPONENT, SUPPORTED_CALENDAR_DATA, VALID_CALENDAR_DATA,
+            VALID_CALENDAR_OBJECT_RESOURCE,
+        },
+        delete::conditions,
+        facts,
+        header::Prefer,
+    },
+    db::Tx,
+    front::{Conditions, HeaderMap, HeaderName, Response, Status, Verdict, header},
+    ical::{self, Budget, Fault, Limits},
+    model::{Index, Kind, Privilege},
+    store::{
+        self, Calendar, Put,
+        object::{self, Before},
+    },
+};
+
+use super::get::{CALENDAR, quoted};
+
+/// Stores the octets as they came, if they are a calendar object that the calendar takes.
+pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
+    let Target::Object(user, collection, name) = &cx.located.target else {
+        return Err(Refusal::not_found().into());
+    };
+    let conditions = conditions(&cx)?;
+    content_type(&cx.headers)?;
+    let put = understood(&cx.settings, name, given)?;
+    let owner = facts::home_owner(&cx, Privilege::Read).await?;
+    let rights = cx.viewer.rights(owner.id);
+    let put = &put;
+    let made = cx
+        .pool
+        .transaction(async |tx: Arc<Tx>| {
+            let calendar =
+                store::calendar::lock(&tx, owner.id, collection).await?.ok_or_else(no_collection)?;
+            let before = object::before_put(&tx, &calendar, name, &put.uid).await?;
+            let needed = if before.object.is_some() { Privilege::WriteContent } else { Privilege::Bind };
+            access::need(rights, needed, || cx.located.own_href())?;
+            unchanged(&conditions, &before)?;
+            fits(&cx, &calendar, put)?;
+            no_uid_conflict(&before, put, |name| {
+                cx.href(&Target::Object(user.clone(), collection.clone(), name.to_owned()))
+            })?;
+            if before.object.is_none() {
+                room(&cx, &tx, &calendar).await?;
+            }
+            object::put(&tx, &calendar, put, &before).await?;
+            Ok::<_, crate::dav::Error>(before.object.is_none())
+        })
+        .await?;
+    Ok(answer(&cx, put, made))
+}
+
+/// The object that the octets are, with its place in the index; nothing of this needs the database.
+fn understood(settings: &Settings, name: &str, given: Given) -> Result<Put> {
+    let limits = &settings.calendar;
+    if given.bytes.len() > limits.max_resource_size.0 {
+        let why = format!("an object has at most {} octets", limits.max_resource_size.0);
+        return Err(MAX_RESOURCE_SIZE.because(why).into());
+    }
+    let refused = |fault: Fault| {
+        let condition = match &fault {
+            Fault::Data(_) => VALID_CALENDAR_DATA,
+            Fault::Resource(_) => VALID_CALENDAR_OBJECT_RESOURCE,
+            Fault::Component(_) => SUPPORTED_CALENDAR_COMPONENT,
+            Fault::Instances(_) => MAX_INSTANCES,
+            Fault::Rscale => SUPPORTED_RSCALE,
+            Fault::Attendees(_) => MAX_ATTENDEES_PER_INSTANCE,
+        };
+        condition.because(fault.to_string())
+    };
+    let calendar = ical::Calendar::parse(given.bytes).map_err(|fault| refused(Fault::Data(fault)))?;
+    let most =
+        Limits { max_instances: limits.max_instances as usize, max_attendees: limits.max_attendees as usize };
+    let about = ical::object(&calendar, &most).map_err(refused)?;
+    let index = ical::index(&calendar, horizon(settings), MAX_ROWS, &mut Budget::new(PER_OBJECT));
+    let body = calendar.bytes().clone();
+    Ok(Put {
+        name: name.to_owned(),
+        uid: about.uid,
+        component: about.component,
+        etag: etag(&body),
+        times: fingerprint(&index),
+        index,
+        body,
+    })
+}
+
+/// What indexing one object may cost, in units of [`Budget`]; beyond it the index ends early, which is no fault.
+const PER_OBJECT: u64 = 200_000;
+/// Rows that one object may have in the index.
+const MAX_ROWS: usize = 1000;
+const DAY: i64 = 86_400;
+
+/// The second up to which recurrences are indexed. It moves in steps of a month, so that an object that is stored again
+/// with the same times has the same rows.
+fn horizon(settings: &Settings) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs().cast_signed());
+    let month = 30 * DAY;
+    now - now % month + month + i64::from(settings.calendar.horizon_days) * DAY
+}
+
+/// The entity tag of octets: the same octets have the same tag, wherever they lie.
+fn etag(body: &[u8]) -> String {
+    Sha256::digest(body)[..16].iter().fold(String::with_capacity(32), |mut tag, octet| {
+        for nibble in [octet >> 4, octet & 15] {
+            tag.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+        }
+        tag
+    })
+}
+
+fn fingerprint(index: &Index) -> i64 {
+    let mut hash = Sha256::new();
+    for instance in &index.instances {
+        hash.update(instance.starts.to_be_bytes());
+        hash.update(instance.ends.to_be_bytes());
+        hash.update([u8::from(instance.floating), instance.busy.code().to_be_bytes()[1]]);
+    }
+    hash.update(index.tail.unwrap_or(i64::MAX).to_be_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash.finalize()[..8]);
+    i64::from_be_bytes(first)
+}
+
+fn content_type(headers: &HeaderMap) -> std::result::Result<(), Refusal> {
+    // A part of a resource is not the resource (RFC 9110 §14.5).
+    if headers.contains_key(header::CONTENT_RANGE) {
+        return Err(Refusal::bad_request("Content-Range is not for PUT"));
+    }
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
+    let media = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    if media.eq_ignore_ascii_case("text/calendar") { Ok(()) } else { Err(SUPPORTED_CALENDAR_DATA.into()) }
+}
+
+/// RFC 4918 §9.7.1: no collection comes into being on the way.
+fn no_collection() -> Refusal {
+    Refusal::plain(Status::CONFLICT, "there is no such calendar")
+}
+
+fn unchanged(conditions: &Conditions, before: &Before) -> std::result::Result<(), Refusal> {
+    let object = before.object.as_ref().map(|(object, _)| object);
+    let verdict = conditions.check(object.map(|o| &*o.etag), object.map(|o| o.modified), false);
+    if verdict == Verdict::Proceed {
+        return Ok(());
+    }
+    Err(Refusal::plain(
+        Status::PRECONDITION_FAILED,
+        "the resource is not in the state that the request expects",
+    ))
+}
+
+fn fits(cx: &Cx, calendar: &Calendar, put: &Put) -> std::result::Result<(), Refusal> {
+    if calendar.kind != Kind::Calendar {
+        return Err(Refusal::need(cx.located.own_href(), Privilege::Bind));
+    }
+    if calendar.components.has(put.component) {
+        return Ok(());
+    }
+    let kinds: Vec<&str> = calendar.components.iter().map(crate::model::Component::name).collect();
+    let why = format!("this calendar takes {} and no {}", kinds.join(", "), put.component.name());
+    Err(SUPPORTED_CALENDAR_COMPONENT.because(why))
+}
+
+/// RFC 4791 §5.3.2.1: a UID is one object's, and an object keeps the one it has.
+fn no_uid_conflict(
+    before: &Before,
+    put: &Put,
+    href: impl Fn(&str) -> String,
+) -> std::result::Result<(), Refusal> {
+    if let Some(twin) = &before.twin {
+        return Err(NO_UID_CONFLICT.at(href(twin)));
+    }
+    match &before.object {
+        Some((object, _)) if object.uid != put.uid => Err(NO_UID_CONFLICT.at(href(&object.name))),
+        _ => Ok(()),
+    }
+}
+
+async fn room(cx: &Cx, tx: &Tx, calendar: &Calendar) -> Result<()> {
+    let most = i64::from(cx.settings.calendar.max_resources);
+    if most > 0 && object::count(tx, calendar).await? >= most {
+        return Err(MAX_RESOURCES.into());
+    }
+    Ok(())
+}
+
+fn answer(cx: &Cx, put: &Put, made: bool) -> Response {
+    let status = if made { Status::CREATED } else { Status::NO_CONTENT };
+    let tagged = |status| Response::new(status).with(header::ETAG, quoted(&put.etag));
+    if !Prefer::of(&cx.headers).representation {
+        return tagged(status);
+    }
+    tagged(if made { Status::CREATED } else { Status::OK })
+        .with(HeaderName::from_static("preference-applied"), "return=representation")
+        .with(header::CONTENT_LOCATION, cx.located.own_href())
+        .body(CALENDAR, put.body.clone())
+}

@@ -1,0 +1,107 @@
+//! THE TABLES: methods, reports, properties and features, the server on one page.
+
+use std::sync::Arc;
+
+use crate::{
+    dav::{
+        Cx, Feature, Given, Method, Prop, Report, Result, Run, Tables, Takes,
+        condition::CALENDAR_COLLECTION_LOCATION_OK,
+        delete, options, propfind, proppatch, props,
+        reports::{self as webdav, expand_property, sync_collection},
+    },
+    front::Response,
+    model::{Kind, Kinds},
+    xml::{Element, Name},
+};
+
+use super::{
+    get, mkcalendar,
+    props::PROPS,
+    put,
+    reports::{data, freebusy, multiget, query},
+};
+
+const CALENDAR: Kinds = Kind::Calendar.only();
+const OBJECT: Kinds = Kind::Object.only();
+const MADE: Kinds = CALENDAR.or(OBJECT);
+const WITH_OBJECTS: Kinds = MADE.or(Kind::Inbox.only());
+const SYNCED: Kinds = CALENDAR.or(Kind::Inbox.only()).or(Kind::Notifications.only());
+const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(Kind::Principal.only());
+
+/// The methods.
+pub const METHODS: &[Method] = &[
+    row("OPTIONS", Kinds::ANY, Takes::Nothing, |c, g| Box::pin(options::run(c, g)), "RFC 9110 §9.3.7"),
+    row("GET", MADE, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.1"),
+    row("HEAD", MADE, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.2"),
+    row("PUT", OBJECT, Takes::Content, |c, g| Box::pin(put::run(c, g)), "RFC 4791 §5.3.2"),
+    row("DELETE", MADE, Takes::Nothing, |c, g| Box::pin(delete::run(c, g)), "RFC 4918 §9.6"),
+    row("PROPFIND", Kinds::ANY, Takes::Xml, |c, g| Box::pin(propfind::run(c, g)), "RFC 4918 §9.1"),
+    row("PROPPATCH", OWNED, Takes::Xml, |c, g| Box::pin(proppatch::run(c, g)), "RFC 4918 §9.2"),
+    placed(row(
+        "MKCALENDAR",
+        CALENDAR,
+        Takes::Xml,
+        |c, g| Box::pin(mkcalendar::mkcalendar(c, g)),
+        "RFC 4791 §5.3.1",
+    )),
+    placed(row("MKCOL", CALENDAR, Takes::Xml, |c, g| Box::pin(mkcalendar::mkcol(c, g)), "RFC 5689 §3")),
+    row("REPORT", Kinds::ANY, Takes::Xml, |c, g| Box::pin(webdav::run(c, g)), "RFC 3253 §3.6"),
+];
+
+const fn row(
+    verb: &'static str,
+    on: Kinds,
+    body: Takes,
+    run: fn(Arc<Cx>, Given) -> Run,
+    rfc: &'static str,
+) -> Method {
+    Method { verb, on, body, elsewhere: None, run, rfc }
+}
+
+/// A method that makes calendars, which lie directly in a home.
+const fn placed(method: Method) -> Method {
+    Method { elsewhere: Some(CALENDAR_COLLECTION_LOCATION_OK), ..method }
+}
+
+const fn report(name: Name, on: Kinds, run: fn(Arc<Cx>, Element) -> Run, rfc: &'static str) -> Report {
+    Report { name, on, run, rfc }
+}
+
+/// The reports.
+pub const REPORTS: &[Report] = &[
+    report(
+        Name::cal("calendar-multiget"),
+        WITH_OBJECTS,
+        |c, e| Box::pin(multiget::run(c, e)),
+        "RFC 4791 §7.9",
+    ),
+    report(Name::cal("calendar-query"), WITH_OBJECTS, |c, e| Box::pin(query::run(c, e)), "RFC 4791 §7.8"),
+    report(Name::cal("free-busy-query"), CALENDAR, |c, e| Box::pin(freebusy::run(c, e)), "RFC 4791 §7.10"),
+    report(Name::dav("sync-collection"), SYNCED, |c, e| Box::pin(sync(c, e)), "RFC 6578 §3"),
+    report(
+        Name::dav("expand-property"),
+        Kinds::ANY,
+        |c, e| Box::pin(expand_property::run(c, e)),
+        "RFC 3253 §3.8",
+    ),
+];
+
+async fn sync(cx: Arc<Cx>, root: Element) -> Result<Response> {
+    let render = data::rendering(&cx, &root).await?;
+    sync_collection::run(cx, root, render).await
+}
+
+/// The tokens of the DAV header.
+pub const FEATURES: &[Feature] = &[
+    Feature { token: "1", on: Kinds::ANY, rfc: "RFC 4918 §18.1" },
+    Feature { token: "3", on: Kinds::ANY, rfc: "RFC 4918 §18.3" },
+    Feature { token: "extended-mkcol", on: Kinds::ANY, rfc: "RFC 5689 §3.1" },
+    Feature { token: "calendar-access", on: Kinds::ANY, rfc: "RFC 4791 §5.1" },
+];
+
+/// The properties, room by room.
+pub const ALL_PROPS: &[&[Prop]] = &[props::PROPS, PROPS];
+
+/// All tables.
+pub static TABLES: Tables =
+    Tables { methods: METHODS, reports: REPORTS, props: ALL_PROPS, features: FEATURES };

@@ -1,0 +1,92 @@
+//! C:calendar-data: what of an object a report gives (RFC 4791 §9.6).
+
+use std::{str::from_utf8, sync::Mutex};
+
+use bytes::Bytes;
+
+use crate::{
+    dav::{Cx, Refusal, Result, facts, multistatus::Render, prop::Facts},
+    ical::{self, Budget, Calendar, CompSelection, PropSelection, Recurrence, Selection, Zone},
+    model::Privilege,
+    xml::{Element, Name, Writer},
+};
+
+use super::range;
+
+const DATA: Name = Name::cal("calendar-data");
+
+/// How the report in `root` renders C:calendar-data; `None` where it does not ask for it.
+pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
+    let Some(asked) = root.child(Name::dav("prop")).and_then(|prop| prop.child(DATA)) else {
+        return Ok(None);
+    };
+    content_type(asked)?;
+    let selection = selection(asked)?;
+    if selection.is_whole() {
+        return Ok(Some(Box::new(whole)));
+    }
+    let calendar = facts::collection(cx, Privilege::Read).await?;
+    let zone = range::zone(cx, root, &calendar).await?;
+    let budget = Mutex::new(Budget::new(super::BUDGET));
+    Ok(Some(Box::new(move |facts, w| selected(facts, &selection, &zone, &budget, w))))
+}
+
+/// The octets as they lie there: they were checked when they came.
+fn whole(facts: &Facts, w: &mut Writer) -> Option<()> {
+    let body = facts.object.as_ref()?.body.as_ref()?;
+    match from_utf8(body) {
+        Ok(text) => w.element(DATA, text),
+        // A line may be folded in the middle of a character.
+        Err(_) => w.element(DATA, &Calendar::parse(body.clone()).ok()?.text()),
+    }
+    Some(())
+}
+
+fn selected(
+    facts: &Facts,
+    selection: &Selection,
+    zone: &Zone,
+    budget: &Mutex<Budget>,
+    w: &mut Writer,
+) -> Option<()> {
+    let body: &Bytes = facts.object.as_ref()?.body.as_ref()?;
+    let calendar = Calendar::parse(body.clone()).ok()?;
+    let mut budget = budget.lock().ok()?;
+    w.element(DATA, &ical::select(&calendar, selection, zone, &mut budget).ok()?);
+    Some(())
+}
+
+fn content_type(asked: &Element) -> Result<(), Refusal> {
+    let plain = asked.attribute("content-type").is_none_or(|t| t.eq_ignore_ascii_case("text/calendar"))
+        && asked.attribute("version").is_none_or(|v| v == "2.0");
+    if plain { Ok(()) } else { Err(crate::dav::condition::SUPPORTED_CALENDAR_DATA.into()) }
+}
+
+fn selection(asked: &Element) -> Result<Selection, Refusal> {
+    let one = |local| asked.child(Name::cal(local));
+    let recurrence = match (one("expand"), one("limit-recurrence-set")) {
+        (Some(_), Some(_)) => {
+            return Err(Refusal::bad_request("C:expand and C:limit-recurrence-set exclude each other"));
+        }
+        (Some(expand), None) => Some(Recurrence::Expand(range::window(expand)?)),
+        (None, Some(limit)) => Some(Recurrence::Limit(range::window(limit)?)),
+        (None, None) => None,
+    };
+    Ok(Selection {
+        comp: one("comp").map(component),
+        recurrence,
+        freebusy: one("limit-freebusy-set").map(range::window).transpose()?,
+    })
+}
+
+/// RFC 4791 §9.6.1. The depth of the XML bounds the recursion.
+fn component(comp: &Element) -> CompSelection {
+    let name = |e: &Element| e.attribute("name").unwrap_or_default().to_owned();
+    let all = |local| comp.child(Name::cal(local)).is_some();
+    let prop = |p: &Element| PropSelection { name: name(p), novalue: p.attribute("novalue") == Some("yes") };
+    CompSelection {
+        name: name(comp),
+        props: (!all("allprop")).then(|| comp.all(Name::cal("prop")).map(prop).collect()),
+        comps: (!all("allcomp")).then(|| comp.all(Name::cal("comp")).map(component).collect()),
+    }
+}

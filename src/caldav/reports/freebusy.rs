@@ -1,0 +1,42 @@
+//! C:free-busy-query: when the owner of a calendar is busy (RFC 4791 §7.10).
+
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use futures_util::StreamExt;
+
+use crate::{
+    dav::{Cx, Refusal, Result, condition::MAX_INSTANCES, facts},
+    front::{Response, Status},
+    ical::{self, Budget, Calendar},
+    model::{Component, Privilege},
+    store::object::{Candidates, candidates, read_candidate},
+    xml::{Element, Name},
+};
+
+use super::{super::get::CALENDAR, range};
+
+/// The busy periods of the window, as a VFREEBUSY.
+pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
+    let asked = root.child(Name::cal("time-range"));
+    let asked = asked.ok_or_else(|| Refusal::bad_request("a C:free-busy-query has a C:time-range"))?;
+    let window = range::window(asked)?;
+    let calendar = facts::collection(&cx, Privilege::ReadFreeBusy).await?;
+    let zone = range::zone(&cx, &root, &calendar).await?;
+    let floating = range::floating(&window, &zone);
+    let kinds = [Component::Vevent, Component::Vfreebusy].into_iter().collect();
+    let of = Candidates { kinds, window: Some((window.clone(), floating)), uid: None, body: true };
+    let mut rows = candidates(&cx.pool, &calendar, &of).await?;
+    let mut budget = Budget::new(super::BUDGET);
+    let mut periods = Vec::new();
+    while let Some(row) = rows.next().await {
+        let (object, _) = read_candidate(&row?)?;
+        let Some(Ok(calendar)) = object.body.map(Calendar::parse) else { continue };
+        let more = ical::freebusy::periods(&calendar, window.clone(), &zone, &mut budget);
+        periods.extend(more.map_err(|_| MAX_INSTANCES)?);
+    }
+    let stamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs().cast_signed());
+    Ok(Response::new(Status::OK).body(CALENDAR, ical::freebusy::reply(window, periods, stamp)))
+}

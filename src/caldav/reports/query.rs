@@ -1,0 +1,90 @@
+//! C:calendar-query: the objects that pass a filter (RFC 4791 §7.8).
+
+use std::sync::Arc;
+
+use crate::{
+    dav::{
+        Cx, Refusal, Result,
+        ask::Ask,
+        condition::MAX_INSTANCES,
+        facts::{self, Members},
+        header::Prefer,
+        multistatus::{Each, Multistatus, Render},
+        prop::Needs,
+    },
+    db::Row,
+    front::Response,
+    ical::{self, Budget, Calendar, Filter, Zone},
+    model::Privilege,
+    store::{
+        Object,
+        object::{Candidates, candidates, read_candidate},
+    },
+    xml::Element,
+};
+
+use super::{
+    data, filter,
+    range::{self, FOREVER},
+};
+
+/// The properties of the objects that pass. Clients send Depth 0 where they mean 1, and none at all: a calendar is always
+/// asked for its members.
+pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
+    let filter = filter::read(&root)?;
+    let calendar = facts::collection(&cx, Privilege::Read).await?;
+    let bounds = filter::bounds(&filter);
+    let zone = range::zone(&cx, &root, &calendar).await?;
+    let render = data::rendering(&cx, &root).await?;
+    let ask = Ask::of_report(&root, cx.tables);
+    let needs = ask.needs(cx.tables);
+    let window = bounds.time.map(|(start, end)| {
+        let window = start.unwrap_or(FOREVER.start)..end.unwrap_or(FOREVER.end);
+        let floating = range::floating(&window, &zone);
+        (window, floating)
+    });
+    let body = !bounds.exact || needs.has(Needs::BODY);
+    let of = Candidates { kinds: bounds.kinds, window, uid: bounds.uid, body };
+    let rows = candidates(&cx.pool, &calendar, &of).await?;
+    let answer = Multistatus::new(Prefer::of(&cx.headers));
+    let members = Members::of(cx, calendar, needs).await?;
+    let test = Test { filter, zone, exact: bounds.exact, budget: Budget::new(super::BUDGET) };
+    answer.of_rows(rows, Found { members, test, ask, render }).await
+}
+
+struct Test {
+    filter: Filter,
+    zone: Zone,
+    exact: bool,
+    budget: Budget,
+}
+
+impl Test {
+    /// Whether a candidate passes; `open` says that the index does not know all of it.
+    fn passes(&mut self, object: &Object, open: bool) -> Result<bool, Refusal> {
+        if self.exact && !open {
+            return Ok(true);
+        }
+        // What cannot be read any more is in no answer, and stops none.
+        let Some(Ok(calendar)) = object.body.clone().map(Calendar::parse) else { return Ok(false) };
+        ical::matches(&calendar, &self.filter, &self.zone, &mut self.budget).map_err(|_| MAX_INSTANCES.into())
+    }
+}
+
+struct Found {
+    members: Members,
+    test: Test,
+    ask: Ask,
+    render: Option<Box<Render>>,
+}
+
+impl Each for Found {
+    fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
+        let (object, open) = read_candidate(row)?;
+        if self.test.passes(&object, open)? {
+            let facts = self.members.of_object(object);
+            answer.response(&facts, &self.ask, self.members.cx(), self.render.as_deref());
+        }
+        Ok(())
+    }
+}

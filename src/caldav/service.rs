@@ -1,0 +1,143 @@
+//! THE ROAD of a request: identity, target, method row, viewer, body, run, answer.
+
+use std::sync::Arc;
+
+use crate::{
+    config::Settings,
+    dav::{
+        Cx, Given, Located, Method, Refusal, Space, Takes, Viewer,
+        error::{Error, Result},
+        options,
+        target::BadPath,
+    },
+    db::Pool,
+    front::{Denial, Identity, Request, Response, Service, Status, header},
+    model::Kind,
+    xml,
+};
+
+use super::{provision, registry::TABLES};
+
+/// The CalDAV service.
+pub struct CalDav {
+    settings: Arc<Settings>,
+    pool: Pool,
+    space: Arc<Space>,
+}
+
+impl CalDav {
+    /// The service of these settings over that database.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, pool: Pool) -> Self {
+        let space = Arc::new(Space::new(&settings.server.base_paths));
+        Self { settings, pool, space }
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response> {
+        let identity = match &request.identity {
+            Ok(identity) => identity.clone(),
+            Err(denial) => return Ok(self.denied(denial)),
+        };
+        let located = self.space.locate(&request.path).map_err(bad_path)?;
+        let row = match method(request.method.as_str(), &located) {
+            Ok(row) => row,
+            Err(answer) => return answer,
+        };
+        let cx = self.context(&request, &identity, located).await?;
+        let given = self.given(row, request).await?;
+        (row.run)(cx, given).await
+    }
+
+    async fn context(&self, request: &Request, identity: &Identity, located: Located) -> Result<Arc<Cx>> {
+        let principal = provision::ensure(&self.pool, &self.settings, identity).await?;
+        Ok(Arc::new(Cx {
+            settings: self.settings.clone(),
+            pool: self.pool.clone(),
+            tables: &TABLES,
+            space: self.space.clone(),
+            viewer: Viewer { principal, admin: identity.admin },
+            located,
+            headers: request.headers.clone(),
+        }))
+    }
+
+    async fn given(&self, row: &Method, request: Request) -> Result<Given> {
+        let most = self.settings.limits.body_bytes.0;
+        match row.body {
+            Takes::Nothing => Ok(Given::default()),
+            Takes::Content => Ok(Given { bytes: request.body.read(most).await?, xml: None }),
+            Takes::Xml => {
+                let bytes = request.body.read(most).await?;
+                let root = if bytes.trim_ascii().is_empty() { None } else { Some(xml::parse(&bytes)) };
+                let xml = root.transpose().map_err(|fault| Refusal::bad_request(fault.to_string()))?;
+                Ok(Given { bytes, xml })
+            }
+        }
+    }
+
+    /// Discovery needs no identity: RFC 6764 §5 sends every client on to the service.
+    fn well_known(&self) -> Response {
+        let base = self.space.base();
+        let origin = self.settings.server.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
+        let location = format!("{}{base}", origin.trim_end_matches('/'));
+        Response::new(Status::MOVED_PERMANENTLY).with(header::LOCATION, location)
+    }
+
+    fn denied(&self, denial: &Denial) -> Response {
+        let (status, say) = match denial {
+            Denial::Absent | Denial::Untrusted => (Status::UNAUTHORIZED, "Please sign in.\n"),
+            Denial::Malformed(_) => (Status::FORBIDDEN, "The proxy did not say plainly who is asking.\n"),
+        };
+        let answer = options::with_features(Response::new(status), &TABLES, Kind::Root);
+        let answer = answer.body("text/plain; charset=utf-8", say);
+        let challenge = &self.settings.identity.challenge;
+        if status == Status::UNAUTHORIZED && !challenge.is_empty() {
+            answer.with(header::WWW_AUTHENTICATE, challenge)
+        } else {
+            answer
+        }
+    }
+}
+
+impl Service for CalDav {
+    async fn call(&self, request: Request) -> Response {
+        if request.path.trim_end_matches('/') == "/.well-known/caldav" {
+            return self.well_known();
+        }
+        let id = request.id.clone();
+        match self.answer(request).await {
+            Ok(response) => response,
+            Err(error) => {
+                match &error {
+                    Error::Refused(refusal) => tracing::debug!(%id, ?refusal, "refused"),
+                    Error::Busy(why) => tracing::warn!(%id, %why, "busy"),
+                    Error::Fault(why) => tracing::error!(%id, error = ?why, "failed"),
+                }
+                error.response()
+            }
+        }
+    }
+}
+
+fn bad_path(fault: BadPath) -> Refusal {
+    match fault {
+        BadPath::Elsewhere => Refusal::not_found(),
+        BadPath::Malformed(why) => Refusal::bad_request(why),
+    }
+}
+
+/// The row of a method that is allowed here, or the answer to one that is not.
+fn method(verb: &str, located: &Located) -> std::result::Result<&'static Method, Result<Response>> {
+    let kind = located.target.kind();
+    let row = TABLES.methods.iter().find(|row| row.verb == verb);
+    match row {
+        Some(row) if row.on.has(kind) => Ok(row),
+        Some(Method { elsewhere: Some(condition), .. }) if kind == Kind::Object => {
+            Err(Err((*condition).into()))
+        }
+        _ => {
+            let allow = options::allow(&TABLES, kind);
+            Err(Ok(Response::new(Status::METHOD_NOT_ALLOWED).with(header::ALLOW, allow)))
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! Every setting of kalends: what it is called, what it means, where it is read from and what makes it wrong.
+
+mod check;
+mod kind;
+mod load;
+mod settings;
+
+pub use check::exposure;
+pub use kind::{HeaderName, Kind, Level, Listen, LogFormat, Origin, Secret, Size, Span, Tls, Unreadable};
+pub use load::{Error, Fault};
+pub use settings::{
+    Calendar, Cluster, Database, Identity, Limits, Log, Monitor, Server, Setting, Settings, markdown,
+    settings,
+};

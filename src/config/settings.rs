@@ -1,0 +1,268 @@
+//! The table of settings: one line of documentation, one type and one default each; the structs, the reader,
+//! `kalends list settings` and docs/settings.md are all made from it.
+
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+
+use crate::config::kind::{HeaderName, Kind, Level, Listen, LogFormat, Origin, Secret, Size, Span, Tls};
+use crate::config::load::Reader;
+
+/// One row of the table, as people read it.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    /// Section and field, as in `limits.body_bytes`.
+    pub key: String,
+    /// What may be written.
+    pub kind: &'static str,
+    /// The default, as it would be written in the file.
+    pub default: String,
+    /// What it does, in a line.
+    pub doc: &'static str,
+}
+
+impl Setting {
+    /// The environment variable of the same meaning.
+    #[must_use]
+    pub fn variable(&self) -> String {
+        format!("KALENDS__{}", self.key.replace('.', "__").to_uppercase())
+    }
+}
+
+macro_rules! settings {
+    ($($(#[doc = $about:literal])+ $section:ident: $Section:ident {
+        $($(#[doc = $doc:literal])+ $field:ident: $kind:ty = $default:expr;)+
+    })+) => {
+        /// Everything that can be set; what is not set has its default.
+        #[derive(Clone, Debug, Default)]
+        pub struct Settings {
+            $($(#[doc = $about])+ pub $section: $Section,)+
+        }
+
+        $(
+            $(#[doc = $about])+
+            #[derive(Clone, Debug)]
+            pub struct $Section {
+                $($(#[doc = $doc])+ pub $field: $kind,)+
+            }
+
+            impl Default for $Section {
+                fn default() -> Self {
+                    Self { $($field: $default,)+ }
+                }
+            }
+        )+
+
+        impl Settings {
+            pub(super) fn read(reader: &mut Reader) -> Self {
+                let mut all = Self::default();
+                $($(reader.field(stringify!($section), stringify!($field), &mut all.$section.$field);)+)+
+                all
+            }
+        }
+
+        /// The whole table, in the order of the file.
+        #[must_use]
+        pub fn settings() -> Vec<Setting> {
+            let all = Settings::default();
+            vec![$($(Setting {
+                key: concat!(stringify!($section), ".", stringify!($field)).to_owned(),
+                kind: <$kind as Kind>::NAME,
+                default: all.$section.$field.show(),
+                doc: concat!($($doc),+).trim_ascii(),
+            },)+)+]
+        }
+
+        pub(super) const SECTIONS: &[(&str, &str)] = &[$((stringify!($section), concat!($($about),+).trim_ascii())),+];
+    };
+}
+
+settings! {
+    /// Where the server listens and what it is called outside.
+    server: Server {
+        /// Addresses to listen on: `host:port` (numbers), `unix:/path`, or `systemd` for the sockets systemd hands over.
+        listen: Vec<Listen> = vec![Listen::Tcp(([127, 0, 0, 1], 8008).into())];
+        /// Mode of the Unix sockets, octal.
+        unix_mode: String = "0660".into();
+        /// Group of the Unix sockets: a name in /etc/group or a number.
+        unix_group: String = String::new();
+        /// The address people use, as `https://dav.example.org`; never taken from a request.
+        public_url: Option<Origin> = None;
+        /// Paths the CalDAV service answers under; the first is the one it advertises.
+        base_paths: Vec<String> = vec!["/dav/".into(), "/api/v1.0/caldav/".into()];
+    }
+    /// What one client, or all of them together, may use.
+    limits: Limits {
+        /// Open connections; further ones wait.
+        connections: u32 = 1024;
+        /// Requests in flight; further ones are answered 503 with Retry-After at once.
+        requests: u32 = 256;
+        /// Bytes of request line and headers together.
+        header_bytes: Size = Size(32 << 10);
+        /// Number of header lines.
+        headers: u32 = 100;
+        /// Time for the headers of a request to arrive, and how long an idle connection stays: must exceed the proxy's keep-alive (nginx: 60 s).
+        header_time: Span = Span::seconds(75);
+        /// Bytes of a request's body.
+        body_bytes: Size = Size(20 << 20);
+        /// Time without progress after which the sending or receiving of a body is given up.
+        body_time: Span = Span::seconds(60);
+        /// Time from the last header to the first byte of the answer.
+        request_time: Span = Span::seconds(120);
+        /// Time that requests in flight are given to finish when the server stops.
+        drain_time: Span = Span::seconds(20);
+    }
+    /// Whom to believe about who is asking: the proxy signs people in and names them in a header.
+    identity: Identity {
+        /// The one header that names the user.
+        header: HeaderName = HeaderName::named("X-Forwarded-User");
+        /// Networks of the proxies, as `10.1.2.0/24`; empty means loopback, and nothing else may be listened on.
+        trusted: Vec<IpNet> = Vec::new();
+        /// User ids of the proxies that come by a Unix socket; empty means root and the server's own.
+        trusted_uids: Vec<u32> = Vec::new();
+        /// The header by which the proxy proves itself.
+        secret_header: HeaderName = HeaderName::named("X-Kalends-Secret");
+        /// What the proxy sends in it, 16 characters or more; needed wherever other machines can connect.
+        secret: Secret = Secret::default();
+        /// File with the secret; a relative path lies in systemd's credentials directory.
+        secret_file: PathBuf = PathBuf::new();
+        /// The secret before this one, believed as well while it is being changed.
+        previous_secret: Secret = Secret::default();
+        /// File with the secret before this one.
+        previous_secret_file: PathBuf = PathBuf::new();
+        /// Header with the e-mail address; `default` is X-Forwarded-Email, empty is off.
+        email_header: HeaderName = HeaderName::off("X-Forwarded-Email");
+        /// Header with the person's name; `default` is X-Forwarded-Name, empty is off.
+        name_header: HeaderName = HeaderName::off("X-Forwarded-Name");
+        /// Header with the identity provider's lasting key of the person; `default` is X-Forwarded-Sub, empty is off.
+        subject_header: HeaderName = HeaderName::off("X-Forwarded-Sub");
+        /// Header with the person's groups; `default` is X-Forwarded-Groups, empty is off.
+        groups_header: HeaderName = HeaderName::off("X-Forwarded-Groups");
+        /// What stands between two groups.
+        groups_separator: String = ",".into();
+        /// Whether user names are lower-cased: `Alice` and `alice` are one.
+        fold_case: bool = true;
+        /// Domain that is cut off user names: `alice@example.org` becomes `alice`.
+        strip_domain: String = String::new();
+        /// Domain that is added to user names without one.
+        append_domain: String = String::new();
+        /// User names that are never let in.
+        deny: Vec<String> = Vec::new();
+        /// User names that may do everything everywhere.
+        admins: Vec<String> = Vec::new();
+        /// Mail domain of users of whom no e-mail header tells; a user name with an `@` is its own address.
+        email_domain: String = String::new();
+        /// Mail domains whose users may be provisioned when they are first mentioned.
+        local_domains: Vec<String> = Vec::new();
+        /// The WWW-Authenticate header of a 401; empty sends none.
+        challenge: String = "Basic realm=\"kalends\"".into();
+    }
+    /// The PostgreSQL database.
+    database: Database {
+        /// `postgresql://user:password@host/name`; empty is the private cluster of `kalends up`.
+        url: Secret = Secret::default();
+        /// File with the URL; a relative path lies in systemd's credentials directory.
+        url_file: PathBuf = PathBuf::new();
+        /// Connections a process keeps: four a core is a good start.
+        pool_size: u32 = 8;
+        /// Time to reach the database.
+        connect_time: Span = Span::seconds(5);
+        /// Time to wait for a free connection; beyond it the answer is 503.
+        wait_time: Span = Span::seconds(5);
+        /// Time of one statement.
+        statement_time: Span = Span::seconds(30);
+        /// TLS to the database.
+        tls: Tls = Tls::Prefer;
+        /// Certificates to trust instead of the system's, PEM.
+        ca_file: PathBuf = PathBuf::new();
+        /// Whether a PgBouncer in transaction mode stands between: no prepared statements then.
+        pgbouncer: bool = false;
+    }
+    /// The private PostgreSQL of `kalends up`.
+    cluster: Cluster {
+        /// Its directory; empty is `$XDG_STATE_HOME/kalends`, or /var/lib/kalends when started as root.
+        data_dir: PathBuf = PathBuf::new();
+        /// Directory of PostgreSQL's programs; empty searches for them.
+        bin_dir: PathBuf = PathBuf::new();
+        /// The user it runs as when started as root; empty is `postgres`.
+        user: String = String::new();
+    }
+    /// Health and metrics, on a listener of their own: `/livez`, `/readyz`, `/healthz`, `/metrics`.
+    monitor: Monitor {
+        /// Address of that listener; empty is off.
+        listen: Option<Listen> = Some(Listen::Tcp(([127, 0, 0, 1], 9008).into()));
+    }
+    /// What is told on standard error.
+    log: Log {
+        /// The least that is told.
+        level: Level = Level::Info;
+        /// One line of fixed order, or JSON.
+        format: LogFormat = LogFormat::Line;
+    }
+    /// Calendars and what is in them.
+    calendar: Calendar {
+        /// Bytes of one calendar object.
+        max_resource_size: Size = Size(1 << 20);
+        /// Instances one object may have in a year's range.
+        max_instances: u32 = 3000;
+        /// Attendees of one object.
+        max_attendees: u32 = 100;
+        /// Objects of one calendar; 0 is no limit.
+        max_resources: u32 = 0;
+        /// Calendars of one home.
+        max_collections: u32 = 250;
+        /// The time zone of floating times where nothing else says it.
+        timezone: String = "UTC".into();
+        /// Days ahead for which recurring events are indexed.
+        horizon_days: u32 = 800;
+        /// Name of the calendar everybody is given.
+        default_name: String = "Calendar".into();
+        /// Name of the task list everybody is given.
+        tasks_name: String = "Tasks".into();
+    }
+}
+
+/// The table as the text of docs/settings.md.
+#[must_use]
+pub fn markdown() -> String {
+    let mut text = String::from(concat!(
+        "# Settings\n\n",
+        "Printed by `kalends list settings`; do not edit. Settings come from the TOML file and then from the environment: ",
+        "`limits.body_bytes` is `KALENDS__LIMITS__BODY_BYTES`. An empty variable counts as not set. ",
+        "Unknown names are refused. Lists in the environment are separated by commas.\n"
+    ));
+    for (section, about) in SECTIONS {
+        text += &format!(
+            "\n## {section}\n{about}\n\n| Setting | Type | Default | Meaning |\n|---|---|---|---|\n"
+        );
+        for row in settings() {
+            if let Some(field) = row.key.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')) {
+                let doc = row.doc.replace('|', "\\|");
+                text += &format!("| `{field}` | {} | `{}` | {doc} |\n", row.kind, row.default);
+            }
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_is_documented_in_a_sentence() {
+        for row in settings() {
+            assert!(row.doc.ends_with('.') && row.doc.len() > 10, "{}: {:?}", row.key, row.doc);
+        }
+    }
+
+    #[test]
+    fn the_page_has_every_setting_once() {
+        let page = markdown();
+        for row in settings() {
+            let field = row.key.split('.').next_back().unwrap();
+            assert!(page.contains(&format!("| `{field}` |")), "{}", row.key);
+        }
+        assert_eq!(page.lines().filter(|line| line.starts_with("| `")).count(), settings().len());
+    }
+}

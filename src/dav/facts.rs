@@ -1,0 +1,226 @@
+//! Loads what is to be known of a resource and its members: one statement a kind, and one more where stored properties
+//! are asked for, whatever the number of members.
+
+use std::{collections::HashMap, sync::Arc};
+
+use crate::{
+    db::Row,
+    model::{Kind, Privilege, Privileges},
+    store::{self, Calendar, Principal, Property, Subject, object::Which, property},
+};
+
+use super::{
+    Cx, Refusal, Result, Target, access,
+    prop::{Facts, Needs},
+};
+
+/// The principal to whom a home or principal URL belongs; nobody is made by being looked up.
+pub async fn owner(cx: &Cx, user: &str) -> Result<Principal> {
+    if user == cx.viewer.principal.name {
+        return Ok(cx.viewer.principal.clone());
+    }
+    let found = store::principal::by_name(&cx.pool, user).await?;
+    Ok(found.ok_or_else(Refusal::not_found)?)
+}
+
+/// The owner of the home in the request's URL, to whom the viewer's rights there belong; refused unless the viewer holds
+/// `privilege`.
+pub async fn home_owner(cx: &Cx, privilege: Privilege) -> Result<Principal> {
+    let user = cx.located.target.user().ok_or_else(Refusal::not_found)?;
+    let owner = owner(cx, user).await?;
+    access::need(cx.viewer.rights(owner.id), privilege, || cx.located.own_href())?;
+    Ok(owner)
+}
+
+/// The collection in the request's URL, or the one that its object lies in; refused unless the viewer holds `privilege`.
+pub async fn collection(cx: &Cx, privilege: Privilege) -> Result<Calendar> {
+    let owner = home_owner(cx, privilege).await?;
+    let (Target::Collection(_, name) | Target::Object(_, name, _)) = &cx.located.target else {
+        return Err(Refusal::not_found().into());
+    };
+    let found = store::calendar::by_name(&cx.pool, owner.id, name).await?;
+    Ok(found.ok_or_else(Refusal::not_found)?)
+}
+
+/// The facts of the request's own resource, if it is there and the viewer may read it.
+pub async fn of_target(cx: &Cx, needs: Needs) -> Result<Facts> {
+    let target = cx.located.target.clone();
+    let href = cx.located.own_href();
+    let mut facts = match &target {
+        Target::Root | Target::Principals | Target::Homes => return Ok(bare(cx, target, href)),
+        Target::Principal(user) => {
+            let who = owner(cx, user).await?;
+            of_principal(cx, who, href)
+        }
+        Target::Home(_) => {
+            let owner = home_owner(cx, Privilege::Read).await?;
+            of_home(cx, &owner, href, needs).await?
+        }
+        Target::Collection(user, _) => {
+            let calendar = collection(cx, Privilege::Read).await?;
+            of_collection(cx, user, calendar, href)
+        }
+        Target::Object(.., name) => {
+            let calendar = collection(cx, Privilege::Read).await?;
+            let body = needs.has(Needs::BODY);
+            let found = store::object::by_name(&cx.pool, &calendar, name, body).await?;
+            let object = found.ok_or_else(Refusal::not_found)?;
+            let rights = cx.viewer.rights(calendar.home_id);
+            Facts { calendar: Some(calendar), object: Some(object), ..Facts::bare(target, href, rights) }
+        }
+    };
+    if needs.has(Needs::STORED)
+        && let Some(subject) = subject(&facts)
+    {
+        facts.stored = property::of(&cx.pool, subject).await?;
+    }
+    Ok(facts)
+}
+
+/// The facts of the members of a resource that is no collection of objects: they are few.
+pub async fn of_members(cx: &Cx, of: &Facts, needs: Needs) -> Result<Vec<Facts>> {
+    let me = cx.viewer.principal.name.clone();
+    Ok(match of.kind() {
+        Kind::Root => [Target::Principals, Target::Homes]
+            .into_iter()
+            .map(|target| bare(cx, target.clone(), cx.href(&target)))
+            .collect(),
+        // Nobody is told who else is there.
+        Kind::Principals => {
+            let href = cx.viewer_href();
+            let mut facts = of_principal(cx, cx.viewer.principal.clone(), href);
+            facts.stored = stored_if(cx, needs, Subject::principal(cx.viewer.principal.id)).await?;
+            vec![facts]
+        }
+        Kind::Homes => {
+            let href = cx.href(&Target::Home(me));
+            let mut facts = of_home(cx, &cx.viewer.principal, href, needs).await?;
+            facts.stored = stored_if(cx, needs, Subject::home(cx.viewer.principal.id)).await?;
+            vec![facts]
+        }
+        Kind::Home => of_collections(cx, of, needs).await?,
+        _ => Vec::new(),
+    })
+}
+
+/// How the rows of a collection's objects become facts.
+pub struct Members {
+    cx: Arc<Cx>,
+    calendar: Calendar,
+    user: String,
+    stored: HashMap<i64, Vec<Property>>,
+}
+
+impl Members {
+    /// Of the objects in the collection that `target` names or lies in.
+    pub async fn of(cx: Arc<Cx>, calendar: Calendar, needs: Needs) -> Result<Self> {
+        let mut stored: HashMap<i64, Vec<Property>> = HashMap::new();
+        if needs.has(Needs::STORED) {
+            for (object, property) in property::of_members(&cx.pool, &calendar).await? {
+                stored.entry(object).or_default().push(property);
+            }
+        }
+        let user = cx.located.target.user().unwrap_or_default().to_owned();
+        Ok(Self { cx, calendar, user, stored })
+    }
+
+    /// The facts of a row, read by `read`.
+    pub fn facts(&mut self, row: &Row, read: store::object::Read) -> Result<Facts> {
+        Ok(self.of_object(read(row)?))
+    }
+
+    /// The facts of an object.
+    pub fn of_object(&mut self, object: store::Object) -> Facts {
+        let target = self.target(&object.name);
+        let href = self.cx.href(&target);
+        let stored = self.stored.remove(&object.id).unwrap_or_default();
+        let rights = self.cx.viewer.rights(self.calendar.home_id);
+        Facts { object: Some(object), stored, ..Facts::bare(target, href, rights) }
+    }
+
+    /// The path of the member of that name.
+    #[must_use]
+    pub fn href(&self, name: &str) -> String {
+        self.cx.href(&self.target(name))
+    }
+
+    /// The request.
+    #[must_use]
+    pub fn cx(&self) -> &Cx {
+        &self.cx
+    }
+
+    fn target(&self, name: &str) -> Target {
+        Target::Object(self.user.clone(), self.calendar.name.clone(), name.to_owned())
+    }
+}
+
+/// Which statement and which reader serve the members with or without their octets.
+pub async fn member_rows(
+    cx: &Cx,
+    calendar: &Calendar,
+    which: Which<'_>,
+    needs: Needs,
+) -> Result<(crate::db::Rows<'static>, store::object::Read)> {
+    let body = needs.has(Needs::BODY);
+    let rows = store::object::stream(&cx.pool, calendar, which, body).await?;
+    Ok((rows, if body { store::object::read_whole } else { store::object::read }))
+}
+
+/// What the stored properties of a resource are kept under.
+#[must_use]
+pub fn subject(facts: &Facts) -> Option<Subject> {
+    match (&facts.principal, &facts.calendar, &facts.object) {
+        (_, Some(calendar), Some(object)) => Some(Subject::object(calendar, object.id)),
+        (_, Some(calendar), None) => Some(Subject::calendar(calendar)),
+        (Some(who), None, None) if facts.kind() == Kind::Home => Some(Subject::home(who.id)),
+        (Some(who), None, None) => Some(Subject::principal(who.id)),
+        _ => None,
+    }
+}
+
+fn bare(cx: &Cx, target: Target, href: String) -> Facts {
+    let read = if cx.viewer.admin { Privileges::ALL } else { Privileges::LOOK };
+    Facts::bare(target, href, read)
+}
+
+fn of_principal(cx: &Cx, who: Principal, href: String) -> Facts {
+    let own = cx.viewer.admin || who.id == cx.viewer.principal.id;
+    let rights = if own { Privileges::ALL } else { Privileges::LOOK };
+    let target = Target::Principal(who.name.clone());
+    Facts { principal: Some(who), ..Facts::bare(target, href, rights) }
+}
+
+async fn of_home(cx: &Cx, owner: &Principal, href: String, needs: Needs) -> Result<Facts> {
+    let home = if needs.has(Needs::HOME) { store::calendar::home(&cx.pool, owner.id).await? } else { None };
+    let facts = Facts::bare(Target::Home(owner.name.clone()), href, cx.viewer.rights(owner.id));
+    Ok(Facts { principal: Some(owner.clone()), home, ..facts })
+}
+
+fn of_collection(cx: &Cx, user: &str, calendar: Calendar, href: String) -> Facts {
+    let target = Target::Collection(user.to_owned(), calendar.name.clone());
+    let rights = cx.viewer.rights(calendar.home_id);
+    Facts { calendar: Some(calendar), ..Facts::bare(target, href, rights) }
+}
+
+async fn of_collections(cx: &Cx, home: &Facts, needs: Needs) -> Result<Vec<Facts>> {
+    let Some(owner) = &home.principal else { return Ok(Vec::new()) };
+    let calendars = store::calendar::all(&cx.pool, owner.id).await?;
+    let mut stored: HashMap<i64, Vec<Property>> = HashMap::new();
+    if needs.has(Needs::STORED) {
+        let ids: Vec<i64> = calendars.iter().map(|c| c.id).collect();
+        for (calendar, property) in property::of_calendars(&cx.pool, owner.id, &ids).await? {
+            stored.entry(calendar).or_default().push(property);
+        }
+    }
+    let facts = calendars.into_iter().map(|calendar| {
+        let stored = stored.remove(&calendar.id).unwrap_or_default();
+        let href = cx.href(&Target::Collection(owner.name.clone(), calendar.name.clone()));
+        Facts { stored, ..of_collection(cx, &owner.name, calendar, href) }
+    });
+    Ok(facts.collect())
+}
+
+async fn stored_if(cx: &Cx, needs: Needs, subject: Subject) -> Result<Vec<Property>> {
+    if needs.has(Needs::STORED) { Ok(property::of(&cx.pool, subject).await?) } else { Ok(Vec::new()) }
+}

@@ -1,0 +1,177 @@
+//! The WebDAV machine: it works through tables and knows no iCalendar. Here are the types of the tables and the context
+//! of a request.
+
+pub mod access;
+pub mod ask;
+pub mod condition;
+pub mod delete;
+pub mod error;
+pub mod facts;
+pub mod header;
+pub mod mkcol;
+pub mod multistatus;
+pub mod options;
+pub mod prop;
+pub mod propfind;
+pub mod proppatch;
+pub mod props;
+pub mod reports;
+pub mod target;
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use bytes::Bytes;
+
+use crate::{
+    config::Settings,
+    db::Pool,
+    front::{HeaderMap, Response},
+    model::{Kinds, Privileges},
+    store::Principal,
+    xml::{Element, Name},
+};
+
+pub use condition::Refusal;
+pub use error::{Error, Result};
+pub use prop::Prop;
+pub use target::{Located, Space, Target};
+
+/// The answer of a method or report, in the making.
+pub type Run = Pin<Box<dyn Future<Output = Result<Response>> + Send>>;
+
+/// A method of the server: one row, from which come dispatch, Allow, 405, the limit of the body and the label of metrics.
+#[derive(Clone, Copy)]
+pub struct Method {
+    /// Its name on the wire.
+    pub verb: &'static str,
+    /// Where it is allowed.
+    pub on: Kinds,
+    /// What its body is.
+    pub body: Takes,
+    /// The condition it is refused with elsewhere; `None` is 405.
+    pub elsewhere: Option<condition::Condition>,
+    /// Carries it out.
+    pub run: fn(Arc<Cx>, Given) -> Run,
+    /// Where it is defined.
+    pub rfc: &'static str,
+}
+
+/// What a method takes as its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing: what is sent all the same is left unread.
+    Nothing,
+    /// XML, or nothing.
+    Xml,
+    /// What is to be stored.
+    Content,
+}
+
+/// A report: one row, from which come dispatch and DAV:supported-report-set.
+#[derive(Clone, Copy)]
+pub struct Report {
+    /// The root element that asks for it.
+    pub name: Name,
+    /// Where it is answered.
+    pub on: Kinds,
+    /// Carries it out.
+    pub run: fn(Arc<Cx>, Element) -> Run,
+    /// Where it is defined.
+    pub rfc: &'static str,
+}
+
+/// A token of the DAV header: claimed where it is true.
+#[derive(Clone, Copy)]
+pub struct Feature {
+    /// The token.
+    pub token: &'static str,
+    /// Where it is claimed.
+    pub on: Kinds,
+    /// Where it is defined.
+    pub rfc: &'static str,
+}
+
+/// All tables: the server on one page.
+pub struct Tables {
+    /// The methods.
+    pub methods: &'static [Method],
+    /// The reports.
+    pub reports: &'static [Report],
+    /// The properties, room by room.
+    pub props: &'static [&'static [Prop]],
+    /// The tokens of the DAV header.
+    pub features: &'static [Feature],
+}
+
+impl Tables {
+    /// The property of that name.
+    #[must_use]
+    pub fn prop(&self, name: &crate::xml::QName) -> Option<&'static Prop> {
+        self.props.iter().copied().flatten().find(|p| *name == p.name)
+    }
+}
+
+/// The body of a request.
+#[derive(Debug, Default)]
+pub struct Given {
+    /// The octets.
+    pub bytes: Bytes,
+    /// Their root element, where the method takes XML and there was some.
+    pub xml: Option<Element>,
+}
+
+/// Who is asking.
+#[derive(Clone, Debug)]
+pub struct Viewer {
+    /// The principal.
+    pub principal: Principal,
+    /// Whether everything is allowed everywhere.
+    pub admin: bool,
+}
+
+impl Viewer {
+    /// The rights in the home of that number.
+    #[must_use]
+    pub const fn rights(&self, home_id: i64) -> Privileges {
+        if self.admin || self.principal.id == home_id { Privileges::ALL } else { Privileges::NONE }
+    }
+}
+
+/// What every step of a request may see.
+#[derive(Clone)]
+pub struct Cx {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The database.
+    pub pool: Pool,
+    /// The tables.
+    pub tables: &'static Tables,
+    /// The URL space.
+    pub space: Arc<Space>,
+    /// Who is asking.
+    pub viewer: Viewer,
+    /// What the request is about.
+    pub located: Located,
+    /// The headers of the request.
+    pub headers: HeaderMap,
+}
+
+impl Cx {
+    /// The canonical path of another target, under the base path of this request.
+    #[must_use]
+    pub fn href(&self, target: &Target) -> String {
+        self.located.href(target)
+    }
+
+    /// The same request, about another resource.
+    #[must_use]
+    pub fn at(&self, located: Located) -> Self {
+        Self { located, ..self.clone() }
+    }
+
+    /// The path of the viewer's principal.
+    #[must_use]
+    pub fn viewer_href(&self) -> String {
+        self.href(&Target::Principal(self.viewer.principal.name.clone()))
+    }
+}

@@ -1,0 +1,226 @@
+//! The answer about many resources: responses, propstats by status, sent while it is made when it is long
+//! (RFC 4918 §13 and §14.16, RFC 6578 §3.6, RFC 8144).
+
+use futures_util::StreamExt;
+
+use crate::{
+    db::{Row, Rows},
+    front::{Feeder, HeaderName, Payload, Response, Status},
+    xml::{Name, Writer},
+};
+
+use super::{
+    Cx, Error, Refusal, Result,
+    ask::{Ask, Asked},
+    error::XML,
+    header::Prefer,
+    prop::{Facts, Prop, Source, write_dead},
+};
+
+/// How a report renders what only it gives of a resource; `None`, and nothing written, where there is nothing to give.
+pub type Render = dyn Fn(&Facts, &mut Writer) -> Option<()> + Send + Sync;
+
+/// A multistatus in the making.
+pub struct Multistatus {
+    w: Writer,
+    prefer: Prefer,
+}
+
+/// Octets after which a piece of a long answer is sent.
+const PIECE: usize = 64 << 10;
+
+impl Multistatus {
+    /// An empty one.
+    #[must_use]
+    pub fn new(prefer: Prefer) -> Self {
+        Self { w: Writer::new(Name::dav("multistatus")), prefer }
+    }
+
+    /// A response with the properties that are asked for: one propstat of those that are there, one of those that are not.
+    pub fn response(&mut self, facts: &Facts, ask: &Ask, cx: &Cx, render: Option<&Render>) {
+        let of = Of { facts, cx, render };
+        let minimal = self.prefer.minimal;
+        self.other(&facts.href, |w| of.propstats(ask, minimal, w));
+    }
+
+    /// A response that is a status alone.
+    pub fn status(&mut self, href: &str, status: Status) {
+        self.other(href, |w| w.element(Name::dav("status"), &line(status)));
+    }
+
+    /// A response that is a refusal.
+    pub fn refused(&mut self, href: &str, refusal: &Refusal) {
+        self.other(href, |w| {
+            w.element(Name::dav("status"), &line(refusal.status));
+            if refusal.condition.is_some() {
+                w.inside(Name::dav("error"), |w| refusal.write(w));
+            }
+        });
+    }
+
+    /// A response whose content somebody else writes.
+    pub fn other(&mut self, href: &str, content: impl FnOnce(&mut Writer)) {
+        self.w.inside(Name::dav("response"), |w| {
+            w.element(Name::dav("href"), href);
+            content(w);
+        });
+    }
+
+    /// The token up to which a sync report tells (RFC 6578 §6.4).
+    pub fn sync_token(&mut self, token: &str) {
+        self.w.element(Name::dav("sync-token"), token);
+    }
+
+    /// The answer, whole.
+    #[must_use]
+    pub fn finish(self) -> Response {
+        let head = self.head();
+        head.body(XML, self.w.finish())
+    }
+
+    /// The answer about the rows of a statement: sent whole, with its length, where it is short; else sent as it grows, at
+    /// the pace at which the client takes it, and cut off where the database fails in the middle.
+    pub async fn of_rows(mut self, mut rows: Rows<'static>, mut each: impl Each) -> Result<Response> {
+        while let Some(row) = rows.next().await {
+            each.row(&row?, &mut self)?;
+            if self.w.len() > PIECE {
+                let (feeder, feed) = Payload::stream(2);
+                let head = self.head().stream(XML, feed);
+                tokio::spawn(self.rest(rows, each, feeder));
+                return Ok(head);
+            }
+        }
+        each.last(&mut self)?;
+        Ok(self.finish())
+    }
+
+    /// Sends what is left of a long answer. Where the database fails, the feeder is dropped before it is finished, which
+    /// cuts the answer off; where the client is gone, nothing is left to do.
+    async fn rest(mut self, mut rows: Rows<'static>, mut each: impl Each, feeder: Feeder) {
+        loop {
+            if self.w.len() > PIECE && feeder.send(self.w.take()).await.is_err() {
+                return;
+            }
+            let step = match rows.next().await {
+                Some(row) => row.map_err(Error::from).and_then(|row| each.row(&row, &mut self)),
+                None => break,
+            };
+            if let Err(error) = step {
+                tracing::error!(?error, "an answer was cut off");
+                return;
+            }
+        }
+        match each.last(&mut self) {
+            Ok(()) if feeder.send(self.w.finish()).await.is_ok() => feeder.finish(),
+            Ok(()) => {}
+            Err(error) => tracing::error!(?error, "an answer was cut off"),
+        }
+    }
+
+    fn head(&self) -> Response {
+        let head = Response::new(Status::MULTI_STATUS);
+        match self.prefer.applied() {
+            Some(applied) => head.with(HeaderName::from_static("preference-applied"), applied),
+            None => head,
+        }
+    }
+}
+
+/// What becomes of the rows of a statement in a multistatus.
+pub trait Each: Send + 'static {
+    /// Writes the responses of a row.
+    fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()>;
+
+    /// Writes what comes after the last row.
+    fn last(&mut self, answer: &mut Multistatus) -> Result<()> {
+        let _ = answer;
+        Ok(())
+    }
+}
+
+/// The status line of a response or propstat.
+#[must_use]
+pub fn line(status: Status) -> String {
+    format!("HTTP/1.1 {} {}", status.as_str(), status.canonical_reason().unwrap_or_default())
+}
+
+/// Writes a propstat: its properties, its status, and what is said about it.
+pub fn propstat(status: Status, w: &mut Writer, props: impl FnOnce(&mut Writer)) {
+    w.open(Name::dav("propstat"));
+    w.inside(Name::dav("prop"), props);
+    w.element(Name::dav("status"), &line(status));
+    w.close(Name::dav("propstat"));
+}
+
+/// A resource, and who looks at it.
+struct Of<'a> {
+    facts: &'a Facts,
+    cx: &'a Cx,
+    render: Option<&'a Render>,
+}
+
+impl Of<'_> {
+    fn propstats(&self, ask: &Ask, minimal: bool, w: &mut Writer) {
+        let mut missing: Vec<&Asked> = Vec::new();
+        let mark = w.len();
+        let mut found = false;
+        propstat(Status::OK, w, |w| match ask {
+            Ask::Names(asked) => {
+                for asked in asked {
+                    match self.asked(asked, w) {
+                        Some(()) => found = true,
+                        None => missing.push(asked),
+                    }
+                }
+            }
+            Ask::All(include) => {
+                found = true;
+                self.all(include, w);
+                missing.extend(include.iter().filter(|asked| asked.prop.is_some_and(|p| !self.has(p))));
+            }
+            Ask::NamesOnly => {
+                found = true;
+                self.names(w);
+            }
+        });
+        // Where nothing is there, the 404 stands alone; a response has at least one propstat.
+        let tell = !missing.is_empty() && !minimal;
+        if !found && tell {
+            w.rewind(mark);
+        }
+        if tell {
+            propstat(Status::NOT_FOUND, w, |w| missing.iter().for_each(|asked| w.empty_owned(&asked.name)));
+        }
+    }
+
+    fn asked(&self, asked: &Asked, w: &mut Writer) -> Option<()> {
+        match asked.prop {
+            Some(Prop { source: Source::Data, .. }) => self.render?(self.facts, w),
+            Some(prop) => prop.write(self.facts, self.cx, w),
+            None => write_dead(&asked.name, self.facts, w),
+        }
+    }
+
+    fn all(&self, include: &[Asked], w: &mut Writer) {
+        let listed = |prop: &Prop| prop.allprop || include.iter().any(|asked| asked.name == prop.name);
+        for prop in self.cx.tables.props.iter().copied().flatten().filter(|p| listed(p)) {
+            let _ = prop.write(self.facts, self.cx, w);
+        }
+        self.dead().for_each(|property| w.raw(&property.value));
+    }
+
+    fn names(&self, w: &mut Writer) {
+        for prop in self.cx.tables.props.iter().copied().flatten().filter(|p| self.has(p)) {
+            w.empty(prop.name);
+        }
+        self.dead().for_each(|property| w.empty_owned(&property.name));
+    }
+
+    fn has(&self, prop: &Prop) -> bool {
+        prop.write(self.facts, self.cx, &mut Writer::fragment()).is_some()
+    }
+
+    fn dead(&self) -> impl Iterator<Item = &crate::store::Property> {
+        self.facts.stored.iter().filter(|property| self.cx.tables.prop(&property.name).is_none())
+    }
+}

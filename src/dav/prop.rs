@@ -1,0 +1,226 @@
+//! What a property is: one row, whose source says which facts must be loaded for it (RFC 4918 §4).
+
+use crate::{
+    model::{Kind, Kinds, Privileges},
+    store::{Calendar, Home, Object, Principal, Property},
+    xml::{Element, Name, QName, Writer},
+};
+
+use super::{Cx, Refusal, Target};
+
+/// What was loaded of one resource. A fact that no asked-for property needs is not loaded.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// What it is.
+    pub target: Target,
+    /// Its path, as the answer spells it.
+    pub href: String,
+    /// What the viewer may do with it.
+    pub rights: Privileges,
+    /// Of a principal: who it is.
+    pub principal: Option<Principal>,
+    /// Of a home: its state, if needed.
+    pub home: Option<Home>,
+    /// Of a collection in a home: the collection.
+    pub calendar: Option<Calendar>,
+    /// Of a calendar object: the object.
+    pub object: Option<Object>,
+    /// The stored properties, if needed.
+    pub stored: Vec<Property>,
+}
+
+impl Facts {
+    /// Of a resource of which nothing needs to be loaded.
+    #[must_use]
+    pub fn bare(target: Target, href: String, rights: Privileges) -> Self {
+        Self {
+            target,
+            href,
+            rights,
+            principal: None,
+            home: None,
+            calendar: None,
+            object: None,
+            stored: Vec::new(),
+        }
+    }
+
+    /// The kind of the resource.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.target.kind()
+    }
+}
+
+/// What must be loaded beside the resource's own row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Needs(u8);
+
+impl Needs {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// The stored properties.
+    pub const STORED: Self = Self(1);
+    /// The state of the home.
+    pub const HOME: Self = Self(2);
+    /// The octets of the object.
+    pub const BODY: Self = Self(4);
+
+    /// These and those.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether all of `other` are among these.
+    #[must_use]
+    pub const fn has(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+}
+
+/// Writes a property's content; `None`, and nothing written, where the resource does not have it.
+pub type Get = fn(&Facts, &Cx, &mut Writer) -> Option<()>;
+
+/// Looks at a value that a client wants to set.
+pub type Check = fn(&Element) -> Result<(), Refusal>;
+
+/// Where a property's value comes from.
+#[derive(Clone, Copy)]
+pub enum Source {
+    /// Computed from facts.
+    Live(Get),
+    /// Kept as it was sent; where nothing was sent, computed or absent.
+    Stored(Option<Get>),
+    /// The report's own rendering of the resource.
+    Data,
+}
+
+/// One row of the property tables.
+#[derive(Clone, Copy)]
+pub struct Prop {
+    /// Its name.
+    pub name: Name,
+    /// Which kinds of resource may have it.
+    pub on: Kinds,
+    /// Where its value comes from.
+    pub source: Source,
+    /// What must be loaded for it.
+    pub needs: Needs,
+    /// What a value must be that a client sets; a property that is not stored is protected.
+    pub check: Option<Check>,
+    /// Where only the server sets it.
+    pub protected: Kinds,
+    /// Whether it may be given when the resource is made, and never changed.
+    pub at_creation: bool,
+    /// Whether allprop gives it.
+    pub allprop: bool,
+    /// Where it is defined.
+    pub rfc: &'static str,
+}
+
+impl Prop {
+    /// A property that the server computes; protected.
+    #[must_use]
+    pub const fn live(name: Name, on: Kinds, get: Get, rfc: &'static str) -> Self {
+        let (source, needs) = (Source::Live(get), Needs::NONE);
+        let (check, at_creation, allprop) = (None, false, false);
+        Self { name, on, source, needs, check, protected: Kinds::ANY, at_creation, allprop, rfc }
+    }
+
+    /// A property that clients set and the server keeps as it was sent.
+    #[must_use]
+    pub const fn stored(name: Name, on: Kinds, rfc: &'static str) -> Self {
+        let (source, needs) = (Source::Stored(None), Needs::STORED);
+        let (check, at_creation, allprop) = (None, false, false);
+        Self { name, on, source, needs, check, protected: Kinds::NONE, at_creation, allprop, rfc }
+    }
+
+    /// A rendering that only reports give.
+    #[must_use]
+    pub const fn data(name: Name, rfc: &'static str) -> Self {
+        let on = Kind::Object.only();
+        let (source, needs) = (Source::Data, Needs::BODY);
+        let (check, at_creation, allprop) = (None, false, false);
+        Self { name, on, source, needs, check, protected: Kinds::ANY, at_creation, allprop, rfc }
+    }
+
+    /// Needs these facts as well.
+    #[must_use]
+    pub const fn needs(mut self, needs: Needs) -> Self {
+        self.needs = self.needs.or(needs);
+        self
+    }
+
+    /// What it is where nobody set it.
+    #[must_use]
+    pub const fn or(mut self, get: Get) -> Self {
+        self.source = Source::Stored(Some(get));
+        self
+    }
+
+    /// Values are looked at before they are kept.
+    #[must_use]
+    pub const fn check(mut self, check: Check) -> Self {
+        self.check = Some(check);
+        self
+    }
+
+    /// There only the server sets it.
+    #[must_use]
+    pub const fn protected_on(mut self, kinds: Kinds) -> Self {
+        self.protected = kinds;
+        self
+    }
+
+    /// It may be given when the resource is made, and never changed.
+    #[must_use]
+    pub const fn at_creation(mut self) -> Self {
+        self.at_creation = true;
+        self
+    }
+
+    /// It is given with allprop (RFC 4918 §9.1: what is defined there; others say that theirs are not).
+    #[must_use]
+    pub const fn allprop(mut self) -> Self {
+        self.allprop = true;
+        self
+    }
+
+    /// Whether a client may not set it there.
+    #[must_use]
+    pub const fn is_protected(&self, kind: Kind) -> bool {
+        self.protected.has(kind) || self.at_creation
+    }
+
+    /// Writes the whole property of a resource, its element included, unless the resource does not have it.
+    pub fn write(&self, facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+        if !self.on.has(facts.kind()) {
+            return None;
+        }
+        match self.source {
+            Source::Live(get) => self.element(get, facts, cx, w),
+            Source::Stored(otherwise) => match facts.stored.iter().find(|p| p.name == self.name) {
+                Some(property) => Some(w.raw(&property.value)),
+                None => self.element(otherwise?, facts, cx, w),
+            },
+            Source::Data => None,
+        }
+    }
+
+    fn element(&self, get: Get, facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+        let mark = w.len();
+        w.open(self.name);
+        if get(facts, cx, w).is_none() {
+            w.rewind(mark);
+            return None;
+        }
+        w.close(self.name);
+        Some(())
+    }
+}
+
+/// Writes a dead property of a resource, if it has it.
+pub fn write_dead(name: &QName, facts: &Facts, w: &mut Writer) -> Option<()> {
+    facts.stored.iter().find(|p| p.name == *name).map(|property| w.raw(&property.value))
+}

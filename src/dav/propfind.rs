@@ -1,0 +1,67 @@
+//! PROPFIND (RFC 4918 §9.1).
+
+use std::sync::Arc;
+
+use crate::{
+    db::Row,
+    front::Response,
+    model::Kinds,
+    store::object::{Read, Which},
+};
+
+use super::{
+    Cx, Given, Result,
+    ask::Ask,
+    condition::PROPFIND_FINITE_DEPTH,
+    facts::{self, Members},
+    header::{Depth, Prefer, depth},
+    multistatus::{Each, Multistatus},
+};
+
+/// The properties of a resource, and with Depth 1 of its members.
+pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
+    let ask = Ask::of_propfind(given.xml.as_ref(), cx.tables)?;
+    let depth = depth(&cx.headers)?.unwrap_or(Depth::Infinity);
+    let kind = cx.located.target.kind();
+    // Of what has no members, infinity is what 0 is.
+    if depth == Depth::Infinity && kind.is_collection() {
+        return Err(PROPFIND_FINITE_DEPTH.into());
+    }
+    let needs = ask.needs(cx.tables);
+    let root = facts::of_target(&cx, needs).await?;
+    let prefer = Prefer::of(&cx.headers);
+    let mut answer = Multistatus::new(prefer);
+    if depth == Depth::Zero || !prefer.no_root {
+        answer.response(&root, &ask, &cx, None);
+    }
+    if depth == Depth::Zero || !kind.is_collection() {
+        return Ok(answer.finish());
+    }
+    match root.calendar {
+        Some(calendar) if Kinds::IN_HOME.has(kind) => {
+            let (rows, read) = facts::member_rows(&cx, &calendar, Which::All, needs).await?;
+            let members = Members::of(cx, calendar, needs).await?;
+            answer.of_rows(rows, Listing { members, read, ask }).await
+        }
+        _ => {
+            for member in facts::of_members(&cx, &root, needs).await? {
+                answer.response(&member, &ask, &cx, None);
+            }
+            Ok(answer.finish())
+        }
+    }
+}
+
+struct Listing {
+    members: Members,
+    read: Read,
+    ask: Ask,
+}
+
+impl Each for Listing {
+    fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
+        let facts = self.members.facts(row, self.read)?;
+        answer.response(&facts, &self.ask, self.members.cx(), None);
+        Ok(())
+    }
+}

@@ -1,0 +1,140 @@
+//! Setting properties: PROPPATCH, and the DAV:set of the methods that make collections (RFC 4918 §9.2, RFC 5689 §3).
+
+use std::sync::Arc;
+
+use crate::{
+    db::Tx,
+    front::{Response, Status},
+    model::{Kind, Privilege},
+    store::{self, Property, Subject, property},
+    xml::{Element, Name, QName, Writer},
+};
+
+use super::{
+    Cx, Given, Prop, Refusal, Result, Tables, access,
+    condition::{CANNOT_MODIFY_PROTECTED_PROPERTY, QUOTA_NOT_EXCEEDED},
+    facts,
+    header::Prefer,
+    multistatus::{Multistatus, propstat},
+    prop::Needs,
+};
+
+/// Octets that the stored properties of one resource may take, and how many they may be.
+const MOST: (i64, i64) = (1000, 1 << 20);
+
+/// Changes properties: all of them or none.
+pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
+    let root = given.xml.filter(|root| root.is(Name::dav("propertyupdate")));
+    let root = root.ok_or_else(|| Refusal::bad_request("the body of a PROPPATCH is a DAV:propertyupdate"))?;
+    let facts = facts::of_target(&cx, Needs::NONE).await?;
+    access::need(facts.rights, Privilege::WriteProperties, || facts.href.clone())?;
+    let orders = orders(&root, cx.tables, facts.kind(), Moment::Later);
+    let prefer = Prefer::of(&cx.headers);
+    if let (Some(subject), true) = (facts::subject(&facts), orders.iter().all(|o| o.refusal.is_none())) {
+        cx.pool
+            .transaction(async |tx: Arc<Tx>| {
+                carry_out(&tx, subject, &orders).await?;
+                match &facts.calendar {
+                    Some(calendar) => store::calendar::touch(&tx, calendar).await?,
+                    None => store::calendar::touch_home(&tx, subject.home_id).await?,
+                }
+                Ok::<_, super::Error>(())
+            })
+            .await?;
+        if prefer.minimal {
+            return Ok(Response::new(Status::OK));
+        }
+    }
+    let mut answer = Multistatus::new(prefer);
+    answer.other(&facts.href, |w| report(&orders, w));
+    Ok(answer.finish())
+}
+
+/// Whether a resource is being made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moment {
+    /// It is being made: what may only be given then may be given.
+    Creation,
+    /// It is there.
+    Later,
+}
+
+/// One property to set or to remove.
+#[derive(Debug)]
+pub struct Order {
+    /// Its name.
+    pub name: QName,
+    /// The element to keep; `None` removes.
+    pub value: Option<String>,
+    /// Why that cannot be done.
+    pub refusal: Option<Refusal>,
+}
+
+/// The orders of a DAV:propertyupdate, or of a request that makes a collection, in document order; a later order on a name
+/// takes the place of an earlier one.
+#[must_use]
+pub fn orders(root: &Element, tables: &Tables, kind: Kind, moment: Moment) -> Vec<Order> {
+    let mut orders: Vec<Order> = Vec::new();
+    for instruction in root.children() {
+        let set = instruction.is(Name::dav("set"));
+        if !set && !instruction.is(Name::dav("remove")) {
+            continue;
+        }
+        for value in instruction.all(Name::dav("prop")).flat_map(Element::children) {
+            orders.retain(|order| order.name != *value.name());
+            orders.push(Order {
+                name: value.name().clone(),
+                value: set.then(|| value.fragment()),
+                refusal: refusal(tables.prop(value.name()), set.then_some(value), kind, moment),
+            });
+        }
+    }
+    orders
+}
+
+fn refusal(prop: Option<&Prop>, value: Option<&Element>, kind: Kind, moment: Moment) -> Option<Refusal> {
+    // What no row knows is a dead property; what is live elsewhere is dead here.
+    let prop = prop.filter(|prop| prop.on.has(kind))?;
+    if prop.is_protected(kind) && !(prop.at_creation && moment == Moment::Creation) {
+        return Some(CANNOT_MODIFY_PROTECTED_PROPERTY.into());
+    }
+    prop.check?(value?).err()
+}
+
+/// Writes the orders to the database; those for live properties that were given at creation are somebody else's.
+pub async fn carry_out(tx: &Tx, subject: Subject, orders: &[Order]) -> Result<()> {
+    let kept = |order: &&Order| order.value.is_some();
+    let set: Vec<Property> = orders
+        .iter()
+        .filter_map(|order| Some(Property { name: order.name.clone(), value: order.value.clone()? }))
+        .collect();
+    let gone: Vec<QName> = orders.iter().filter(|o| !kept(o)).map(|o| o.name.clone()).collect();
+    if !gone.is_empty() {
+        property::remove(tx, subject, &gone).await?;
+    }
+    if !set.is_empty() {
+        property::set(tx, subject, &set).await?;
+        let (number, octets) = property::size(tx, subject).await?;
+        if number > MOST.0 || octets > MOST.1 {
+            return Err(QUOTA_NOT_EXCEEDED.into());
+        }
+    }
+    Ok(())
+}
+
+/// Writes the propstats of orders: 200 of all, or the reasons, and 424 of those that were only held back by them.
+pub fn report(orders: &[Order], w: &mut Writer) {
+    let (good, bad): (Vec<&Order>, Vec<&Order>) = orders.iter().partition(|o| o.refusal.is_none());
+    let status = if bad.is_empty() { Status::OK } else { Status::FAILED_DEPENDENCY };
+    if !good.is_empty() || bad.is_empty() {
+        propstat(status, w, |w| good.iter().for_each(|o| w.empty_owned(&o.name)));
+    }
+    for order in bad {
+        let Some(refusal) = &order.refusal else { continue };
+        w.inside(Name::dav("propstat"), |w| {
+            w.inside(Name::dav("prop"), |w| w.empty_owned(&order.name));
+            w.element(Name::dav("status"), &super::multistatus::line(refusal.status));
+            w.inside(Name::dav("error"), |w| refusal.write(w));
+        });
+    }
+}

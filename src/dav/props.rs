@@ -1,0 +1,130 @@
+//! The rows of the properties that WebDAV defines (RFC 4918 §15, RFC 3744 §5, RFC 3253 §3.1, RFC 5397, RFC 6578).
+
+use jiff::Timestamp;
+
+use crate::{
+    model::{Kind, Kinds},
+    xml::{Name, Writer},
+};
+
+use super::{
+    Cx, Target, access,
+    prop::{Facts, Prop},
+};
+
+const PRINCIPAL: Kinds = Kind::Principal.only();
+const OBJECT: Kinds = Kind::Object.only();
+const SYNCED: Kinds = Kind::Calendar.only().or(Kind::Inbox.only()).or(Kind::Notifications.only());
+const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(PRINCIPAL);
+
+/// The rows.
+pub const PROPS: &[Prop] = &[
+    Prop::live(Name::dav("resourcetype"), Kinds::ANY, resourcetype, "RFC 4918 §15.9").allprop(),
+    Prop::stored(Name::dav("displayname"), OWNED, "RFC 4918 §15.2")
+        .or(principal_name)
+        .protected_on(PRINCIPAL)
+        .allprop(),
+    Prop::live(Name::dav("creationdate"), Kinds::IN_HOME.or(OBJECT), creationdate, "RFC 4918 §15.1")
+        .allprop(),
+    Prop::live(Name::dav("getlastmodified"), Kinds::IN_HOME.or(OBJECT), modified, "RFC 4918 §15.7").allprop(),
+    Prop::live(Name::dav("getetag"), OBJECT, etag, "RFC 4918 §15.6").allprop(),
+    Prop::live(Name::dav("getcontentlength"), OBJECT, length, "RFC 4918 §15.4").allprop(),
+    Prop::live(Name::dav("current-user-principal"), Kinds::ANY, current_user_principal, "RFC 5397 §3"),
+    Prop::live(Name::dav("current-user-privilege-set"), Kinds::ANY, privileges, "RFC 3744 §5.4"),
+    Prop::live(Name::dav("owner"), OWNED, owner, "RFC 3744 §5.1"),
+    Prop::live(Name::dav("principal-collection-set"), Kinds::ANY, principal_collections, "RFC 3744 §5.8"),
+    Prop::live(Name::dav("principal-URL"), PRINCIPAL, owner, "RFC 3744 §4.2"),
+    Prop::live(Name::dav("alternate-URI-set"), PRINCIPAL, nothing, "RFC 3744 §4.1"),
+    Prop::live(Name::dav("group-membership"), PRINCIPAL, nothing, "RFC 3744 §4.4"),
+    Prop::live(Name::dav("supported-report-set"), Kinds::ANY, reports, "RFC 3253 §3.1.5"),
+    Prop::live(Name::dav("sync-token"), SYNCED, sync_token, "RFC 6578 §4"),
+];
+
+fn nothing(_: &Facts, _: &Cx, _: &mut Writer) -> Option<()> {
+    Some(())
+}
+
+fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    let kind = facts.kind();
+    if kind.is_collection() {
+        w.empty(Name::dav("collection"));
+    }
+    match kind {
+        Kind::Principal => w.empty(Name::dav("principal")),
+        Kind::Calendar => w.empty(Name::cal("calendar")),
+        Kind::Inbox => w.empty(Name::cal("schedule-inbox")),
+        Kind::Outbox => w.empty(Name::cal("schedule-outbox")),
+        Kind::Notifications => w.empty(Name::cs("notification")),
+        Kind::Root | Kind::Principals | Kind::Homes | Kind::Home | Kind::Object => {}
+    }
+    Some(())
+}
+
+fn principal_name(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    let who = facts.principal.as_ref()?;
+    w.text(who.display_name.as_deref().unwrap_or(&who.name));
+    Some(())
+}
+
+fn creationdate(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    let object = facts.object.as_ref().map(|o| o.created);
+    let time = object.or(facts.calendar.as_ref().map(|c| c.created))?;
+    let second = Timestamp::try_from(time).ok()?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    w.text(&second);
+    Some(())
+}
+
+fn modified(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    let object = facts.object.as_ref().map(|o| o.modified);
+    let time = object.or(facts.calendar.as_ref().map(|c| c.modified))?;
+    w.text(&httpdate::fmt_http_date(time));
+    Some(())
+}
+
+fn etag(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    w.text("\"");
+    w.text(&facts.object.as_ref()?.etag);
+    w.text("\"");
+    Some(())
+}
+
+fn length(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    w.text(&facts.object.as_ref()?.size.to_string());
+    Some(())
+}
+
+fn href(path: &str, w: &mut Writer) {
+    w.element(Name::dav("href"), path);
+}
+
+fn current_user_principal(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    href(&cx.viewer_href(), w);
+    Some(())
+}
+
+fn privileges(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    access::write(facts.rights, w);
+    Some(())
+}
+
+fn owner(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    href(&cx.href(&Target::Principal(facts.target.user()?.to_owned())), w);
+    Some(())
+}
+
+fn principal_collections(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    href(&cx.href(&Target::Principals), w);
+    Some(())
+}
+
+fn reports(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    for report in cx.tables.reports.iter().filter(|r| r.on.has(facts.kind())) {
+        w.inside(Name::dav("supported-report"), |w| w.inside(Name::dav("report"), |w| w.empty(report.name)));
+    }
+    Some(())
+}
+
+fn sync_token(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    w.text(&facts.calendar.as_ref()?.state.to_string());
+    Some(())
+}

@@ -1,0 +1,19 @@
+//! The reports of WebDAV itself.
+
+pub mod expand_property;
+pub mod sync_collection;
+
+use std::sync::Arc;
+
+use crate::front::Response;
+
+use super::{Cx, Given, Refusal, Result, condition::SUPPORTED_REPORT};
+
+/// REPORT: hands over to the report whose element the body is (RFC 3253 §3.6).
+pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
+    let root = given.xml.ok_or_else(|| Refusal::bad_request("the body of a REPORT names the report"))?;
+    let kind = cx.located.target.kind();
+    let known = cx.tables.reports.iter().find(|report| root.is(report.name) && report.on.has(kind));
+    let report = known.ok_or(SUPPORTED_REPORT)?;
+    (report.run)(cx, root).await
+}

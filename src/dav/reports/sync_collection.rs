@@ -1,0 +1,120 @@
+//! DAV:sync-collection: what changed in a collection since a token (RFC 6578 §3).
+
+use std::sync::Arc;
+
+use crate::{
+    db::Row,
+    front::{Response, Status},
+    model::{Privilege, SyncToken},
+    store::{
+        Calendar,
+        change::{self, Change},
+    },
+    xml::{Element, Name},
+};
+
+use crate::dav::{
+    Cx, Refusal, Result,
+    ask::Ask,
+    condition::{NUMBER_OF_MATCHES_WITHIN_LIMITS, VALID_SYNC_TOKEN},
+    facts::{self, Members},
+    header::Prefer,
+    multistatus::{Each, Multistatus},
+    prop::Needs,
+};
+
+/// Renders what only a report gives.
+pub type Rendering = Box<crate::dav::multistatus::Render>;
+
+/// The changes since the token, all of them or as many as DAV:limit allows: the new token says how far they go.
+///
+/// Clients send any Depth and none; what counts is DAV:sync-level, and here both levels are one.
+pub async fn run(cx: Arc<Cx>, root: Element, render: Option<Rendering>) -> Result<Response> {
+    let calendar = facts::collection(&cx, Privilege::Read).await?;
+    let since = since(&root, &calendar)?;
+    let limit = limit(&root)?;
+    let ask = Ask::of_report(&root, cx.tables);
+    let needs = ask.needs(cx.tables);
+    let body = needs.has(Needs::BODY);
+    // One row more than are given tells whether there are more.
+    let rows = change::since(&cx.pool, &calendar, since, limit.map_or(i64::MAX, |n| n + 1), body).await?;
+    let answer = Multistatus::new(Prefer::of(&cx.headers));
+    let own_href = cx.located.own_href();
+    let state = calendar.state;
+    let members = Members::of(cx, calendar, needs).await?;
+    let cut = false;
+    let each = Changes { members, body, ask, render, own_href, state, reached: since, left: limit, cut };
+    answer.of_rows(rows, each).await
+}
+
+/// The revision that the client has seen; 0 of one that has seen nothing.
+fn since(root: &Element, calendar: &Calendar) -> Result<i64> {
+    let text = root.child(Name::dav("sync-token")).map_or("", |t| t.text().trim());
+    if text.is_empty() {
+        return Ok(0);
+    }
+    let token: SyncToken = text.parse().map_err(|_| VALID_SYNC_TOKEN)?;
+    let known = token.key == calendar.state.key
+        && (calendar.floor..=calendar.state.revision).contains(&token.revision);
+    if known { Ok(token.revision) } else { Err(VALID_SYNC_TOKEN.into()) }
+}
+
+/// The most responses the client wants.
+fn limit(root: &Element) -> Result<Option<i64>> {
+    let Some(limit) = root.child(Name::dav("limit")) else { return Ok(None) };
+    let number = limit.child(Name::dav("nresults")).map(|n| n.text().trim().parse::<u32>());
+    match number {
+        Some(Ok(number)) if number > 0 => Ok(Some(i64::from(number))),
+        _ => Err(Refusal::bad_request("DAV:limit holds a DAV:nresults with a positive number").into()),
+    }
+}
+
+struct Changes {
+    members: Members,
+    body: bool,
+    ask: Ask,
+    render: Option<Rendering>,
+    own_href: String,
+    state: SyncToken,
+    /// The revision of the last change given.
+    reached: i64,
+    /// How many responses may still be given.
+    left: Option<i64>,
+    /// Whether there are more.
+    cut: bool,
+}
+
+impl Each for Changes {
+    fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
+        match &mut self.left {
+            Some(0) => {
+                self.cut = true;
+                return Ok(());
+            }
+            Some(left) => *left -= 1,
+            None => {}
+        }
+        let change = change::read(row, self.body)?;
+        self.reached = change.revision();
+        match change {
+            Change::Gone(name, _) => answer.status(&self.members.href(&name), Status::NOT_FOUND),
+            Change::Member(object) => {
+                let facts = self.members.of_object(object);
+                answer.response(&facts, &self.ask, self.members.cx(), self.render.as_deref());
+            }
+        }
+        Ok(())
+    }
+
+    fn last(&mut self, answer: &mut Multistatus) -> Result<()> {
+        // A writer's lock makes revisions appear in their order, so the last one given stands for all before it.
+        let revision = if self.cut {
+            answer.refused(&self.own_href, &NUMBER_OF_MATCHES_WITHIN_LIMITS.into());
+            self.reached
+        } else {
+            self.reached.max(self.state.revision)
+        };
+        answer.sync_token(&SyncToken { revision, ..self.state }.to_string());
+        Ok(())
+    }
+}

@@ -1,0 +1,316 @@
+//! The URL space: path to target and back, the one place where URLs are spelt (RFC 4918 §8.3, RFC 3986 §2).
+
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+use crate::model::Kind;
+
+/// What a path names. Names are decoded; whether anything lies there is another question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The entrance.
+    Root,
+    /// All principals.
+    Principals,
+    /// One principal.
+    Principal(String),
+    /// All homes.
+    Homes,
+    /// The home of a user.
+    Home(String),
+    /// A member of a home.
+    Collection(String, String),
+    /// A member of such a member.
+    Object(String, String, String),
+}
+
+/// The names in a home that are taken from the start, with what they are.
+pub const FIXED: [(&str, Kind); 3] =
+    [("inbox", Kind::Inbox), ("outbox", Kind::Outbox), ("notifications", Kind::Notifications)];
+
+impl Target {
+    /// What kind of resource it is, if it is there.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::Root => Kind::Root,
+            Self::Principals => Kind::Principals,
+            Self::Principal(_) => Kind::Principal,
+            Self::Homes => Kind::Homes,
+            Self::Home(_) => Kind::Home,
+            Self::Collection(_, name) => {
+                FIXED.iter().find(|(fixed, _)| fixed == name).map_or(Kind::Calendar, |(_, kind)| *kind)
+            }
+            Self::Object(..) => Kind::Object,
+        }
+    }
+
+    /// The user whose principal or home it belongs to.
+    #[must_use]
+    pub fn user(&self) -> Option<&str> {
+        match self {
+            Self::Root | Self::Principals | Self::Homes => None,
+            Self::Principal(user) | Self::Home(user) | Self::Collection(user, _) | Self::Object(user, ..) => {
+                Some(user)
+            }
+        }
+    }
+}
+
+/// A target and the base path it was asked for under: answers use the same one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// What is named.
+    pub target: Target,
+    /// The base path, with a slash at both ends.
+    pub base: Arc<str>,
+    /// The path by which it was asked for where that is not the canonical one: `/` and `/principals/` outside of every base.
+    pub asked_as: Option<&'static str>,
+}
+
+/// Why a path is refused: it could mean one thing to the proxy and another here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BadPath {
+    /// It lies in no part of the server.
+    Elsewhere,
+    /// It holds what no path of this server may hold.
+    Malformed(&'static str),
+}
+
+/// The base paths of the server.
+#[derive(Clone, Debug)]
+pub struct Space {
+    bases: Vec<Arc<str>>,
+}
+
+/// RFC 3986 pchar less what some client or proxy reads as something else.
+const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
+
+impl Space {
+    /// The space under these base paths (each with a slash at both ends); the first is the canonical one.
+    #[must_use]
+    pub fn new(bases: &[String]) -> Self {
+        Self { bases: bases.iter().map(|base| Arc::from(base.as_str())).collect() }
+    }
+
+    /// The canonical base path.
+    #[must_use]
+    pub fn base(&self) -> &Arc<str> {
+        &self.bases[0]
+    }
+
+    /// What a raw path of a request names.
+    pub fn locate(&self, path: &str) -> Result<Located, BadPath> {
+        if !path.starts_with('/') {
+            return Err(BadPath::Malformed("the path does not start with a slash"));
+        }
+        let of_base = |base: &&Arc<str>| {
+            path.strip_prefix(&***base).or_else(|| (path == base.trim_end_matches('/')).then_some(""))
+        };
+        let longest = self.bases.iter().filter(|b| of_base(b).is_some()).max_by_key(|b| b.len());
+        let (base, rest, outside) = match longest {
+            Some(base) => (base, of_base(&base).unwrap_or_default(), false),
+            None => (self.base(), &path[1..], true),
+        };
+        let target = read(rest)?;
+        let asked_as = match (&target, outside) {
+            (_, false) => None,
+            (Target::Root, true) => Some("/"),
+            (Target::Principals, true) => Some("/principals/"),
+            (_, true) => return Err(BadPath::Elsewhere),
+        };
+        Ok(Located { target, base: base.clone(), asked_as })
+    }
+}
+
+/// The names of a path below its base, and what they name.
+fn read(rest: &str) -> Result<Target, BadPath> {
+    let mut names = Vec::with_capacity(4);
+    let mut segments = rest.split('/').peekable();
+    while let Some(segment) = segments.next() {
+        if segment.is_empty() && segments.peek().is_none() {
+            break;
+        }
+        names.push(name(segment)?);
+    }
+    let mut names = names.into_iter();
+    let mut next = || names.next();
+    let target = match (next(), next(), next(), next(), next()) {
+        (None, ..) => Target::Root,
+        (Some(p), None, ..) if p == "principals" => Target::Principals,
+        (Some(p), Some(user), None, ..) if p == "principals" => Target::Principal(user),
+        (Some(c), None, ..) if c == "calendars" => Target::Homes,
+        (Some(c), Some(user), rest, last, None) if c == "calendars" => within(user, rest, last),
+        // The short form: {base}/{user}/{calendar}/{object}
+        (Some(user), rest, last, None, None) if user != "principals" && user != "calendars" => {
+            within(user, rest, last)
+        }
+        _ => return Err(BadPath::Elsewhere),
+    };
+    Ok(target)
+}
+
+fn within(user: String, collection: Option<String>, object: Option<String>) -> Target {
+    match (collection, object) {
+        (None, _) => Target::Home(user),
+        (Some(collection), None) => Target::Collection(user, collection),
+        (Some(collection), Some(object)) => Target::Object(user, collection, object),
+    }
+}
+
+/// A segment decoded once, if it is a name that can mean only one thing.
+fn name(segment: &str) -> Result<String, BadPath> {
+    if segment.is_empty() {
+        return Err(BadPath::Malformed("the path has an empty segment"));
+    }
+    if !well_encoded(segment.as_bytes()) {
+        return Err(BadPath::Malformed(
+            "a percent sign in the path is not followed by two hexadecimal digits",
+        ));
+    }
+    let name =
+        percent_decode_str(segment).decode_utf8().map_err(|_| BadPath::Malformed("the path is not UTF-8"))?;
+    if name == "." || name == ".." {
+        return Err(BadPath::Malformed("the path has a dot segment"));
+    }
+    if name.contains(['/', '\\']) {
+        return Err(BadPath::Malformed("a segment of the path holds a slash"));
+    }
+    if name.chars().any(char::is_control) {
+        return Err(BadPath::Malformed("the path holds a control character"));
+    }
+    if name.len() > 255 {
+        return Err(BadPath::Malformed("a segment of the path is longer than 255 octets"));
+    }
+    Ok(name.into_owned())
+}
+
+fn well_encoded(segment: &[u8]) -> bool {
+    segment.iter().enumerate().filter(|(_, b)| **b == b'%').all(|(at, _)| {
+        segment.get(at + 1).is_some_and(u8::is_ascii_hexdigit)
+            && segment.get(at + 2).is_some_and(u8::is_ascii_hexdigit)
+    })
+}
+
+/// The canonical path of a target below a base path.
+#[must_use]
+pub fn href(base: &str, target: &Target) -> String {
+    let mut out = String::with_capacity(base.len() + 64);
+    out.push_str(base);
+    match target {
+        Target::Root => {}
+        Target::Principals => out.push_str("principals/"),
+        Target::Principal(user) => push(&mut out, "principals/", &[user], true),
+        Target::Homes => out.push_str("calendars/"),
+        Target::Home(user) => push(&mut out, "calendars/", &[user], true),
+        Target::Collection(user, name) => push(&mut out, "calendars/", &[user, name], true),
+        Target::Object(user, collection, name) => {
+            push(&mut out, "calendars/", &[user, collection, name], false)
+        }
+    }
+    out
+}
+
+fn push(out: &mut String, part: &str, names: &[&str], slash: bool) {
+    out.push_str(part);
+    for (i, name) in names.iter().enumerate() {
+        if i > 0 {
+            out.push('/');
+        }
+        out.extend(utf8_percent_encode(name, SEGMENT));
+    }
+    if slash {
+        out.push('/');
+    }
+}
+
+impl Located {
+    /// The path the resource itself is named by in the answer.
+    #[must_use]
+    pub fn own_href(&self) -> String {
+        self.asked_as.map_or_else(|| href(&self.base, &self.target), str::to_owned)
+    }
+
+    /// The canonical path of another target, under the base of this request.
+    #[must_use]
+    pub fn href(&self, target: &Target) -> String {
+        href(&self.base, target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, proptest};
+
+    use super::*;
+
+    fn space() -> Space {
+        Space::new(&["/dav/".to_owned(), "/api/v1.0/caldav/".to_owned()])
+    }
+
+    #[test]
+    fn every_spelling_of_a_path_is_one_target() {
+        let calendar = Target::Collection("alice@x.org".to_owned(), "work".to_owned());
+        for path in [
+            "/dav/calendars/alice@x.org/work/",
+            "/dav/calendars/alice%40x.org/work",
+            "/dav/calendars/%61lice%40x.org/work/",
+            "/dav/alice@x.org/work/",
+            "/api/v1.0/caldav/calendars/alice@x.org/work/",
+        ] {
+            let located = space().locate(path).unwrap();
+            assert_eq!(located.target, calendar, "{path}");
+            assert!(path.starts_with(&*located.base));
+        }
+        assert_eq!(href("/dav/", &calendar), "/dav/calendars/alice@x.org/work/");
+    }
+
+    #[test]
+    fn discovery_answers_outside_of_every_base() {
+        for (path, target, own) in [
+            ("/", Target::Root, "/"),
+            ("/principals/", Target::Principals, "/principals/"),
+            ("/principals", Target::Principals, "/principals/"),
+            ("/dav/", Target::Root, "/dav/"),
+            ("/dav", Target::Root, "/dav/"),
+        ] {
+            let located = space().locate(path).unwrap();
+            assert_eq!((&located.target, located.own_href().as_str()), (&target, own), "{path}");
+        }
+        assert_eq!(space().locate("/calendars/alice/"), Err(BadPath::Elsewhere));
+        assert_eq!(space().locate("/etc/passwd"), Err(BadPath::Elsewhere));
+    }
+
+    #[test]
+    fn a_path_of_two_meanings_is_refused() {
+        for path in [
+            "/dav/calendars/../principals/",
+            "/dav/calendars/%2e%2e/x/",
+            "/dav/calendars/a%2Fb/",
+            "/dav/calendars//a/",
+            "/dav/calendars/a%00b/",
+            "/dav/calendars/%ff/",
+            "/dav/calendars/%zz/",
+            "/dav/calendars/a%5Cb/",
+            "/dav/calendars/a%0d%0a/",
+            "dav/",
+            "/dav/calendars/a%2",
+            "/dav/./",
+        ] {
+            assert!(matches!(space().locate(path), Err(BadPath::Malformed(_))), "{path}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_printed_is_read_back(user in "[^/\\\\\\pC]{1,20}", calendar in any::<[u8; 4]>(), name in "\\PC{1,20}") {
+            let target = Target::Object(user, calendar.map(|b| char::from(b % 26 + 97)).iter().collect(), name);
+            let path = href("/dav/", &target);
+            match space().locate(&path) {
+                Ok(located) => assert_eq!((&located.target, located.own_href()), (&target, path)),
+                Err(fault) => assert!(matches!(fault, BadPath::Malformed(_)), "{path}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! One request and its answer: names it, judges its form and its sender, and lets the service answer within its
+//! time, whatever becomes of the service.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::FutureExt;
+use http::header::{CONTENT_LENGTH, HeaderName, RETRY_AFTER};
+use http::request::Parts;
+use http::{HeaderValue, Method, StatusCode};
+use hyper::body::Incoming;
+use tracing::Instrument;
+
+use crate::front::body::Body;
+use crate::front::identity::{Denial, Judgement};
+use crate::front::message::{Request, Response, Service};
+use crate::front::outgoing::{Outgoing, Place, Record};
+use crate::front::serve::{Front, Rules};
+use crate::front::trust::Peer;
+use crate::front::{forwarded, hygiene};
+use crate::observe::metrics;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Seconds after which a client that found no room may come again.
+const COME_AGAIN: &str = "1";
+
+/// Answers one request.
+pub(super) async fn answer<S: Service>(
+    front: &Front,
+    service: &S,
+    peer: Peer,
+    request: http::Request<Incoming>,
+) -> http::Response<Outgoing> {
+    let started = Instant::now();
+    let rules = front.rules();
+    let fault = hygiene::fault(&request);
+    let (mut head, incoming) = request.into_parts();
+    let (id, client) = (forwarded::id(&head.headers), forwarded::client(&head.headers));
+    let judgement = rules.policy.judge(peer, &mut head.headers);
+    let id = id.filter(|_| judgement.trusted).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    let client = client.filter(|_| judgement.trusted).map_or(peer, Peer::Tcp);
+    let user = judgement.identity.as_ref().map_or("", |identity| identity.user.as_str());
+    let (method, path) = (head.method.as_str(), head.uri.path());
+    let span = tracing::error_span!(target: "kalends", "request", id, peer = %client, user, method, path);
+    let label = label(&head.method);
+    let quiet = front.quiet;
+    let mut record =
+        Record { span: span.clone(), started, method: label, status: None, sent: 0, whole: false, quiet };
+
+    let mut place = None;
+    let answer = async {
+        if !quiet {
+            tell_of_denial(&judgement);
+        }
+        if let Some(fault) = fault {
+            return plain(StatusCode::BAD_REQUEST, fault);
+        }
+        let Ok(permit) = Arc::clone(&front.requests).try_acquire_owned() else {
+            metrics::overloaded();
+            return plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once")
+                .with(RETRY_AFTER, COME_AGAIN);
+        };
+        place = Some((permit, metrics::Live::request()));
+        if declared(&head) > *rules.limits.body_bytes as u64 {
+            return plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+        }
+        run(service, &rules, shape(&id, head, judgement, Body::wire(incoming, &rules))).await
+    };
+    let answer = answer.instrument(span).await;
+    record.status = Some(answer.status.as_u16());
+    dress(answer, &id, record, place)
+}
+
+/// Lets the service answer in its time; a panic in it ends the request and nothing else.
+async fn run<S: Service>(service: &S, rules: &Rules, request: Request) -> Response {
+    let answer = AssertUnwindSafe(tokio::time::timeout(*rules.limits.request_time, service.call(request)));
+    match answer.catch_unwind().await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => {
+            tracing::error!("no answer within limits.request_time");
+            plain(StatusCode::SERVICE_UNAVAILABLE, "no answer in time").with(RETRY_AFTER, COME_AGAIN)
+        }
+        Err(panic) => {
+            metrics::panicked();
+            tracing::error!("panic: {}", words(panic.as_ref()));
+            plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+        }
+    }
+}
+
+fn shape(id: &str, head: Parts, judgement: Judgement, body: Body) -> Request {
+    let path = head.uri.path().to_owned();
+    let query = head.uri.query().map(str::to_owned);
+    let (method, headers, identity) = (head.method, head.headers, judgement.identity);
+    Request { id: id.to_owned(), method, path, query, headers, identity, body }
+}
+
+fn dress(answer: Response, id: &str, record: Record, place: Option<Place>) -> http::Response<Outgoing> {
+    let Response { status, headers, payload } = answer;
+    let mut dressed = http::Response::new(Outgoing::new(payload, record, place));
+    *dressed.status_mut() = status;
+    *dressed.headers_mut() = headers;
+    if let Ok(id) = HeaderValue::from_str(id) {
+        dressed.headers_mut().insert(REQUEST_ID, id);
+    }
+    dressed
+}
+
+fn tell_of_denial(judgement: &Judgement) {
+    let Err(denial) = &judgement.identity else { return };
+    let reason = judgement.doubt.unwrap_or_default();
+    metrics::denied(match denial {
+        Denial::Absent => "absent",
+        Denial::Untrusted => "untrusted",
+        Denial::Malformed(_) => "malformed",
+    });
+    match denial {
+        // What the proxy lets through unsigned (discovery) is no news.
+        Denial::Absent => tracing::info!("no identity: {reason}"),
+        Denial::Untrusted | Denial::Malformed(_) => tracing::warn!("identity refused: {reason}"),
+    }
+}
+
+fn declared(head: &Parts) -> u64 {
+    let length = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length.and_then(|length| length.parse().ok()).unwrap_or(0)
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response {
+    Response::new(status).body("text/plain; charset=utf-8", text)
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
+}
+
+/// The methods that the metrics tell apart; what clients make up is "other", or memory would be theirs.
+const LABELS: &[&str] = &[
+    "OPTIONS",
+    "GET",
+    "HEAD",
+    "PUT",
+    "DELETE",
+    "POST",
+    "PROPFIND",
+    "PROPPATCH",
+    "REPORT",
+    "MKCALENDAR",
+    "MKCOL",
+    "COPY",
+    "MOVE",
+    "LOCK",
+    "UNLOCK",
+    "ACL",
+    "SEARCH",
+    "PATCH",
+    "TRACE",
+];
+
+fn label(method: &Method) -> &'static str {
+    LABELS.iter().find(|label| **label == method.as_str()).copied().unwrap_or("other")
+}

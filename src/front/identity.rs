@@ -1,0 +1,454 @@
+//! Who is asking: one header, believed only from a trusted peer, turned into a name or refused. Nothing that could
+//! tell of an identity is left in a request afterwards.
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use unicode_normalization::UnicodeNormalization;
+
+use crate::config;
+use crate::front::text;
+use crate::front::trust::{Peer, Trust};
+
+/// Somebody the proxy has signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The user's name, normalised: the key of the principal.
+    pub user: String,
+    /// The e-mail address, lower-case.
+    pub email: Option<String>,
+    /// The person's name, to be shown.
+    pub name: Option<String>,
+    /// The identity provider's lasting key of the person.
+    pub subject: Option<String>,
+    /// The person's groups; none when no header of groups is configured, and empty when it is and was not sent.
+    pub groups: Option<Vec<String>>,
+    /// Whether the user may do everything everywhere.
+    pub admin: bool,
+}
+
+/// Why nobody is known to ask. The front has logged it; the service answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Denial {
+    /// The proxy named nobody: 401.
+    Absent,
+    /// It was not the proxy that asked: 401.
+    Untrusted,
+    /// The name, or what came with it, cannot be right, for this reason: 403.
+    Malformed(&'static str),
+}
+
+/// What the headers of one request say.
+#[derive(Debug)]
+pub(super) struct Judgement {
+    /// Who is asking.
+    pub(super) identity: Result<Identity, Denial>,
+    /// Whether the peer is believed, in other headers too.
+    pub(super) trusted: bool,
+    /// Why not, or what is wrong, for the log.
+    pub(super) doubt: Option<&'static str>,
+}
+
+/// The rules by which headers become an identity.
+#[derive(Debug)]
+pub(super) struct Policy {
+    trust: Trust,
+    user: HeaderName,
+    secret: HeaderName,
+    email: Option<HeaderName>,
+    name: Option<HeaderName>,
+    subject: Option<HeaderName>,
+    groups: Option<HeaderName>,
+    groups_separator: String,
+    /// What no request may keep: the names above, on or off, as [`skeleton`] has them.
+    stripped: Vec<String>,
+    spelling: Spelling,
+    deny: Vec<String>,
+    admins: Vec<String>,
+    email_domain: String,
+}
+
+/// How user names are spelt.
+#[derive(Debug)]
+struct Spelling {
+    fold_case: bool,
+    strip_domain: String,
+    append_domain: String,
+}
+
+impl Policy {
+    /// The rules that the settings give; fails on a name that no header can have, with the name.
+    pub(super) fn new(identity: &config::Identity) -> Result<Self, String> {
+        let header = |setting: &config::HeaderName| {
+            let parsed = setting.name().map(|name| name.parse::<HeaderName>().map_err(|_| name.to_owned()));
+            parsed.transpose()
+        };
+        let required = |setting| header(setting).and_then(|name| name.ok_or_else(String::new));
+        let spelling = Spelling {
+            fold_case: identity.fold_case,
+            strip_domain: identity.strip_domain.to_lowercase(),
+            append_domain: identity.append_domain.to_lowercase(),
+        };
+        let all = [
+            &identity.header,
+            &identity.secret_header,
+            &identity.email_header,
+            &identity.name_header,
+            &identity.subject_header,
+            &identity.groups_header,
+        ];
+        let stripped = all.iter().flat_map(|setting| setting.name().into_iter().chain([setting.usual()]));
+        let secret = required(&identity.secret_header)?;
+        Ok(Self {
+            trust: Trust::new(identity, secret.clone()),
+            user: required(&identity.header)?,
+            secret,
+            email: header(&identity.email_header)?,
+            name: header(&identity.name_header)?,
+            subject: header(&identity.subject_header)?,
+            groups: header(&identity.groups_header)?,
+            groups_separator: identity.groups_separator.clone(),
+            stripped: stripped.chain(ALWAYS_STRIPPED.iter().copied()).map(skeleton).collect(),
+            deny: identity.deny.iter().map(|name| spelling.spell(name)).collect(),
+            admins: identity.admins.iter().map(|name| spelling.spell(name)).collect(),
+            email_domain: identity.email_domain.to_lowercase(),
+            spelling,
+        })
+    }
+
+    /// Reads who is asking, and strips what could tell of it.
+    pub(super) fn judge(&self, peer: Peer, headers: &mut HeaderMap) -> Judgement {
+        let doubt = self.trust.doubt(peer, headers);
+        let identity = if doubt.is_some() { Err(Denial::Untrusted) } else { self.identity(headers) };
+        let reason = match &identity {
+            Err(Denial::Malformed(reason)) => Some(*reason),
+            Err(Denial::Absent) => Some("the proxy named nobody"),
+            _ => doubt,
+        };
+        self.strip(headers);
+        Judgement { identity, trusted: doubt.is_none(), doubt: reason }
+    }
+
+    fn identity(&self, headers: &HeaderMap) -> Result<Identity, Denial> {
+        self.refuse_lookalikes(headers)?;
+        let sent = self.user(headers)?;
+        let user = self.spelling.spell(&sent);
+        if user.is_empty() || user.starts_with('@') {
+            return Err(Denial::Malformed("a user name without a name"));
+        }
+        if self.deny.contains(&user) {
+            return Err(Denial::Malformed("a denied user name"));
+        }
+        Ok(Identity {
+            email: self.email(headers, &user)?,
+            // A name is only shown: one that cannot be does not lock its bearer out.
+            name: one(headers, self.name.as_ref())?.and_then(|value| text::visible(value).ok()),
+            subject: self.subject(headers)?,
+            groups: self.groups(headers)?,
+            admin: self.admins.contains(&user),
+            user,
+        })
+    }
+
+    /// Headers that a proxy, a gateway or a careless reader takes for one of ours.
+    fn refuse_lookalikes(&self, headers: &HeaderMap) -> Result<(), Denial> {
+        let ours = [Some(&self.user), Some(&self.secret), self.email.as_ref(), self.name.as_ref()];
+        let ours = ours.into_iter().chain([self.subject.as_ref(), self.groups.as_ref()]).flatten();
+        for ours in ours {
+            let shape = skeleton(ours.as_str());
+            if headers.keys().any(|other| other != ours && skeleton(other.as_str()) == shape) {
+                return Err(Denial::Malformed("a header that looks like an identity header"));
+            }
+        }
+        Ok(())
+    }
+
+    fn user(&self, headers: &HeaderMap) -> Result<String, Denial> {
+        let value = one(headers, Some(&self.user))?.ok_or(Denial::Absent)?;
+        text::name(value).map_err(Denial::Malformed)
+    }
+
+    /// The address that was sent, or the one that the user's name gives.
+    fn email(&self, headers: &HeaderMap, user: &str) -> Result<Option<String>, Denial> {
+        if let Some(value) = one(headers, self.email.as_ref())? {
+            return text::address(value).map(Some).map_err(Denial::Malformed);
+        }
+        let made = match (user.contains('@'), self.email_domain.as_str()) {
+            (true, _) => user.to_lowercase(),
+            (false, "") => return Ok(None),
+            (false, domain) => format!("{}@{domain}", user.to_lowercase()),
+        };
+        // A name with, say, a space is a name and makes no address.
+        Ok(text::address(made.as_bytes()).ok())
+    }
+
+    fn subject(&self, headers: &HeaderMap) -> Result<Option<String>, Denial> {
+        one(headers, self.subject.as_ref())?.map(text::visible).transpose().map_err(Denial::Malformed)
+    }
+
+    fn groups(&self, headers: &HeaderMap) -> Result<Option<Vec<String>>, Denial> {
+        let Some(header) = &self.groups else { return Ok(None) };
+        let Some(value) = one(headers, Some(header))? else { return Ok(Some(Vec::new())) };
+        let list = std::str::from_utf8(value).map_err(|_| Denial::Malformed("not UTF-8"))?;
+        let mut groups = Vec::new();
+        for group in
+            list.split(self.groups_separator.as_str()).map(str::trim).filter(|group| !group.is_empty())
+        {
+            let group = text::visible(group.as_bytes()).map_err(Denial::Malformed)?;
+            if !groups.contains(&group) {
+                groups.push(group);
+            }
+        }
+        Ok(Some(groups))
+    }
+
+    fn strip(&self, headers: &mut HeaderMap) {
+        let goes = |name: &HeaderName| {
+            let name = skeleton(name.as_str());
+            name.starts_with("x-forwarded") || self.stripped.contains(&name)
+        };
+        let names: Vec<HeaderName> = headers.keys().filter(|name| goes(name)).cloned().collect();
+        for name in names {
+            headers.remove(name);
+        }
+    }
+}
+
+impl Spelling {
+    /// The one spelling of a user's name.
+    fn spell(&self, name: &str) -> String {
+        let mut name: String =
+            if self.fold_case { name.to_lowercase().nfc().collect() } else { name.nfc().collect() };
+        if let Some((local, domain)) = name.rsplit_once('@') {
+            if !self.strip_domain.is_empty() && domain.to_lowercase() == self.strip_domain {
+                name.truncate(local.len());
+            }
+        }
+        if !self.append_domain.is_empty() && !name.contains('@') {
+            name = format!("{name}@{}", self.append_domain);
+        }
+        name
+    }
+}
+
+/// Headers that other software takes for an identity, whatever ours are called.
+const ALWAYS_STRIPPED: &[&str] = &[
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "remote-user",
+    "x-remote-user",
+    "forwarded",
+    "x-real-ip",
+];
+
+/// What is left of a header's name for those who fold it into a variable's name: `X_Forwarded.User` and
+/// `x-forwarded-user` are the same to them.
+fn skeleton(name: &str) -> String {
+    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() as char } else { '-' };
+    name.bytes().map(fold).collect()
+}
+
+/// The one value of a header; none when it is off, not there or empty.
+fn one<'a>(headers: &'a HeaderMap, name: Option<&HeaderName>) -> Result<Option<&'a [u8]>, Denial> {
+    let Some(name) = name else { return Ok(None) };
+    let mut values = headers.get_all(name).iter();
+    let first = values.next().map(HeaderValue::as_bytes).filter(|value| !value.is_empty());
+    if values.next().is_some() {
+        return Err(Denial::Malformed("an identity header twice"));
+    }
+    Ok(first)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOCAL: Peer = Peer::Tcp(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+
+    fn judge(
+        change: impl FnOnce(&mut config::Identity),
+        headers: &[(&str, &[u8])],
+    ) -> Result<Identity, Denial> {
+        let mut settings = config::Identity::default();
+        change(&mut settings);
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value).unwrap());
+        }
+        Policy::new(&settings).unwrap().judge(LOCAL, &mut map).identity
+    }
+
+    fn user(value: &str) -> Result<String, Denial> {
+        judge(|_| (), &[("x-forwarded-user", value.as_bytes())]).map(|identity| identity.user)
+    }
+
+    #[test]
+    fn a_name_is_read_and_spelt_in_one_way() {
+        assert_eq!(user("Alice"), Ok("alice".into()));
+        assert_eq!(user("Andre\u{301}"), Ok("andr\u{e9}".into()));
+        assert_eq!(user("alice@Example.org"), Ok("alice@example.org".into()));
+        let spelt = |strip: &str, append: &str, name: &str| {
+            let change = |identity: &mut config::Identity| {
+                identity.fold_case = false;
+                identity.strip_domain = strip.into();
+                identity.append_domain = append.into();
+            };
+            judge(change, &[("x-forwarded-user", name.as_bytes())]).map(|identity| identity.user)
+        };
+        assert_eq!(spelt("example.org", "", "Alice@EXAMPLE.org"), Ok("Alice".into()));
+        assert_eq!(spelt("example.org", "", "bob@evil.example"), Ok("bob@evil.example".into()));
+        assert_eq!(spelt("", "example.org", "bob"), Ok("bob@example.org".into()));
+        assert!(spelt("example.org", "", "@example.org").is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_a_name_is_nobody() {
+        assert_eq!(user(""), Err(Denial::Absent));
+        assert_eq!(judge(|_| (), &[]), Err(Denial::Absent));
+        for bad in [
+            "a/b",
+            "a\\b",
+            ".",
+            "..",
+            "a,b",
+            "a\tb",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "a\u{2066}b",
+            "\u{feff}a",
+            "a\u{a0}b",
+            "a\u{ad}b",
+            "\u{3164}",
+            "a\u{fffd}",
+            "a\u{e0041}",
+            "a\u{2028}b",
+            "\u{85}a",
+            " a",
+            "a ",
+        ] {
+            assert!(matches!(user(bad), Err(Denial::Malformed(_))), "{bad:?}");
+        }
+        assert!(user(&"a".repeat(255)).is_ok());
+        assert!(user(&"a".repeat(256)).is_err());
+        let latin1 = judge(|_| (), &[("x-forwarded-user", b"andr\xe9")]);
+        assert_eq!(latin1, Err(Denial::Malformed("not UTF-8")));
+    }
+
+    #[test]
+    fn two_headers_or_one_that_looks_alike_are_nobody() {
+        let twice: [(&str, &[u8]); 2] = [("x-forwarded-user", b"alice"), ("x-forwarded-user", b"alice")];
+        assert!(matches!(judge(|_| (), &twice), Err(Denial::Malformed(_))));
+        let empty: [(&str, &[u8]); 2] = [("x-forwarded-user", b""), ("x-forwarded-user", b"alice")];
+        assert!(matches!(judge(|_| (), &empty), Err(Denial::Malformed(_))));
+        for alike in ["x_forwarded_user", "x.forwarded.user", "x-forwarded_user", "x_kalends-secret"] {
+            let both: [(&str, &[u8]); 2] = [("x-forwarded-user", b"alice"), (alike, b"root")];
+            assert!(matches!(judge(|_| (), &both), Err(Denial::Malformed(_))), "{alike}");
+            assert!(judge(|_| (), &[(alike, b"root")]).is_err(), "{alike}");
+        }
+    }
+
+    #[test]
+    fn the_denied_are_out_and_admins_are_known() {
+        let change = |identity: &mut config::Identity| {
+            identity.deny = vec!["Root".into()];
+            identity.admins = vec!["Admin".into()];
+        };
+        assert!(matches!(judge(change, &[("x-forwarded-user", b"ROOT")]), Err(Denial::Malformed(_))));
+        assert!(judge(change, &[("x-forwarded-user", b"admin")]).unwrap().admin);
+        assert!(!judge(change, &[("x-forwarded-user", b"alice")]).unwrap().admin);
+    }
+
+    #[test]
+    fn optional_headers_count_only_when_they_are_on() {
+        let sent: [(&str, &[u8]); 5] = [
+            ("x-forwarded-user", b"alice"),
+            ("x-forwarded-email", b"Alice@Example.org"),
+            ("x-forwarded-name", "Alice \u{c9}tudiante".as_bytes()),
+            ("x-forwarded-sub", b"7f3a"),
+            ("x-forwarded-groups", b"/staff, editors,,editors"),
+        ];
+        let off = judge(|_| (), &sent).unwrap();
+        assert_eq!((off.email, off.name, off.subject, off.groups), (None, None, None, None));
+        let on = judge(every_header, &sent).unwrap();
+        assert_eq!(on.email.as_deref(), Some("alice@example.org"));
+        assert_eq!(on.name.as_deref(), Some("Alice \u{c9}tudiante"));
+        assert_eq!(on.subject.as_deref(), Some("7f3a"));
+        assert_eq!(on.groups, Some(vec!["/staff".into(), "editors".into()]));
+        assert_eq!(judge(every_header, &sent[..1]).unwrap().groups, Some(vec![]));
+        for bad in ["alice", "a@b@c", "@b", "a@", "a b@c", "<a@b>"] {
+            let sent: [(&str, &[u8]); 2] = [sent[0], ("x-forwarded-email", bad.as_bytes())];
+            assert!(judge(every_header, &sent).is_err(), "{bad}");
+        }
+        let unshown = judge(every_header, &[sent[0], ("x-forwarded-name", "a\u{202e}b".as_bytes())]).unwrap();
+        assert_eq!(unshown.name, None);
+    }
+
+    fn every_header(identity: &mut config::Identity) {
+        identity.email_header = config::HeaderName::named("X-Forwarded-Email");
+        identity.name_header = config::HeaderName::named("X-Forwarded-Name");
+        identity.subject_header = config::HeaderName::named("X-Forwarded-Sub");
+        identity.groups_header = config::HeaderName::named("X-Forwarded-Groups");
+    }
+
+    #[test]
+    fn without_an_email_header_the_name_gives_the_address() {
+        let email = |domain: &str, user: &str| {
+            let change = |identity: &mut config::Identity| identity.email_domain = domain.into();
+            judge(change, &[("x-forwarded-user", user.as_bytes())]).unwrap().email
+        };
+        assert_eq!(email("", "alice"), None);
+        assert_eq!(email("example.org", "alice").as_deref(), Some("alice@example.org"));
+        assert_eq!(email("example.org", "alice@other.example").as_deref(), Some("alice@other.example"));
+        assert_eq!(email("example.org", "alice smith"), None);
+    }
+
+    #[test]
+    fn only_trusted_peers_with_the_secret_are_believed() {
+        let secret = |identity: &mut config::Identity| {
+            identity.secret = config::Secret::from("new-secret-0123456".to_owned());
+            identity.previous_secret = config::Secret::from("old-secret-0123456".to_owned());
+        };
+        let with = |sent: &[&[u8]]| {
+            let mut headers: Vec<(&str, &[u8])> = vec![("x-forwarded-user", b"alice")];
+            headers.extend(sent.iter().map(|value| ("x-kalends-secret", *value)));
+            judge(secret, &headers).map(|identity| identity.user)
+        };
+        assert_eq!(with(&[b"new-secret-0123456"]), Ok("alice".into()));
+        assert_eq!(with(&[b"old-secret-0123456"]), Ok("alice".into()));
+        let wrong: [&[&[u8]]; 4] =
+            [&[], &[b"wrong"], &[b""], &[b"new-secret-0123456", b"new-secret-0123456"]];
+        for wrong in wrong {
+            assert_eq!(with(wrong), Err(Denial::Untrusted));
+        }
+        let policy = Policy::new(&config::Identity::default()).unwrap();
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-user", HeaderValue::from_static("alice"));
+        for stranger in [Peer::Tcp([192, 0, 2, 1].into()), Peer::Unix(None), Peer::Unix(Some(54_321))] {
+            let judgement = policy.judge(stranger, &mut headers.clone());
+            assert_eq!((judgement.identity, judgement.trusted), (Err(Denial::Untrusted), false));
+        }
+        assert!(policy.judge(Peer::Unix(Some(0)), &mut headers).trusted);
+    }
+
+    #[test]
+    fn nothing_of_identity_is_left() {
+        let policy = Policy::new(&config::Identity::default()).unwrap();
+        let mut headers = HeaderMap::new();
+        for name in [
+            "x-forwarded-user",
+            "x_forwarded_user",
+            "x-kalends-secret",
+            "x-forwarded-email",
+            "x-forwarded-groups",
+            "authorization",
+            "cookie",
+            "remote-user",
+            "x-forwarded-for",
+            "forwarded",
+        ] {
+            headers.insert(name, HeaderValue::from_static("x"));
+        }
+        headers.insert("depth", HeaderValue::from_static("1"));
+        policy.judge(LOCAL, &mut headers);
+        assert_eq!(headers.keys().collect::<Vec<_>>(), ["depth"]);
+    }
+}

@@ -1,0 +1,196 @@
+//! What the server listens on: addresses, Unix sockets, and the sockets systemd hands over.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use listenfd::ListenFd;
+use tokio::net::{TcpListener, TcpSocket, UnixListener};
+
+use crate::config::{Fault, Listen, Settings, exposure};
+use crate::front::socket::Stream;
+use crate::front::trust::Peer;
+
+/// Connections that wait to be taken.
+const BACKLOG: u32 = 1024;
+
+/// An open socket that takes connections.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    name: String,
+    /// The file of a Unix socket that is ours to remove.
+    _file: Option<File>,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+#[derive(Debug)]
+struct File {
+    path: PathBuf,
+    inode: (u64, u64),
+}
+
+/// Opens everything in `server.listen`, in its order; to be called within the runtime. The fault names what could
+/// not be opened and why.
+pub fn open(settings: &Settings) -> Result<Vec<Listener>, Fault> {
+    let mut listeners = Vec::new();
+    for listen in &settings.server.listen {
+        match listen {
+            Listen::Systemd => listeners.extend(handed_over(settings)?),
+            other => listeners.push(Listener::open(other, settings)?),
+        }
+    }
+    Ok(listeners)
+}
+
+impl Listener {
+    /// Opens one address or Unix socket.
+    pub fn open(listen: &Listen, settings: &Settings) -> Result<Self, Fault> {
+        let opened = match listen {
+            Listen::Tcp(address) => tcp(*address).map(|socket| (Socket::Tcp(socket), None)),
+            Listen::Unix(path) => {
+                unix(path, settings).map(|(socket, file)| (Socket::Unix(socket), Some(file)))
+            }
+            Listen::Systemd => Err(io::Error::other("systemd hands over several")),
+        };
+        let (socket, file) = opened.map_err(|error| {
+            Fault::new("server.listen", format!("has {listen}, which cannot be listened on: {error}"))
+        })?;
+        Ok(Self { socket, name: listen.to_string(), _file: file })
+    }
+
+    /// The address of a TCP listener, with the port that the system chose for port 0.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.local_addr().ok(),
+            Socket::Unix(_) => None,
+        }
+    }
+
+    pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
+        match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, address) = listener.accept().await?;
+                // Small answers must not wait for the client's acknowledgement.
+                stream.set_nodelay(true)?;
+                Ok((Stream::Tcp(stream), Peer::Tcp(address.ip().to_canonical())))
+            }
+            Socket::Unix(listener) => {
+                let (stream, _) = listener.accept().await?;
+                let uid = stream.peer_cred().ok().map(|credentials| credentials.uid());
+                Ok((Stream::Unix(stream), Peer::Unix(uid)))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address() {
+            Some(address) => address.fmt(f),
+            None => f.write_str(&self.name),
+        }
+    }
+}
+
+impl Drop for File {
+    /// Removes the file, unless another server has put its own in the place.
+    fn drop(&mut self) {
+        if std::fs::symlink_metadata(&self.path).is_ok_and(|file| (file.dev(), file.ino()) == self.inode) {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
+
+/// The socket is made under another name and moved to its place when its mode and group are right, so that nobody
+/// connects before, and a stale one of a killed server is replaced in the same instant.
+fn unix(path: &Path, settings: &Settings) -> io::Result<(UnixListener, File)> {
+    if let Ok(found) = std::fs::symlink_metadata(path) {
+        if !std::os::unix::fs::FileTypeExt::is_socket(&found.file_type()) {
+            return Err(io::Error::other("there is a file of that name that is no socket"));
+        }
+        if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            return Err(io::Error::other("another server listens there"));
+        }
+    }
+    let mut draft = path.as_os_str().to_owned();
+    draft.push(format!(".{}", std::process::id()));
+    let draft = PathBuf::from(draft);
+    let _ = std::fs::remove_file(&draft);
+    let listener = UnixListener::bind(&draft)?;
+    let placed = (|| {
+        let group = group(&settings.server.unix_group)?;
+        if group.is_some() {
+            chown(&draft, None, group)?;
+        }
+        let mode = u32::from_str_radix(&settings.server.unix_mode, 8).map_err(io::Error::other)?;
+        std::fs::set_permissions(&draft, std::fs::Permissions::from_mode(mode))?;
+        std::fs::rename(&draft, path)?;
+        std::fs::symlink_metadata(path)
+    })();
+    let file = placed.inspect_err(|_| drop(std::fs::remove_file(&draft)))?;
+    Ok((listener, File { path: path.to_owned(), inode: (file.dev(), file.ino()) }))
+}
+
+/// The number of a group.
+fn group(name: &str) -> io::Result<Option<u32>> {
+    if name.is_empty() {
+        return Ok(None);
+    }
+    if let Ok(number) = name.parse() {
+        return Ok(Some(number));
+    }
+    let groups = std::fs::read_to_string("/etc/group")?;
+    let mut rows = groups.lines().map(|line| line.split(':'));
+    let number = rows.find_map(|mut row| (row.next() == Some(name)).then(|| row.nth(1)?.parse().ok())?);
+    let unknown =
+        || io::Error::other(format!("/etc/group has no group {name}: write its number in server.unix_group"));
+    number.map(Some).ok_or_else(unknown)
+}
+
+/// The sockets of systemd (`LISTEN_FDS`). Their addresses are systemd's to choose, so the rule against forgers is
+/// held against them here.
+fn handed_over(settings: &Settings) -> Result<Vec<Listener>, Fault> {
+    let fault = |text: String| Fault::new("server.listen", text);
+    let mut sockets = ListenFd::from_env();
+    if sockets.len() == 0 {
+        return Err(fault("has systemd, but no socket was handed over: start it by a .socket unit".into()));
+    }
+    let mut listeners = Vec::new();
+    for index in 0..sockets.len() {
+        let listener = taken(&mut sockets, index)
+            .map_err(|error| fault(format!("has systemd, whose socket {index} is of no use: {error}")))?;
+        if let Some(fault) = listener.address().and_then(|address| exposure(address, &settings.identity)) {
+            return Err(fault);
+        }
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn taken(sockets: &mut ListenFd, index: usize) -> io::Result<Listener> {
+    let socket = if let Ok(Some(listener)) = sockets.take_tcp_listener(index) {
+        listener.set_nonblocking(true)?;
+        Socket::Tcp(TcpListener::from_std(listener)?)
+    } else {
+        let listener = sockets.take_unix_listener(index)?.ok_or(io::ErrorKind::NotFound)?;
+        listener.set_nonblocking(true)?;
+        Socket::Unix(UnixListener::from_std(listener)?)
+    };
+    Ok(Listener { socket, name: format!("systemd:{index}"), _file: None })
+}

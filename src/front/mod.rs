@@ -1,0 +1,27 @@
+//! The HTTP room: sockets, limits, who is asking, and the shapes of a request and its answer; nothing of WebDAV.
+
+mod conditional;
+
+mod body;
+mod exchange;
+mod forwarded;
+mod hygiene;
+mod identity;
+mod listen;
+mod message;
+mod monitor;
+mod outgoing;
+mod serve;
+mod socket;
+mod text;
+mod trust;
+
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode as Status, header};
+
+pub use body::{Body, BodyError};
+pub use conditional::{BadCondition, Conditions, EntityTag, Verdict};
+pub use identity::{Denial, Identity};
+pub use listen::{Listener, open};
+pub use message::{Aborted, Feed, Feeder, Gone, Payload, Request, Response, Service};
+pub use monitor::{Monitor, monitor};
+pub use serve::{Drained, Front, serve};

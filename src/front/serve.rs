@@ -1,0 +1,229 @@
+//! Serving: connections are taken while there is room, watched while they live, and given time to end.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+
+use crate::config::{Fault, Limits, Settings};
+use crate::front::exchange;
+use crate::front::identity::Policy;
+use crate::front::listen::Listener;
+use crate::front::message::Service;
+use crate::front::socket::{Socket, Stream};
+use crate::front::trust::Peer;
+use crate::observe::metrics::Live;
+
+/// Requests at once on one HTTP/2 connection.
+const STREAMS: u32 = 128;
+/// How often a silent HTTP/2 connection is asked whether it lives, and how long it may take to say so.
+const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
+/// Pause after the system had no room for a connection.
+const BREATH: Duration = Duration::from_millis(100);
+/// The least that hyper reads into.
+const LEAST_BUFFER: usize = 8192;
+/// The number of headers up to which hyper needs no allocation.
+const USUAL_HEADERS: usize = 100;
+
+/// The rules and the places of one service; for one call of [`serve`].
+#[derive(Debug)]
+pub struct Front {
+    rules: RwLock<Arc<Rules>>,
+    connections: Arc<Semaphore>,
+    most_connections: u32,
+    pub(super) requests: Arc<Semaphore>,
+    pub(super) quiet: bool,
+}
+
+/// What a reload may change.
+#[derive(Debug)]
+pub(super) struct Rules {
+    pub(super) policy: Policy,
+    pub(super) limits: Limits,
+}
+
+/// How serving ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Connections that were not done in time and were cut.
+    pub cut: usize,
+}
+
+/// The life of the server, as connections need to know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Serving,
+    Draining,
+    Over,
+}
+
+impl Front {
+    /// The front that the settings describe.
+    pub fn new(settings: &Settings) -> Result<Self, Fault> {
+        Ok(Self {
+            rules: RwLock::new(Arc::new(Rules::new(settings)?)),
+            connections: Arc::new(Semaphore::new(settings.limits.connections as usize)),
+            most_connections: settings.limits.connections,
+            requests: Arc::new(Semaphore::new(settings.limits.requests as usize)),
+            quiet: false,
+        })
+    }
+
+    /// The same for the monitor, whose requests are neither logged nor counted.
+    pub fn quiet(settings: &Settings) -> Result<Self, Fault> {
+        Ok(Self { quiet: true, ..Self::new(settings)? })
+    }
+
+    /// Takes over new rules of identity and new times and sizes; the numbers of connections and requests stay.
+    pub fn reload(&self, settings: &Settings) -> Result<(), Fault> {
+        let rules = Arc::new(Rules::new(settings)?);
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+        Ok(())
+    }
+
+    pub(super) fn rules(&self) -> Arc<Rules> {
+        Arc::clone(&self.rules.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Rules {
+    fn new(settings: &Settings) -> Result<Self, Fault> {
+        let policy = Policy::new(&settings.identity)
+            .map_err(|name| Fault::new("identity", format!("names a header {name:?} that cannot be")))?;
+        Ok(Self { policy, limits: settings.limits.clone() })
+    }
+}
+
+/// Serves until `shutdown`, then lets requests in flight finish within `limits.drain_time` and cuts the rest.
+pub async fn serve<S: Service>(
+    listeners: Vec<Listener>,
+    service: Arc<S>,
+    front: Arc<Front>,
+    shutdown: impl Future<Output = ()>,
+) -> Drained {
+    let (phase, watching) = watch::channel(Phase::Serving);
+    for listener in listeners {
+        let door = Door { front: Arc::clone(&front), service: Arc::clone(&service), phase: watching.clone() };
+        tokio::spawn(door.accept(listener));
+    }
+    drop(watching);
+    shutdown.await;
+    // A receiver is always there while a connection lives, and none needs to be told when none does.
+    let _ = phase.send(Phase::Draining);
+    let all = front.most_connections;
+    let drained =
+        tokio::time::timeout(*front.rules().limits.drain_time, front.connections.acquire_many(all)).await;
+    let open = if drained.is_ok() { 0 } else { all as usize - front.connections.available_permits() };
+    drop(drained);
+    let _ = phase.send(Phase::Over);
+    phase.closed().await;
+    Drained { cut: open }
+}
+
+/// Where connections of one listener come in.
+struct Door<S> {
+    front: Arc<Front>,
+    service: Arc<S>,
+    phase: watch::Receiver<Phase>,
+}
+
+impl<S: Service> Door<S> {
+    async fn accept(mut self, listener: Listener) {
+        loop {
+            let place = Arc::clone(&self.front.connections).acquire_owned();
+            let accepted = async { (place.await, listener.accept().await) };
+            let (place, accepted) = tokio::select! {
+                accepted = accepted => accepted,
+                _ = self.phase.changed() => return,
+            };
+            // The semaphore is never closed.
+            let Ok(place) = place else { return };
+            match accepted {
+                Ok((stream, peer)) => self.admit(stream, peer, place),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::error!("{listener} takes no connection: {error}");
+                    tokio::time::sleep(BREATH).await;
+                }
+            }
+        }
+    }
+
+    fn admit(&self, stream: Stream, peer: Peer, place: OwnedSemaphorePermit) {
+        let (front, service) = (Arc::clone(&self.front), Arc::clone(&self.service));
+        let phase = self.phase.clone();
+        let live = (!front.quiet).then(Live::connection);
+        tokio::spawn(async move {
+            connection(stream, peer, front, service, phase).await;
+            drop((place, live));
+        });
+    }
+}
+
+async fn connection<S: Service>(
+    stream: Stream,
+    peer: Peer,
+    front: Arc<Front>,
+    service: Arc<S>,
+    mut phase: watch::Receiver<Phase>,
+) {
+    let limits = front.rules().limits.clone();
+    let handler = service_fn(move |request| {
+        let (front, service) = (Arc::clone(&front), Arc::clone(&service));
+        async move { Ok::<_, Infallible>(exchange::answer(&front, &*service, peer, request).await) }
+    });
+    let builder = builder(&limits);
+    let socket = Socket::new(stream, *limits.header_time, *limits.body_time);
+    let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), handler));
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!("connection of {peer} ended: {error}");
+                }
+                return;
+            }
+            changed = phase.changed() => {
+                let now = *phase.borrow_and_update();
+                match (changed, now) {
+                    (Ok(()), Phase::Serving) => {}
+                    (Ok(()), Phase::Draining) => connection.as_mut().graceful_shutdown(),
+                    (Ok(()), Phase::Over) | (Err(_), _) => return,
+                }
+            }
+        }
+    }
+}
+
+/// HTTP/1.1, or HTTP/2 by its preface. Without a timer hyper has no time limits. `pipeline_flush` stays off, for it
+/// swallows hyper's own 400 and 431.
+fn builder(limits: &Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    let header_bytes = (*limits.header_bytes).max(LEAST_BUFFER);
+    let mut http1 = builder.http1();
+    http1.timer(TokioTimer::new()).header_read_timeout(*limits.header_time).max_buf_size(header_bytes);
+    if limits.headers as usize != USUAL_HEADERS {
+        http1.max_headers(limits.headers as usize);
+    }
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(STREAMS)
+        .max_header_list_size(u32::try_from(header_bytes).unwrap_or(u32::MAX))
+        .keep_alive_interval(PING.0)
+        .keep_alive_timeout(PING.1);
+    builder
+}
+
+/// Errors of one connection that went away before it was taken; all others are of the listener or the system.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}

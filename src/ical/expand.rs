@@ -1,0 +1,161 @@
+//! Writes each instance of an object as a component of its own, in UTC.
+//! RFC 4791 §9.6.5.
+
+use std::ops::{ControlFlow, Range};
+
+use crate::ical::calendar::{Calendar, Property};
+use crate::ical::clock::When;
+use crate::ical::occurrence::{Occurrence, View, visit};
+use crate::ical::recur::{Budget, Exhausted};
+use crate::ical::select::{Wanted, copy};
+use crate::ical::series::{Ends, Shape, later};
+use crate::ical::undated::Extent;
+use crate::ical::value::{Duration, date_stamp, local_stamp, utc_stamp};
+use crate::ical::write::Writer;
+use crate::ical::zone::{Zone, Zones};
+
+/// Writes the instances that overlap the window, and the components without dates that match it; no time zones.
+pub(super) fn expand(
+    calendar: &Calendar,
+    view: &View<'_>,
+    (wanted, freebusy): (Wanted<'_>, Option<&Range<i64>>),
+    out: &mut Writer,
+) -> Result<(), Exhausted> {
+    let mut zones = Zones::new(calendar);
+    for component in calendar.components().filter(|c| !c.is("VTIMEZONE")) {
+        let extent = Extent::of(component);
+        let counts = component.kind().is_none() || extent.overlaps(&view.window);
+        if Shape::of(component, &mut zones, view.budget)?.is_none() && counts {
+            copy(component, wanted, freebusy, out);
+        }
+    }
+    let mut found = vec![];
+    let _done = visit(calendar, view, &mut |occurrence| {
+        if occurrence.overlaps(&view.window) {
+            found.push(occurrence);
+        }
+        ControlFlow::Continue(())
+    })?;
+    found.sort_by_key(|occurrence| (occurrence.start, occurrence.end));
+    for occurrence in &found {
+        if let Some(wanted) = wanted.part(occurrence.component) {
+            Instance { occurrence, wanted, budget: view.budget }.write(&mut zones, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// What makes components recur; an instance has none of it.
+const RECURRENCE: [&str; 4] = ["RRULE", "RDATE", "EXDATE", "EXRULE"];
+
+struct Instance<'e, 'a> {
+    occurrence: &'e Occurrence<'a>,
+    wanted: Wanted<'e>,
+    budget: &'e Budget,
+}
+
+impl<'a> Instance<'_, 'a> {
+    fn write(&self, zones: &mut Zones<'_>, out: &mut Writer) -> Result<(), Exhausted> {
+        let component = self.occurrence.component;
+        let name = component.name();
+        out.pieces(&["BEGIN:", &name]);
+        for property in component.lines() {
+            if RECURRENCE.iter().any(|recurrence| property.is(recurrence)) || property.is("RECURRENCE-ID") {
+                continue;
+            }
+            self.property(property, zones, out)?;
+        }
+        if let Some(id) = &self.occurrence.id {
+            out.pieces(&["RECURRENCE-ID", &stamp(id)]);
+        }
+        component.components().for_each(|part| copy(part, self.wanted, None, out));
+        out.pieces(&["END:", &name]);
+        Ok(())
+    }
+
+    /// Writes one property with the dates that this instance has.
+    fn property(
+        &self,
+        property: Property<'a>,
+        zones: &mut Zones<'_>,
+        out: &mut Writer,
+    ) -> Result<(), Exhausted> {
+        let Some(true) = self.wanted.property(&property.name()) else {
+            self.wanted.write(property, out);
+            return Ok(());
+        };
+        let o = self.occurrence;
+        let starts = property.is("DTSTART") || (property.is("DUE") && o.ends == Ends::Due);
+        if starts {
+            self.dated(property, &self.moment(o.start, 0), out);
+        } else if property.is("DTEND") || property.is("DUE") {
+            self.dated(property, &self.moment(o.end, o.wall), out);
+        } else if property.is("DURATION") && o.ends == Ends::Lasting {
+            let lasts = if o.floating { o.wall } else { o.end - o.start };
+            if property.duration().map(Duration::rough) == Some(lasts) {
+                out.raw(property.raw());
+            } else {
+                out.pieces(&[&property.name(), ":PT", &lasts.to_string(), "S"]);
+            }
+        } else if property.parameter("TZID").is_some() {
+            self.other(property, zones, out)?;
+        } else {
+            out.raw(property.raw());
+        }
+        Ok(())
+    }
+
+    /// A property with a TZID that is not about this instance: the same moments in UTC.
+    fn other(
+        &self,
+        property: Property<'a>,
+        zones: &mut Zones<'_>,
+        out: &mut Writer,
+    ) -> Result<(), Exhausted> {
+        let Some(date) = property.date() else {
+            out.pieces(&[&head(property, &["TZID"]), ":", &property.value()]);
+            return Ok(());
+        };
+        let when = When::of(&date, zones, self.budget)?;
+        self.dated(property, &stamp(&when), out);
+        Ok(())
+    }
+
+    fn dated(&self, property: Property<'a>, stamp: &str, out: &mut Writer) {
+        out.pieces(&[&head(property, &["TZID", "VALUE", "RANGE"]), stamp]);
+    }
+
+    /// The moment so many seconds after the start on the wall clock, as far as the clock matters.
+    fn moment(&self, instant: i64, wall: i64) -> String {
+        let local = later(self.occurrence.local, wall);
+        if self.occurrence.all_day {
+            [";VALUE=DATE:", &date_stamp(local.date())].concat()
+        } else if self.occurrence.floating {
+            [":", &local_stamp(local)].concat()
+        } else {
+            [":", &utc_stamp(instant)].concat()
+        }
+    }
+}
+
+/// Name and parameters of a property without the parameters of those names.
+fn head(property: Property<'_>, without: &[&str]) -> String {
+    let mut head = property.name().into_owned();
+    for parameter in property.parameters() {
+        if !without.iter().any(|name| parameter.name.eq_ignore_ascii_case(name)) {
+            head.extend([";", &parameter.name, "=", parameter.list()]);
+        }
+    }
+    head
+}
+
+/// A moment as the end of a content line, with the colon.
+fn stamp(when: &When) -> String {
+    if when.clock.is_date() {
+        [";VALUE=DATE:", &date_stamp(when.local.date())].concat()
+    } else if when.clock.floats() {
+        [":", &local_stamp(when.local)].concat()
+    } else {
+        [":", &utc_stamp(when.instant(&Zone::utc()))].concat()
+    }
+}

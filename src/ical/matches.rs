@@ -1,0 +1,278 @@
+//! Whether a calendar object passes the filter of a query.
+//! RFC 4791 §7.4, §9.7–9.9.
+
+use std::ops::{ControlFlow, Range};
+
+use crate::ical::alarm::Alarm;
+use crate::ical::calendar::{Calendar, Component, Property};
+use crate::ical::clock::When;
+use crate::ical::filter::{
+    CompFilter, CompTest, Filter, ParamFilter, ParamTest, PropFilter, PropTest, TimeRange, ValueTest,
+};
+use crate::ical::occurrence::{Occurrence, View, visit};
+use crate::ical::recur::{Budget, Exhausted};
+use crate::ical::series::{Ends, Shape};
+use crate::ical::undated::Extent;
+use crate::ical::zone::{Zone, Zones};
+use crate::model;
+
+/// Whether the object passes the filter.
+///
+/// `floating` is the zone of whoever asks. Of a recurring component every instance is tried: the range, the dates and
+/// the alarms of one comp-filter must all be those of the same instance.
+///
+/// # Errors
+/// If the budget is spent before the answer is known.
+pub fn matches(
+    calendar: &Calendar,
+    filter: &Filter,
+    floating: &Zone,
+    budget: &Budget,
+) -> Result<bool, Exhausted> {
+    let query = Query { calendar, floating, budget };
+    let root = calendar.root();
+    let Filter(CompFilter { name, test }) = filter;
+    match test {
+        CompTest::NotDefined => Ok(!root.is(name)),
+        CompTest::Defined { time_range, props, comps } => {
+            if !root.is(name) || !query.has_properties(root, props, None)? {
+                return Ok(false);
+            }
+            if let Some(range) = time_range
+                && !query.happens(*range)?
+            {
+                return Ok(false);
+            }
+            all(comps, |comp| query.has_component(comp))
+        }
+    }
+}
+
+/// One question to one object.
+struct Query<'q> {
+    calendar: &'q Calendar,
+    floating: &'q Zone,
+    budget: &'q Budget,
+}
+
+impl<'q> Query<'q> {
+    /// Whether any component happens in the range.
+    fn happens(&self, range: TimeRange) -> Result<bool, Exhausted> {
+        let window = range.window();
+        if self.any_undated(|component| Ok(Extent::of(component).overlaps(&window)))? {
+            return Ok(true);
+        }
+        self.any_instance(window.clone(), |occurrence| Ok(occurrence.overlaps(&window)))
+    }
+
+    /// A comp-filter on the components of VCALENDAR.
+    fn has_component(&self, filter: &CompFilter) -> Result<bool, Exhausted> {
+        let CompTest::Defined { time_range, props, comps } = &filter.test else {
+            return Ok(!self.calendar.components().any(|c| c.is(&filter.name)));
+        };
+        let passes = |component: Component<'q>, occurrence: Option<&Occurrence<'_>>| {
+            Ok(self.has_properties(component, props, occurrence)?
+                && comps.iter().all(|comp| has_part(component, comp, occurrence)))
+        };
+        let Some(window) = self.window(filter) else {
+            return any(self.calendar.components().filter(|c| c.is(&filter.name)), |c| passes(c, None));
+        };
+        let range = time_range.map(TimeRange::window);
+        let in_undated = |component: Component<'q>| {
+            let happens = range.as_ref().is_none_or(|range| Extent::of(component).overlaps(range));
+            Ok(component.is(&filter.name) && happens && passes(component, None)?)
+        };
+        if self.any_undated(in_undated)? {
+            return Ok(true);
+        }
+        self.any_instance(window, |occurrence| {
+            Ok(occurrence.component.is(&filter.name)
+                && range.as_ref().is_none_or(|range| occurrence.overlaps(range))
+                && passes(occurrence.component, Some(occurrence))?)
+        })
+    }
+
+    /// Where to look for the instances that a filter needs; none if it asks nothing of instances.
+    fn window(&self, filter: &CompFilter) -> Option<Range<i64>> {
+        let CompTest::Defined { time_range, props, comps } = &filter.test else { return None };
+        let of_dates = props.iter().find_map(|prop| match &prop.test {
+            PropTest::Defined { value: Some(ValueTest::Time(range)), .. } if is_of_instance(&prop.name) => {
+                Some(range.window())
+            }
+            _ => None,
+        });
+        let of_alarms = || {
+            let range = comps.iter().find_map(|comp| match &comp.test {
+                CompTest::Defined { time_range, .. } => *time_range,
+                CompTest::NotDefined => None,
+            })?;
+            let components = self.calendar.components().filter(|c| c.is(&filter.name));
+            let alarms = components.flat_map(Component::components).filter_map(Alarm::of);
+            let reach = alarms.map(|alarm| alarm.reach().unwrap_or(i64::MAX)).max().unwrap_or(0);
+            let window = range.window();
+            Some(window.start.saturating_sub(reach)..window.end.saturating_add(reach))
+        };
+        time_range.map(TimeRange::window).or(of_dates).or_else(of_alarms)
+    }
+
+    /// Whether any instance that touches the window passes.
+    fn any_instance(
+        &self,
+        window: Range<i64>,
+        passes: impl Fn(&Occurrence<'q>) -> Result<bool, Exhausted>,
+    ) -> Result<bool, Exhausted> {
+        let view = View { window, floating: self.floating, budget: self.budget };
+        let mut answer = Ok(false);
+        let _broken = visit(self.calendar, &view, &mut |occurrence| {
+            answer = passes(&occurrence);
+            if matches!(answer, Ok(false)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        })?;
+        answer
+    }
+
+    /// Whether any component that no instances can be made of passes.
+    fn any_undated(
+        &self,
+        passes: impl Fn(Component<'q>) -> Result<bool, Exhausted>,
+    ) -> Result<bool, Exhausted> {
+        let mut zones = Zones::new(self.calendar);
+        any(self.calendar.components(), |component| {
+            Ok(Shape::of(component, &mut zones, self.budget)?.is_none() && passes(component)?)
+        })
+    }
+
+    fn has_properties(
+        &self,
+        component: Component<'q>,
+        filters: &[PropFilter],
+        occurrence: Option<&Occurrence<'_>>,
+    ) -> Result<bool, Exhausted> {
+        all(filters, |filter| self.has_property(component, filter, occurrence))
+    }
+
+    fn has_property(
+        &self,
+        component: Component<'q>,
+        filter: &PropFilter,
+        occurrence: Option<&Occurrence<'_>>,
+    ) -> Result<bool, Exhausted> {
+        let PropTest::Defined { value, params } = &filter.test else {
+            return Ok(component.property(&filter.name).is_none());
+        };
+        if let (Some(ValueTest::Time(range)), Some(occurrence)) = (value, occurrence)
+            && let Some(moment) = moment_of_instance(&filter.name, occurrence)
+        {
+            let own = component.property(&filter.name);
+            let window = range.window();
+            let has_params = match own {
+                Some(own) => params.iter().all(|param| has_parameter(own, param)),
+                None => params.is_empty(),
+            };
+            return Ok(window.start <= moment && window.end > moment && has_params);
+        }
+        any(component.properties(&filter.name), |property| {
+            let has_value = match value {
+                None => true,
+                Some(ValueTest::Text(text)) => text.accepts(&property.text()),
+                Some(ValueTest::Time(range)) => self.is_within(property, *range)?,
+            };
+            Ok(has_value && params.iter().all(|param| has_parameter(property, param)))
+        })
+    }
+
+    fn is_within(&self, property: Property<'q>, range: TimeRange) -> Result<bool, Exhausted> {
+        let window = range.window();
+        let mut zones = Zones::new(self.calendar);
+        any(property.dates(), |date| {
+            let moment = When::of(&date, &mut zones, self.budget)?.instant(self.floating);
+            Ok(window.start <= moment && window.end > moment)
+        })
+    }
+}
+
+/// Whether the range of a prop-filter is about each instance, not about the component that describes it.
+fn is_of_instance(name: &str) -> bool {
+    ["DTSTART", "DTEND", "DUE"].iter().any(|date| date.eq_ignore_ascii_case(name))
+}
+
+/// The effective date of an instance: its own, even where its component has only a DURATION (RFC 4791 §9.9).
+fn moment_of_instance(name: &str, occurrence: &Occurrence<'_>) -> Option<i64> {
+    let is = |date: &str| name.eq_ignore_ascii_case(date);
+    let todo = occurrence.kind == model::Component::Vtodo;
+    match occurrence.ends {
+        Ends::Both | Ends::Lasting | Ends::Start if is("DTSTART") => Some(occurrence.start),
+        Ends::Both | Ends::Lasting if is(if todo { "DUE" } else { "DTEND" }) => {
+            (occurrence.kind != model::Component::Vjournal).then_some(occurrence.end)
+        }
+        Ends::Due if is("DUE") => Some(occurrence.start),
+        Ends::Both | Ends::Lasting | Ends::Start | Ends::Due => None,
+    }
+}
+
+/// A comp-filter inside the filter of a component: alarms, but also parts of any other kind.
+fn has_part(parent: Component<'_>, filter: &CompFilter, occurrence: Option<&Occurrence<'_>>) -> bool {
+    let mut parts = parent.components().filter(|part| part.is(&filter.name));
+    let CompTest::Defined { time_range, props, comps } = &filter.test else {
+        return parts.next().is_none();
+    };
+    parts.any(|part| {
+        let happens = time_range.is_none_or(|range| {
+            part.is("VALARM") && Alarm::of(part).is_some_and(|a| a.overlaps(&range.window(), occurrence))
+        });
+        happens
+            && props.iter().all(|prop| has_plain_property(part, prop))
+            && comps.iter().all(|comp| has_part(part, comp, None))
+    })
+}
+
+/// A prop-filter on a part, whose dates are in UTC or need no zone.
+fn has_plain_property(part: Component<'_>, filter: &PropFilter) -> bool {
+    let PropTest::Defined { value, params } = &filter.test else {
+        return part.property(&filter.name).is_none();
+    };
+    part.properties(&filter.name).any(|property| {
+        let has_value = match value {
+            None => true,
+            Some(ValueTest::Text(text)) => text.accepts(&property.text()),
+            Some(ValueTest::Time(range)) => property.dates().iter().any(|date| {
+                let (window, moment) = (range.window(), crate::ical::undated::utc(date));
+                window.start <= moment && window.end > moment
+            }),
+        };
+        has_value && params.iter().all(|param| has_parameter(property, param))
+    })
+}
+
+fn has_parameter(property: Property<'_>, filter: &ParamFilter) -> bool {
+    let found = property.parameters().find(|p| p.name.eq_ignore_ascii_case(&filter.name));
+    match (&filter.test, found) {
+        (ParamTest::NotDefined, found) => found.is_none(),
+        (_, None) => false,
+        (ParamTest::Defined, Some(_)) => true,
+        (ParamTest::Text(text), Some(parameter)) => parameter.values().any(|value| text.accepts(&value)),
+    }
+}
+
+fn all<T>(
+    items: impl IntoIterator<Item = T>,
+    mut test: impl FnMut(T) -> Result<bool, Exhausted>,
+) -> Result<bool, Exhausted> {
+    for item in items {
+        if !test(item)? {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn any<T>(
+    items: impl IntoIterator<Item = T>,
+    mut test: impl FnMut(T) -> Result<bool, Exhausted>,
+) -> Result<bool, Exhausted> {
+    for item in items {
+        if test(item)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

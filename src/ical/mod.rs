@@ -1,0 +1,42 @@
+//! The calendar room: iCalendar objects, what they mean, and when they happen. Pure, synchronous, without I/O; the only
+//! room that names `icalendar`, `rrule` and (but for a clock) `jiff`.
+
+mod alarm;
+pub mod calendar;
+mod clock;
+pub mod collation;
+mod decode;
+mod expand;
+pub mod filter;
+pub mod freebusy;
+pub mod index;
+mod line;
+pub mod matches;
+pub mod merge;
+pub mod occurrence;
+pub mod recur;
+pub mod select;
+mod series;
+pub mod text;
+mod undated;
+pub mod valid;
+pub mod value;
+mod windows;
+mod write;
+pub mod zone;
+
+pub use calendar::{Calendar, Component, Parameter, Property};
+pub use collation::{Collation, MatchKind, TextMatch};
+pub use filter::{
+    CompFilter, CompTest, Filter, ParamFilter, ParamTest, PropFilter, PropTest, TimeRange, ValueTest,
+};
+pub use index::{ALWAYS, index};
+pub use matches::matches;
+pub use merge::Merge;
+pub use occurrence::{Occurrence, occurrences};
+pub use recur::{Budget, Exhausted};
+pub use select::{CompSelection, PropSelection, Recurrence, Selection, select};
+pub use text::Invalid;
+pub use valid::{Fault, Limits, Object, object};
+pub use value::{DateValue, Duration, parse_utc, utc_stamp};
+pub use zone::Zone;

@@ -1,0 +1,350 @@
+//! When an object happens: its instances, with the overridden ones in their place.
+//! RFC 5545 §3.8.4.4, §3.8.5; RFC 4791 §9.9.
+
+use std::collections::HashSet;
+use std::ops::{ControlFlow, Range};
+
+use jiff::civil::{Date, DateTime};
+
+use crate::ical::calendar::{Calendar, Component};
+use crate::ical::clock::When;
+use crate::ical::recur::{Budget, Exhausted};
+use crate::ical::series::{Ends, Length, Override, Repetition, Shape, later};
+use crate::ical::value::{DAY, DateValue, seconds};
+use crate::ical::zone::{Zone, Zones};
+use crate::model::{self, Busy};
+
+/// One instance of an event, a to-do or a journal entry.
+#[derive(Clone, Debug)]
+pub struct Occurrence<'a> {
+    /// The component that describes it: the recurring one, or the one that overrides this instance.
+    pub component: Component<'a>,
+    /// Seconds since 1970-01-01T00:00:00Z.
+    pub start: i64,
+    /// The second after its last one; never before `start`.
+    pub end: i64,
+    /// Whether it is in the zone of whoever looks.
+    pub floating: bool,
+    /// Whether it is of whole days.
+    pub all_day: bool,
+    /// How it counts in free-busy time.
+    pub busy: Busy,
+    pub(super) kind: model::Component,
+    pub(super) ends: Ends,
+    /// The wall clock at its start.
+    pub(super) local: DateTime,
+    /// Of a floating one: how long it lasts on the wall clock.
+    pub(super) wall: i64,
+    /// Of a recurring one: which instance it is.
+    pub(super) id: Option<When>,
+}
+
+impl Occurrence<'_> {
+    /// Whether it overlaps a time range in the sense of RFC 4791 §9.9.
+    #[must_use]
+    pub fn overlaps(&self, range: &Range<i64>) -> bool {
+        let (start, end) = (self.start, self.end);
+        let point = range.start <= start && range.end > start;
+        match (self.kind, self.ends) {
+            (model::Component::Vtodo, Ends::Both) => {
+                (range.start < end || range.start <= start) && (range.end > start || range.end >= end)
+            }
+            (model::Component::Vtodo, Ends::Lasting) => {
+                range.start <= end && (range.end > start || range.end >= end)
+            }
+            (model::Component::Vtodo, Ends::Due) => range.start < end && range.end >= end,
+            (model::Component::Vtodo, Ends::Start) => point,
+            _ if end > start => range.start < end && range.end > start,
+            _ => point,
+        }
+    }
+}
+
+/// The instances of an object that overlap a window of UTC seconds, in the order of their start.
+///
+/// `floating` is the zone of whoever looks.
+///
+/// # Errors
+/// If the budget is spent before all are found.
+pub fn occurrences<'a>(
+    calendar: &'a Calendar,
+    window: Range<i64>,
+    floating: &Zone,
+    budget: &Budget,
+) -> Result<Vec<Occurrence<'a>>, Exhausted> {
+    let view = View { window, floating, budget };
+    let mut found = vec![];
+    let _done = visit(calendar, &view, &mut |occurrence| {
+        if occurrence.overlaps(&view.window) {
+            found.push(occurrence);
+        }
+        ControlFlow::Continue(())
+    })?;
+    found.sort_by_key(|occurrence| (occurrence.start, occurrence.end));
+    Ok(found)
+}
+
+/// Who looks, at which stretch of time.
+pub(super) struct View<'v> {
+    /// Instances that only touch an end of it count.
+    pub window: Range<i64>,
+    pub floating: &'v Zone,
+    pub budget: &'v Budget,
+}
+
+/// What a walk calls with each instance.
+pub(super) type Visitor<'f, 'a> = dyn FnMut(Occurrence<'a>) -> ControlFlow<()> + 'f;
+
+/// Walks all instances of an object that touch the window, until the visitor breaks off.
+pub(super) fn visit<'a>(
+    calendar: &'a Calendar,
+    view: &View<'_>,
+    visitor: &mut Visitor<'_, 'a>,
+) -> Result<ControlFlow<()>, Exhausted> {
+    for series in Series::all(calendar, view.budget)? {
+        if series.walk(view, visitor)?.is_break() || series.walk_overrides(view, visitor).is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// The overriding components that have to do with the window: they happen in it, or what they replace would, or what
+/// comes after (RFC 4791 §9.6.6).
+pub(super) fn impacting<'a>(
+    calendar: &'a Calendar,
+    view: &View<'_>,
+) -> Result<Vec<Component<'a>>, Exhausted> {
+    let mut kept = vec![];
+    for series in Series::all(calendar, view.budget)? {
+        kept.extend(
+            series.overrides.iter().filter(|one| series.impacts(one, view)).map(|o| o.shape.component),
+        );
+    }
+    Ok(kept)
+}
+
+/// A component, how it repeats, and what overrides its instances.
+pub(super) struct Series<'a> {
+    master: Option<Shape<'a>>,
+    repetition: Option<Repetition>,
+    overrides: Vec<Replacement<'a>>,
+    /// The overrides with RANGE=THISANDFUTURE, by the instance they start at.
+    futures: Vec<(DateTime, Shape<'a>)>,
+    times: HashSet<DateTime>,
+    days: HashSet<Date>,
+}
+
+/// An override and the instance it stands for.
+struct Replacement<'a> {
+    shape: Shape<'a>,
+    id: When,
+    /// Where the instance stands on the rule that it is taken out of.
+    place: Option<DateTime>,
+    future: bool,
+}
+
+impl<'a> Series<'a> {
+    /// The series of an object: one for each component without RECURRENCE-ID, and one for overrides without such.
+    pub fn all(calendar: &'a Calendar, budget: &Budget) -> Result<Vec<Self>, Exhausted> {
+        let mut zones = Zones::new(calendar);
+        let (mut masters, mut overrides) = (vec![], vec![]);
+        for component in calendar.components() {
+            let Some(shape) = Shape::of(component, &mut zones, budget)? else { continue };
+            match Override::of(shape) {
+                Ok(one) => overrides.push(Some(one)),
+                Err(shape) => masters.push(shape),
+            }
+        }
+        let mut all = Vec::with_capacity(masters.len() + 1);
+        for master in masters {
+            let uid = master.component.property("UID").map(|p| p.value());
+            let mut series = Self::of(master, &mut zones, budget)?;
+            for slot in &mut overrides {
+                let same =
+                    |one: &mut Override<'a>| one.shape.component.property("UID").map(|p| p.value()) == uid;
+                if let Some(one) = slot.take_if(same) {
+                    series.replace(one, &mut zones, budget)?;
+                }
+            }
+            series.futures.sort_by_key(|(from, _)| *from);
+            all.push(series);
+        }
+        let mut orphans = Self::empty();
+        for one in overrides.into_iter().flatten() {
+            orphans.replace(one, &mut zones, budget)?;
+        }
+        all.extend((!orphans.overrides.is_empty()).then_some(orphans));
+        Ok(all)
+    }
+
+    fn empty() -> Self {
+        Self {
+            master: None,
+            repetition: None,
+            overrides: vec![],
+            futures: vec![],
+            times: HashSet::new(),
+            days: HashSet::new(),
+        }
+    }
+
+    fn of(master: Shape<'a>, zones: &mut Zones<'_>, budget: &Budget) -> Result<Self, Exhausted> {
+        let repetition = Repetition::of(&master, zones, budget)?;
+        Ok(Self { master: Some(master), repetition, ..Self::empty() })
+    }
+
+    fn replace(
+        &mut self,
+        one: Override<'a>,
+        zones: &mut Zones<'_>,
+        budget: &Budget,
+    ) -> Result<(), Exhausted> {
+        let id = When::of(&one.id, zones, budget)?;
+        let mut place = None;
+        if let Some(master) = &self.master {
+            let local = master.anchor.clock.shows(&one.id, zones, budget)?;
+            place = Some(local);
+            if master.anchor.clock.is_date() || matches!(one.id, DateValue::Date(_)) {
+                self.days.insert(local.date());
+            } else {
+                self.times.insert(local);
+            }
+            if one.future {
+                self.futures.push((local, one.shape.clone()));
+            }
+        }
+        self.overrides.push(Replacement { shape: one.shape, id, place, future: one.future });
+        Ok(())
+    }
+
+    /// Whether its component says that it repeats.
+    pub fn repeats(&self) -> bool {
+        self.repetition.is_some()
+    }
+
+    /// Whether it ends by itself, but only after so many instances; what cannot be counted is longer.
+    pub fn is_longer_than(&self, limit: usize, budget: &Budget) -> bool {
+        let Some(set) = self.repetition.as_ref().map(|r| &r.set) else { return false };
+        !set.is_endless() && set.instances(budget).nth(limit).is_some()
+    }
+
+    /// Walks the instances that are not overridden, in the order of the wall clock.
+    pub fn walk(&self, view: &View<'_>, visitor: &mut Visitor<'_, 'a>) -> Result<ControlFlow<()>, Exhausted> {
+        let Some(master) = &self.master else { return Ok(ControlFlow::Continue(())) };
+        let Some(repetition) = &self.repetition else {
+            return Ok(self.offer(master, (master.anchor.local, master.length), view, visitor));
+        };
+        let clock = &master.anchor.clock;
+        let (back, ahead) = self.reach();
+        let mut instances = repetition.set.instances(view.budget);
+        instances.seek(later(clock.local(view.window.start, view.floating), -back));
+        let last = later(clock.local(view.window.end, view.floating), ahead);
+        for local in instances {
+            let local = local?;
+            if local > last {
+                break;
+            }
+            let length = repetition.lengths.get(&local).copied().unwrap_or(master.length);
+            if self.offer(master, (local, length), view, visitor).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Walks the overriding components themselves.
+    pub fn walk_overrides(&self, view: &View<'_>, visitor: &mut Visitor<'_, 'a>) -> ControlFlow<()> {
+        for one in &self.overrides {
+            let (shape, id) = (&one.shape, Some(one.id.clone()));
+            show(shape, (shape.anchor.local, shape.length), id, view, visitor)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn impacts(&self, one: &Replacement<'a>, view: &View<'_>) -> bool {
+        let mut found = false;
+        let mut visitor = |occurrence: Occurrence<'a>| {
+            found |= occurrence.overlaps(&view.window);
+            ControlFlow::Continue(())
+        };
+        let _now = show(&one.shape, (one.shape.anchor.local, one.shape.length), None, view, &mut visitor);
+        if let (Some(master), Some(place)) = (&self.master, one.place) {
+            let _before = show(master, (place, master.length), None, view, &mut visitor);
+            found |= one.future && master.anchor.clock.instant(place, view.floating) < view.window.end;
+        }
+        found
+    }
+
+    /// How much earlier than its place on the rule, and how much later, an instance may touch the window.
+    pub fn reach(&self) -> (i64, i64) {
+        let lengths = self.repetition.iter().flat_map(|r| r.lengths.values().copied());
+        let futures = self.futures.iter().map(|(_, shape)| shape.length);
+        let own = self.master.iter().map(|master| master.length);
+        let longest = lengths.chain(futures).chain(own).map(Length::bound).max().unwrap_or(0);
+        let shifts = || self.futures.iter().map(|(from, shape)| seconds(shape.anchor.local) - seconds(*from));
+        let (later, earlier) = (shifts().max().unwrap_or(0).max(0), shifts().min().unwrap_or(0).min(0));
+        (longest.saturating_add(later).saturating_add(DAY), DAY - earlier)
+    }
+
+    /// Shows the instance of the rule at `local`, unless it is overridden.
+    fn offer(
+        &self,
+        master: &Shape<'a>,
+        (local, length): (DateTime, Length),
+        view: &View<'_>,
+        visitor: &mut Visitor<'_, 'a>,
+    ) -> ControlFlow<()> {
+        if self.is_overridden(master, local, view.floating) {
+            return ControlFlow::Continue(());
+        }
+        let repeats = self.repetition.is_some();
+        let id = repeats.then(|| When { local, clock: master.anchor.clock.clone() });
+        match self.futures.iter().rev().find(|(from, _)| *from <= local) {
+            Some((from, shape)) => {
+                let moved = later(shape.anchor.local, seconds(local) - seconds(*from));
+                show(shape, (moved, shape.length), id, view, visitor)
+            }
+            None => show(master, (local, length), id, view, visitor),
+        }
+    }
+
+    fn is_overridden(&self, master: &Shape<'_>, local: DateTime, floating: &Zone) -> bool {
+        if self.times.is_empty() && self.days.is_empty() {
+            return false;
+        }
+        // An instance in a skipped hour may be named by the time that the clock does show.
+        let clock = &master.anchor.clock;
+        let shown = || clock.local(clock.instant(local, floating), floating);
+        self.times.contains(&local) || self.days.contains(&local.date()) || self.times.contains(&shown())
+    }
+}
+
+/// Calls the visitor with the instance of `shape` at `local` if it touches the window.
+fn show<'a>(
+    shape: &Shape<'a>,
+    (local, length): (DateTime, Length),
+    id: Option<When>,
+    view: &View<'_>,
+    visitor: &mut Visitor<'_, 'a>,
+) -> ControlFlow<()> {
+    let (start, end) = shape.span(local, length, view.floating);
+    if start > view.window.end || end < view.window.start {
+        return ControlFlow::Continue(());
+    }
+    let clock = &shape.anchor.clock;
+    let wall = if let Length::Wall(wall) = length { wall } else { 0 };
+    visitor(Occurrence {
+        component: shape.component,
+        start,
+        end,
+        floating: clock.floats(),
+        all_day: clock.is_date(),
+        busy: shape.busy,
+        kind: shape.kind,
+        ends: shape.ends,
+        local,
+        wall,
+        id,
+    })
+}

@@ -1,0 +1,223 @@
+//! What a TZID means: a zone of the IANA database, the object's own VTIMEZONE, or nothing.
+//! RFC 5545 §3.2.19, §3.3.5, §3.6.5; the order of the sources is decision 0004.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::civil::{DateTime, date};
+use jiff::tz::TimeZone;
+
+use crate::ical::calendar::{Calendar, Component};
+use crate::ical::recur::{Budget, Exhausted, Moment, Rule, Set};
+use crate::ical::text::Invalid;
+use crate::ical::value::{civil, offset, seconds};
+use crate::ical::windows;
+
+/// The rules by which a wall clock follows UTC.
+#[derive(Clone, Debug)]
+pub struct Zone(Rules);
+
+#[derive(Clone, Debug)]
+enum Rules {
+    Iana(TimeZone),
+    Own(Arc<[Change]>),
+}
+
+/// A moment at which a clock changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Change {
+    at: i64,
+    /// Seconds east of UTC before and from that moment.
+    before: i64,
+    after: i64,
+}
+
+impl Zone {
+    /// UTC.
+    #[must_use]
+    pub fn utc() -> Self {
+        Self(Rules::Iana(TimeZone::UTC))
+    }
+
+    /// The zone of a name: of the IANA database, after a vendor's prefix (`/example.org/Europe/Berlin`), or of Windows.
+    #[must_use]
+    pub fn named(tzid: &str) -> Option<Self> {
+        let tzid = tzid.trim_ascii();
+        iana(tzid)
+            .or_else(|| windows::zone(tzid).and_then(iana))
+            .or_else(|| tzid.match_indices('/').find_map(|(at, _)| iana(&tzid[at + 1..])))
+            .map(|zone| Self(Rules::Iana(zone)))
+    }
+
+    /// TZID and zone of an object with exactly one VTIMEZONE, as CALDAV:timezone and CALDAV:calendar-timezone hold it
+    /// (RFC 4791 §5.2.2, §9.8).
+    ///
+    /// # Errors
+    /// If it has none, several, or one without TZID or rules.
+    pub fn of(calendar: &Calendar) -> Result<(String, Self), Invalid> {
+        let mut zones = calendar.components().filter(|c| c.is("VTIMEZONE"));
+        let Some(zone) = zones.next() else {
+            return Err(calendar.root().invalid("no VTIMEZONE"));
+        };
+        if let Some(second) = zones.next() {
+            return Err(second.invalid("more than one VTIMEZONE"));
+        }
+        let Some(tzid) = zone.property("TZID").map(|p| p.text().into_owned()) else {
+            return Err(zone.invalid("a VTIMEZONE without TZID"));
+        };
+        let budget = Budget::new(ZONE_BUDGET);
+        match resolve(&tzid, Some(zone), &budget) {
+            Ok(Some(rules)) => Ok((tzid, rules)),
+            Ok(None) => Err(zone.invalid("a VTIMEZONE without rules")),
+            Err(Exhausted { .. }) => Err(zone.invalid("a VTIMEZONE with too many changes")),
+        }
+    }
+
+    /// The moment at which the clock shows `local`: in the hour that a change skips, as if it had not been skipped; in
+    /// the one it repeats, the first time (RFC 5545 §3.3.5).
+    #[must_use]
+    pub fn instant(&self, local: DateTime) -> i64 {
+        match &self.0 {
+            Rules::Iana(zone) => {
+                let moment = zone.to_ambiguous_timestamp(local).compatible();
+                moment.map_or_else(|_| seconds(local), Timestamp::as_second)
+            }
+            Rules::Own(changes) => {
+                let clock = seconds(local);
+                let next = changes.partition_point(|c| c.at + c.before.max(c.after) <= clock);
+                clock - offset_before(changes, next)
+            }
+        }
+    }
+
+    /// What the clock shows at a moment.
+    #[must_use]
+    pub fn local(&self, instant: i64) -> DateTime {
+        match &self.0 {
+            Rules::Iana(zone) => match Timestamp::from_second(instant) {
+                Ok(moment) => zone.to_datetime(moment),
+                Err(_) => civil(instant),
+            },
+            Rules::Own(changes) => {
+                let next = changes.partition_point(|c| c.at <= instant);
+                civil(instant.saturating_add(offset_before(changes, next)))
+            }
+        }
+    }
+
+    /// What the clock shows at a moment, read as if it were UTC: the count in which floating times are kept.
+    #[must_use]
+    pub fn wall(&self, instant: i64) -> i64 {
+        seconds(self.local(instant))
+    }
+
+    /// The last time on the clock whose moment is not after `instant`: inside a repeated hour, the end of that hour.
+    pub(super) fn last_local(&self, instant: i64) -> DateTime {
+        let shown = self.local(instant);
+        let (mut low, mut high) = (seconds(shown), seconds(shown) + (instant - self.instant(shown)).max(0));
+        while low < high {
+            let middle = low + (high - low + 1) / 2;
+            if self.instant(civil(middle)) <= instant {
+                low = middle;
+            } else {
+                high = middle - 1;
+            }
+        }
+        civil(low)
+    }
+}
+
+/// The offset before the change of that number, which is the one after the change before it.
+fn offset_before(changes: &[Change], next: usize) -> i64 {
+    match next.checked_sub(1) {
+        Some(last) => changes[last].after,
+        None => changes.first().map_or(0, |first| first.before),
+    }
+}
+
+fn iana(name: &str) -> Option<TimeZone> {
+    // Names of the database that depend on the machine or stand for "not set".
+    const LOCAL: [&str; 3] = ["Factory", "localtime", "posixrules"];
+    if name.is_empty() || LOCAL.iter().any(|local| local.eq_ignore_ascii_case(name)) {
+        return None;
+    }
+    TimeZone::get(name).ok()
+}
+
+/// How much work one VTIMEZONE may be.
+const ZONE_BUDGET: u64 = 200_000;
+/// How many changes of one VTIMEZONE are kept.
+const MAX_CHANGES: usize = 5_000;
+
+/// The zone of a TZID and of the VTIMEZONE that goes with it; none if nothing is known of it.
+fn resolve(tzid: &str, own: Option<Component<'_>>, budget: &Budget) -> Result<Option<Zone>, Exhausted> {
+    if let Some(zone) = Zone::named(tzid) {
+        return Ok(Some(zone));
+    }
+    let Some(own) = own else { return Ok(None) };
+    match own.property("X-LIC-LOCATION").and_then(|p| Zone::named(&p.text())) {
+        Some(zone) => Ok(Some(zone)),
+        None => evaluate(own, budget),
+    }
+}
+
+/// The changes that a VTIMEZONE describes between 1900 and 2200.
+fn evaluate(own: Component<'_>, budget: &Budget) -> Result<Option<Zone>, Exhausted> {
+    let mut changes = vec![];
+    for observance in own.components().filter(|c| c.is("STANDARD") || c.is("DAYLIGHT")) {
+        onsets(observance, budget, &mut changes)?;
+    }
+    changes.sort_unstable();
+    changes.dedup_by_key(|change| change.at);
+    Ok((!changes.is_empty()).then(|| Zone(Rules::Own(changes.into()))))
+}
+
+fn onsets(observance: Component<'_>, budget: &Budget, changes: &mut Vec<Change>) -> Result<(), Exhausted> {
+    let read = |name| observance.property(name).and_then(|p| offset(&p.value()));
+    let start = observance.property("DTSTART").and_then(|p| p.date());
+    let (Some(start), Some(before), Some(after)) = (start, read("TZOFFSETFROM"), read("TZOFFSETTO")) else {
+        return Ok(());
+    };
+    let mut set = Set::new(Moment::Time(start.civil()));
+    let rules = observance.properties("RRULE").filter_map(|p| Rule::parse(&p.value()).ok());
+    set.rules = rules.map(|rule| rule.localised(|utc| civil(seconds(utc) + before))).collect();
+    set.rdates = observance.properties("RDATE").flat_map(|p| p.dates()).map(|d| d.civil()).collect();
+    let mut onsets = set.instances(budget);
+    onsets.seek(date(1900, 1, 1).at(0, 0, 0, 0));
+    for onset in onsets {
+        let onset = onset?;
+        if onset.year() > 2200 || changes.len() == MAX_CHANGES {
+            break;
+        }
+        changes.push(Change { at: seconds(onset) - before, before, after });
+    }
+    Ok(())
+}
+
+/// The zones of one object, each looked up once.
+pub(super) struct Zones<'a> {
+    calendar: &'a Calendar,
+    known: Vec<(String, Option<Zone>)>,
+}
+
+impl<'a> Zones<'a> {
+    pub fn new(calendar: &'a Calendar) -> Self {
+        Self { calendar, known: vec![] }
+    }
+
+    /// The zone of a TZID in this object; none is floating.
+    pub fn find(&mut self, tzid: &str, budget: &Budget) -> Result<Option<Zone>, Exhausted> {
+        if let Some((_, zone)) = self.known.iter().find(|(name, _)| name == tzid) {
+            return Ok(zone.clone());
+        }
+        let same = |c: &Component<'_>| {
+            c.is("VTIMEZONE") && c.property("TZID").is_some_and(|p| p.text().eq_ignore_ascii_case(tzid))
+        };
+        let zone = match Zone::named(tzid) {
+            Some(zone) => Some(zone),
+            None => resolve(tzid, self.calendar.components().find(same), budget)?,
+        };
+        self.known.push((tzid.to_owned(), zone.clone()));
+        Ok(zone)
+    }
+}

@@ -1,0 +1,68 @@
+//! The command line of kalends: what was typed becomes a command of [`kalends::boot`].
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+use kalends::{boot, caldav::listing::Listing};
+
+/// A lean CalDAV server for sites with single sign-on.
+#[derive(Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  kalends up                                  everything, with a PostgreSQL of its own: to try it, or for a small site
+  kalends serve --config /etc/kalends.toml    the service, with the PostgreSQL that database.url names
+  kalends check --config /etc/kalends.toml    says what is wrong with the settings and the database, and the cure
+  KALENDS__SERVER__LISTEN=unix:/run/kalends/http.sock kalends serve
+                                              every setting can come from the environment
+  kalends list settings                       all settings, with what they mean";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Starts everything: a private PostgreSQL, its migrations, the service.
+    Up(From),
+    /// Starts the service; the database is the one that database.url names.
+    Serve(From),
+    /// Brings the database to the state that this version needs, and ends.
+    Migrate(From),
+    /// Says what is wrong with the settings and the database, and how to mend it.
+    Check(From),
+    /// Prints what the server knows: methods, reports, properties, conditions, features, settings.
+    List {
+        /// Which table; all but the settings if none is named.
+        #[arg(value_enum)]
+        table: Option<Listing>,
+    },
+}
+
+#[derive(clap::Args)]
+struct From {
+    /// The file of settings, in TOML; without it the defaults and the environment (KALENDS__SECTION__NAME) are all.
+    #[arg(long, short, env = "KALENDS_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Up(from) => boot::up(from.config.as_deref()),
+        Command::Serve(from) => boot::serve(from.config.as_deref()),
+        Command::Migrate(from) => boot::migrate(from.config.as_deref()),
+        Command::Check(from) => boot::check(from.config.as_deref()),
+        Command::List { table } => {
+            print!("{}", kalends::caldav::listing::print(table));
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kalends: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

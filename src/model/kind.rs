@@ -1,0 +1,106 @@
+//! The kinds of resource the server has, and sets of them: what the tables say of properties, methods and reports.
+
+/// What a URL names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The entrance of the server.
+    Root,
+    /// The collection of all principals.
+    Principals,
+    /// One principal (RFC 3744 §2).
+    Principal,
+    /// The collection of all calendar homes.
+    Homes,
+    /// A calendar home (RFC 4791 §6.2.1).
+    Home,
+    /// A calendar collection (RFC 4791 §4.2).
+    Calendar,
+    /// A scheduling inbox (RFC 6638 §2.2).
+    Inbox,
+    /// A scheduling outbox (RFC 6638 §2.1).
+    Outbox,
+    /// The collection of notifications (caldav-notifications).
+    Notifications,
+    /// A calendar object resource (RFC 4791 §4.1).
+    Object,
+}
+
+impl Kind {
+    /// Every kind, from the root downwards.
+    pub const ALL: [Self; 10] = [
+        Self::Root,
+        Self::Principals,
+        Self::Principal,
+        Self::Homes,
+        Self::Home,
+        Self::Calendar,
+        Self::Inbox,
+        Self::Outbox,
+        Self::Notifications,
+        Self::Object,
+    ];
+
+    /// Its name in documents and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::Principals => "principals",
+            Self::Principal => "principal",
+            Self::Homes => "homes",
+            Self::Home => "home",
+            Self::Calendar => "calendar",
+            Self::Inbox => "inbox",
+            Self::Outbox => "outbox",
+            Self::Notifications => "notifications",
+            Self::Object => "object",
+        }
+    }
+
+    /// The set of this kind alone.
+    #[must_use]
+    pub const fn only(self) -> Kinds {
+        Kinds(1 << self as u16)
+    }
+
+    /// Whether it is a collection: its URL ends in a slash.
+    #[must_use]
+    pub const fn is_collection(self) -> bool {
+        !matches!(self, Self::Object)
+    }
+}
+
+/// A set of kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kinds(u16);
+
+impl Kinds {
+    /// No kind.
+    pub const NONE: Self = Self(0);
+    /// Every kind.
+    pub const ANY: Self = Self(0x3ff);
+    /// The members of a home.
+    pub const IN_HOME: Self =
+        Kind::Calendar.only().or(Kind::Inbox.only()).or(Kind::Outbox.only()).or(Kind::Notifications.only());
+    /// A home and its members.
+    pub const HOMELY: Self = Kind::Home.only().or(Self::IN_HOME);
+    /// Everything that is a collection.
+    pub const COLLECTIONS: Self = Self(Self::ANY.0 & !Kind::Object.only().0);
+
+    /// This set and that one.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Whether `kind` is in the set.
+    #[must_use]
+    pub const fn has(self, kind: Kind) -> bool {
+        self.0 & kind.only().0 != 0
+    }
+
+    /// The kinds of the set.
+    pub fn iter(self) -> impl Iterator<Item = Kind> {
+        Kind::ALL.into_iter().filter(move |k| self.has(*k))
+    }
+}

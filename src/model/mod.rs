@@ -1,0 +1,13 @@
+//! The nouns of the house: plain values without I/O and without protocol.
+
+pub mod component;
+pub mod instance;
+pub mod kind;
+pub mod privilege;
+pub mod token;
+
+pub use component::{Component, Components};
+pub use instance::{Busy, Index, Instance};
+pub use kind::{Kind, Kinds};
+pub use privilege::{Privilege, Privileges};
+pub use token::SyncToken;

@@ -1,0 +1,138 @@
+//! What is counted and measured, in the words of Prometheus.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+
+/// Bounds of the histogram of answering times, in seconds.
+const BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+
+/// What was counted, to be shown. Without one nothing is counted and nothing is kept.
+#[derive(Clone, Debug)]
+pub struct Exporter(PrometheusHandle);
+
+impl Exporter {
+    /// Starts to count; a second start in one process shows the same figures.
+    #[must_use]
+    pub fn install() -> Self {
+        static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+        let handle = HANDLE.get_or_init(|| {
+            // Fails only for an empty list of buckets.
+            let builder = PrometheusBuilder::new().set_buckets(BUCKETS).unwrap_or_default();
+            let recorder = builder.build_recorder();
+            let handle = recorder.handle();
+            // Somebody else's recorder stays; ours then shows nothing.
+            let _ = metrics::set_global_recorder(recorder);
+            describe();
+            handle
+        });
+        Self(handle.clone())
+    }
+
+    /// The figures as Prometheus reads them.
+    #[must_use]
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Folds measurements into their buckets; to be called every few seconds, or memory grows until the next
+    /// rendering.
+    pub fn upkeep(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+fn describe() {
+    describe_counter!("kalends_requests_total", "Answers by method and status.");
+    describe_histogram!(
+        "kalends_request_seconds",
+        "Time from the headers to the end of the answer, by method."
+    );
+    describe_counter!("kalends_reports_total", "Reports run, by name.");
+    describe_counter!("kalends_conditions_total", "Preconditions that refused a request, by name.");
+    describe_counter!("kalends_denials_total", "Requests whose identity was refused, by reason.");
+    describe_counter!("kalends_panics_total", "Requests that ended in a fault of the program.");
+    describe_counter!("kalends_overload_total", "Requests answered 503 because too many were in flight.");
+    describe_gauge!("kalends_connections", "Open connections.");
+    describe_gauge!("kalends_requests_in_flight", "Requests being answered.");
+}
+
+/// An answer went out whole or was cut off.
+pub fn answered(method: &'static str, status: u16, time: Duration) {
+    counter!("kalends_requests_total", "method" => method, "status" => status.to_string()).increment(1);
+    histogram!("kalends_request_seconds", "method" => method).record(time.as_secs_f64());
+}
+
+/// A report was run.
+pub fn reported(report: &'static str) {
+    counter!("kalends_reports_total", "report" => report).increment(1);
+}
+
+/// A precondition refused a request.
+pub fn refused(condition: &'static str) {
+    counter!("kalends_conditions_total", "condition" => condition).increment(1);
+}
+
+/// An identity was refused.
+pub fn denied(reason: &'static str) {
+    counter!("kalends_denials_total", "reason" => reason).increment(1);
+}
+
+/// The program failed in a request.
+pub fn panicked() {
+    counter!("kalends_panics_total").increment(1);
+}
+
+/// A request found no room.
+pub fn overloaded() {
+    counter!("kalends_overload_total").increment(1);
+}
+
+/// Something of which there are more while it lives.
+#[derive(Debug)]
+pub struct Live(&'static str);
+
+impl Live {
+    /// An open connection.
+    #[must_use]
+    pub fn connection() -> Self {
+        Self::new("kalends_connections")
+    }
+
+    /// A request being answered.
+    #[must_use]
+    pub fn request() -> Self {
+        Self::new("kalends_requests_in_flight")
+    }
+
+    fn new(name: &'static str) -> Self {
+        gauge!(name).increment(1.0);
+        Self(name)
+    }
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        gauge!(self.0).decrement(1.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_happened_is_rendered() {
+        let exporter = Exporter::install();
+        answered("PROPFIND", 207, Duration::from_millis(3));
+        let live = Live::connection();
+        exporter.upkeep();
+        let text = exporter.render();
+        assert!(text.contains("kalends_requests_total{method=\"PROPFIND\",status=\"207\"} "), "{text}");
+        assert!(text.contains("kalends_request_seconds_bucket{method=\"PROPFIND\",le=\"0.005\"} "), "{text}");
+        assert!(text.contains("kalends_connections "), "{text}");
+        drop(live);
+    }
+}

@@ -1,0 +1,122 @@
+//! Homes and the collections in them. The twin of sql/caldav/calendar.sql.
+
+use std::time::SystemTime;
+
+use uuid::Uuid;
+
+use crate::{
+    db::{Error, Pool, Row, Tx},
+    model::{Components, Kind, SyncToken},
+};
+
+crate::queries!("caldav/calendar.sql":
+    HOME = "home",
+    ALL_OF_HOME = "all",
+    BY_NAME = "by_name",
+    LOCK = "lock",
+    COUNT = "count",
+    CREATE = "create",
+    DELETE = "delete",
+    TOUCH = "touch",
+    TOUCH_HOME = "touch_home",
+);
+
+/// What a home says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// Changes with everything in it.
+    pub state: SyncToken,
+}
+
+/// A collection in a home, as the home sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Calendar {
+    /// The home it is kept in.
+    pub home_id: i64,
+    /// Its number.
+    pub id: i64,
+    /// Its name in the home that looks.
+    pub name: String,
+    /// Calendar, inbox, outbox or notifications.
+    pub kind: Kind,
+    /// Its identity and the revision of its last change.
+    pub state: SyncToken,
+    /// The lowest revision that a token is still answered for.
+    pub floor: i64,
+    /// What it may hold.
+    pub components: Components,
+    /// When it was made.
+    pub created: SystemTime,
+    /// When it or a member last changed.
+    pub modified: SystemTime,
+}
+
+/// The state of a home.
+pub async fn home(pool: &Pool, home_id: i64) -> Result<Option<Home>, Error> {
+    let Some(row) = pool.optional(&HOME, &[&home_id]).await? else { return Ok(None) };
+    Ok(Some(Home { state: SyncToken { key: row.at("key")?, revision: row.at("revision")? } }))
+}
+
+/// The collections of a home, by name.
+pub async fn all(pool: &Pool, home_id: i64) -> Result<Vec<Calendar>, Error> {
+    pool.rows(&ALL_OF_HOME, &[&home_id]).await?.iter().map(|row| read(row, home_id)).collect()
+}
+
+/// The collection of that name.
+pub async fn by_name(pool: &Pool, home_id: i64, name: &str) -> Result<Option<Calendar>, Error> {
+    pool.optional(&BY_NAME, &[&home_id, &name]).await?.map(|row| read(&row, home_id)).transpose()
+}
+
+/// The collection of that name, which nobody else changes until the transaction ends.
+pub async fn lock(tx: &Tx, home_id: i64, name: &str) -> Result<Option<Calendar>, Error> {
+    tx.optional(&LOCK, &[&home_id, &name]).await?.map(|row| read(&row, home_id)).transpose()
+}
+
+/// How many calendars the home has.
+pub async fn count(tx: &Tx, home_id: i64) -> Result<i64, Error> {
+    tx.row(&COUNT, &[&home_id]).await?.at(0)
+}
+
+/// Makes a calendar; gives its number.
+pub async fn create(tx: &Tx, home_id: i64, name: &str, components: Components) -> Result<i64, Error> {
+    tx.row(&CREATE, &[&home_id, &name, &components.bits()]).await?.at(0)
+}
+
+/// Deletes a calendar and all that is in it.
+pub async fn delete(tx: &Tx, calendar: &Calendar) -> Result<(), Error> {
+    tx.execute(&DELETE, &[&calendar.home_id, &calendar.id]).await.map(drop)
+}
+
+/// Counts a change of the collection itself.
+pub async fn touch(tx: &Tx, calendar: &Calendar) -> Result<(), Error> {
+    tx.execute(&TOUCH, &[&calendar.home_id, &calendar.id]).await.map(drop)
+}
+
+/// Counts a change of the home itself.
+pub async fn touch_home(tx: &Tx, home_id: i64) -> Result<(), Error> {
+    tx.execute(&TOUCH_HOME, &[&home_id]).await.map(drop)
+}
+
+fn read(row: &Row, home_id: i64) -> Result<Calendar, Error> {
+    let key: Uuid = row.at("key")?;
+    Ok(Calendar {
+        home_id,
+        id: row.at("id")?,
+        name: row.at("name")?,
+        kind: kind(row.at("kind")?),
+        state: SyncToken { key, revision: row.at("revision")? },
+        floor: row.at("floor")?,
+        components: Components::from_bits(row.at("components")?),
+        created: row.at("created")?,
+        modified: row.at("modified")?,
+    })
+}
+
+const fn kind(code: i16) -> Kind {
+    match code {
+        1 => Kind::Inbox,
+        2 => Kind::Outbox,
+        3 => Kind::Notifications,
+        _ => Kind::Calendar,
+    }
+}

@@ -1,0 +1,23 @@
+//! What the CalDAV side asks of PostgreSQL: each file here is the twin of one file in sql/caldav.
+
+pub mod calendar;
+pub mod change;
+pub mod object;
+pub mod principal;
+pub mod property;
+
+pub use calendar::{Calendar, Home};
+pub use object::{Object, Put};
+pub use principal::{Known, Principal};
+pub use property::{Property, Subject};
+
+use crate::db::Query;
+
+/// Every statement, file by file, for the tests that prepare them all.
+pub const ALL: &[(&str, &[Query])] = &[
+    ("principal", principal::ALL),
+    ("calendar", calendar::ALL),
+    ("object", object::ALL),
+    ("change", change::ALL),
+    ("property", property::ALL),
+];

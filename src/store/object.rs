@@ -1,0 +1,243 @@
+//! Calendar objects. The twin of sql/caldav/object.sql.
+
+use std::{ops::Range, time::SystemTime};
+
+use bytes::Bytes;
+
+use crate::{
+    db::{Error, Params, Pool, Row, Rows, Tx},
+    model::{Component, Components, Index},
+};
+
+use super::Calendar;
+
+crate::queries!("caldav/object.sql":
+    ALL_OF_CALENDAR = "all",
+    ALL_WITH_BODY = "all_with_body",
+    BY_NAME = "by_name",
+    BY_NAME_WITH_BODY = "by_name_with_body",
+    BY_PATH_WITH_BODY = "by_path_with_body",
+    BY_NAMES = "by_names",
+    BY_NAMES_WITH_BODY = "by_names_with_body",
+    BEFORE_PUT = "before_put",
+    COUNT = "count",
+    PUT = "put",
+    DELETE = "delete",
+    BETWEEN = "between",
+    MATCHING = "matching",
+);
+
+/// A calendar object, with or without its octets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Object {
+    /// Its number.
+    pub id: i64,
+    /// Its name in the calendar.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// The kind of its components.
+    pub component: Components,
+    /// The entity tag of its octets, without quotes.
+    pub etag: String,
+    /// The calendar's revision at its last change.
+    pub revision: i64,
+    /// Octets.
+    pub size: i32,
+    /// When it was made.
+    pub created: SystemTime,
+    /// When it last changed.
+    pub modified: SystemTime,
+    /// The octets, where they were asked for.
+    pub body: Option<Bytes>,
+}
+
+/// How a row is read.
+pub type Read = fn(&Row) -> Result<Object, Error>;
+
+/// Which objects of a calendar are asked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Which<'a> {
+    /// All of them.
+    All,
+    /// Those of these names.
+    Named(&'a [String]),
+}
+
+/// What is there before a PUT.
+#[derive(Clone, Debug)]
+pub struct Before {
+    /// The object that has the name now, and the fingerprint of its times.
+    pub object: Option<(Object, i64)>,
+    /// The name of another object with the same UID.
+    pub twin: Option<String>,
+}
+
+/// An object as it is to be stored.
+#[derive(Clone, Debug)]
+pub struct Put {
+    /// Its name in the calendar.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// The kind of its components.
+    pub component: Component,
+    /// The entity tag of `body`, without quotes.
+    pub etag: String,
+    /// The octets.
+    pub body: Bytes,
+    /// When it happens.
+    pub index: Index,
+    /// The fingerprint of `index`.
+    pub times: i64,
+}
+
+/// The objects of a calendar, as they come: the answer is never held whole.
+pub async fn stream(
+    pool: &Pool,
+    calendar: &Calendar,
+    which: Which<'_>,
+    body: bool,
+) -> Result<Rows<'static>, Error> {
+    let (home, id) = (&calendar.home_id, &calendar.id);
+    match (which, body) {
+        (Which::All, false) => pool.stream(&ALL_OF_CALENDAR, &[home, id]).await,
+        (Which::All, true) => pool.stream(&ALL_WITH_BODY, &[home, id]).await,
+        (Which::Named(names), false) => pool.stream(&BY_NAMES, &[home, id, &names]).await,
+        (Which::Named(names), true) => pool.stream(&BY_NAMES_WITH_BODY, &[home, id, &names]).await,
+    }
+}
+
+/// The object of that name.
+pub async fn by_name(
+    pool: &Pool,
+    calendar: &Calendar,
+    name: &str,
+    body: bool,
+) -> Result<Option<Object>, Error> {
+    let (query, read) =
+        if body { (&BY_NAME_WITH_BODY, read_whole as Read) } else { (&BY_NAME, read as Read) };
+    pool.optional(query, &[&calendar.home_id, &calendar.id, &name]).await?.as_ref().map(read).transpose()
+}
+
+/// The object of that name in the collection of that name, with its octets.
+pub async fn by_path(pool: &Pool, home_id: i64, calendar: &str, name: &str) -> Result<Option<Object>, Error> {
+    pool.optional(&BY_PATH_WITH_BODY, &[&home_id, &calendar, &name])
+        .await?
+        .as_ref()
+        .map(read_whole)
+        .transpose()
+}
+
+/// What a PUT of that name and UID meets.
+pub async fn before_put(tx: &Tx, calendar: &Calendar, name: &str, uid: &str) -> Result<Before, Error> {
+    let row = tx.row(&BEFORE_PUT, &[&calendar.home_id, &calendar.id, &name, &uid]).await?;
+    let there: Option<i64> = row.at("id")?;
+    let object = match there {
+        Some(_) => Some((read(&row)?, row.at("times")?)),
+        None => None,
+    };
+    Ok(Before { object, twin: row.at("twin")? })
+}
+
+/// How many objects the calendar has.
+pub async fn count(tx: &Tx, calendar: &Calendar) -> Result<i64, Error> {
+    tx.row(&COUNT, &[&calendar.home_id, &calendar.id]).await?.at(0)
+}
+
+/// Stores an object in place of `before`, the calendar being locked; its rows in the index are written only where its
+/// times are other than those of `before`.
+pub async fn put(tx: &Tx, calendar: &Calendar, put: &Put, before: &Before) -> Result<(), Error> {
+    let rows = &put.index.instances;
+    let starts: Vec<i64> = rows.iter().map(|i| i.starts).collect();
+    let ends: Vec<i64> = rows.iter().map(|i| i.ends).collect();
+    let floating: Vec<bool> = rows.iter().map(|i| i.floating).collect();
+    let busy: Vec<i16> = rows.iter().map(|i| i.busy.code()).collect();
+    let replaced = before.object.as_ref().map(|(object, _)| object.id);
+    let changed = before.object.as_ref().is_none_or(|(_, times)| *times != put.times);
+    let component = Components::default().with(put.component).bits();
+    tx.execute(
+        &PUT,
+        &[
+            &calendar.home_id,
+            &calendar.id,
+            &put.name,
+            &put.uid,
+            &component,
+            &put.etag,
+            &&put.body[..],
+            &put.times,
+            &put.index.tail,
+            &changed,
+            &replaced,
+            &starts,
+            &ends,
+            &floating,
+            &busy,
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// Deletes an object and leaves a tombstone, the calendar being locked.
+pub async fn delete(tx: &Tx, calendar: &Calendar, object: i64) -> Result<(), Error> {
+    tx.execute(&DELETE, &[&calendar.home_id, &calendar.id, &object]).await.map(drop)
+}
+
+/// Which objects a query may find: what the index can say, the rest is the query's own.
+#[derive(Clone, Debug)]
+pub struct Candidates {
+    /// The kinds of components.
+    pub kinds: Components,
+    /// With an instance in this window of seconds, or floating and in that one: the same window on the wall clock of
+    /// whoever asks.
+    pub window: Option<(Range<i64>, Range<i64>)>,
+    /// With this in the UID, in any case of letters.
+    pub uid: Option<String>,
+    /// Whether their octets are needed. An object whose recurrence goes on where the index ends comes with them anyway.
+    pub body: bool,
+}
+
+/// The candidates of a query, as they come.
+pub async fn candidates(pool: &Pool, calendar: &Calendar, of: &Candidates) -> Result<Rows<'static>, Error> {
+    let kinds: Vec<i16> = of.kinds.iter().map(|kind| Components::default().with(kind).bits()).collect();
+    let (home, id) = (&calendar.home_id, &calendar.id);
+    match &of.window {
+        Some((at, floating)) => {
+            let spans = (&at.start, &at.end, &floating.start, &floating.end);
+            let params: Params<'_> = &[home, id, spans.0, spans.1, spans.2, spans.3, &kinds, &of.body];
+            pool.stream(&BETWEEN, params).await
+        }
+        None => pool.stream(&MATCHING, &[home, id, &kinds, &of.uid, &of.body]).await,
+    }
+}
+
+/// A candidate, and whether its recurrence goes on where the index ends: then only its octets tell whether it was found.
+pub fn read_candidate(row: &Row) -> Result<(Object, bool), Error> {
+    let body: Option<&[u8]> = row.at("body")?;
+    let tail: Option<i64> = row.at("tail")?;
+    Ok((Object { body: body.map(Bytes::copy_from_slice), ..read(row)? }, tail.is_some()))
+}
+
+/// The object of a row that has its octets.
+pub fn read_whole(row: &Row) -> Result<Object, Error> {
+    let body: &[u8] = row.at("body")?;
+    Ok(Object { body: Some(Bytes::copy_from_slice(body)), ..read(row)? })
+}
+
+/// The object of a row, without its octets.
+pub fn read(row: &Row) -> Result<Object, Error> {
+    Ok(Object {
+        id: row.at("id")?,
+        name: row.at("name")?,
+        uid: row.at("uid")?,
+        component: Components::from_bits(row.at("component")?),
+        etag: row.at("etag")?,
+        revision: row.at("revision")?,
+        size: row.at("size")?,
+        created: row.at("created")?,
+        modified: row.at("modified")?,
+        body: None,
+    })
+}

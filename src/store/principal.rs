@@ -1,0 +1,144 @@
+//! Principals: found by name or subject, made with their homes. The twin of sql/caldav/principal.sql.
+
+use crate::db::{Error, Pool, Row, Tx};
+
+crate::queries!("caldav/principal.sql":
+    BY_NAME = "by_name",
+    BY_SUBJECT = "by_subject",
+    CREATE = "create",
+    REFRESH = "refresh",
+    RENAME = "rename",
+    VACATE = "vacate",
+);
+
+/// Somebody with a home here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// Its number, which is its home's as well.
+    pub id: i64,
+    /// The user name, as the front normalised it.
+    pub name: String,
+    /// What never changes of the person, where the proxy tells it.
+    pub subject: Option<String>,
+    /// The person's name.
+    pub display_name: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The groups the proxy told last.
+    pub groups: Vec<String>,
+}
+
+/// What is known of a person besides the user name; `None` leaves what is stored as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known<'a> {
+    /// What never changes.
+    pub subject: Option<&'a str>,
+    /// The person's name.
+    pub display_name: Option<&'a str>,
+    /// The e-mail address.
+    pub email: Option<&'a str>,
+    /// The groups.
+    pub groups: Option<&'a [String]>,
+}
+
+impl Known<'_> {
+    /// Whether `principal` already says all of it.
+    #[must_use]
+    pub fn is_told_by(&self, principal: &Principal) -> bool {
+        let told = |new: Option<&str>, old: &Option<String>| new.is_none() || new == old.as_deref();
+        told(self.subject, &principal.subject)
+            && told(self.display_name, &principal.display_name)
+            && told(self.email, &principal.email)
+            && self.groups.is_none_or(|groups| groups == principal.groups)
+    }
+}
+
+/// A collection that a new home starts with.
+#[derive(Clone, Debug)]
+pub struct Start {
+    /// Its name in the home.
+    pub name: &'static str,
+    /// 0 calendar, 1 inbox, 2 outbox, 3 notifications.
+    pub kind: i16,
+    /// What it may hold.
+    pub components: i16,
+    /// Its DAV:displayname, a whole element.
+    pub label: Option<String>,
+}
+
+/// The principal of that name.
+pub async fn by_name(pool: &Pool, name: &str) -> Result<Option<Principal>, Error> {
+    pool.optional(&BY_NAME, &[&name]).await?.as_ref().map(read).transpose()
+}
+
+/// The principal of that name, inside of a transaction.
+pub async fn by_name_in(tx: &Tx, name: &str) -> Result<Option<Principal>, Error> {
+    tx.optional(&BY_NAME, &[&name]).await?.as_ref().map(read).transpose()
+}
+
+/// The principal of that subject.
+pub async fn by_subject_in(tx: &Tx, subject: &str) -> Result<Option<Principal>, Error> {
+    tx.optional(&BY_SUBJECT, &[&subject]).await?.as_ref().map(read).transpose()
+}
+
+/// Makes principal, home and the collections it starts with, unless the name is taken; new events go to the collection
+/// named first, new tasks to that named second.
+pub async fn create(
+    tx: &Tx,
+    name: &str,
+    known: &Known<'_>,
+    start: &[Start],
+    (events, tasks): (&str, &str),
+) -> Result<(), Error> {
+    let names: Vec<&str> = start.iter().map(|s| s.name).collect();
+    let kinds: Vec<i16> = start.iter().map(|s| s.kind).collect();
+    let components: Vec<i16> = start.iter().map(|s| s.components).collect();
+    let labels: Vec<Option<String>> = start.iter().map(|s| s.label.clone()).collect();
+    let groups = known.groups.unwrap_or_default();
+    tx.execute(
+        &CREATE,
+        &[
+            &name,
+            &known.subject,
+            &known.display_name,
+            &known.email,
+            &groups,
+            &names,
+            &kinds,
+            &components,
+            &labels,
+            &events,
+            &tasks,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Writes what the proxy tells now.
+pub async fn refresh(tx: &Tx, id: i64, known: &Known<'_>) -> Result<Principal, Error> {
+    let row =
+        tx.row(&REFRESH, &[&id, &known.subject, &known.display_name, &known.email, &known.groups]).await?;
+    read(&row)
+}
+
+/// Gives a principal another user name, which must be free.
+pub async fn rename(tx: &Tx, id: i64, name: &str) -> Result<(), Error> {
+    tx.execute(&RENAME, &[&id, &name]).await.map(drop)
+}
+
+/// Frees a user name that belongs to somebody with another subject than this.
+pub async fn vacate(tx: &Tx, name: &str, subject: &str) -> Result<(), Error> {
+    tx.execute(&VACATE, &[&name, &subject]).await.map(drop)
+}
+
+fn read(row: &Row) -> Result<Principal, Error> {
+    Ok(Principal {
+        id: row.at("id")?,
+        name: row.at("name")?,
+        subject: row.at("subject")?,
+        display_name: row.at("display_name")?,
+        email: row.at("email")?,
+        groups: row.at("groups")?,
+    })
+}

@@ -1,0 +1,109 @@
+//! Properties that are kept as they were sent. The twin of sql/caldav/property.sql.
+
+use crate::{
+    db::{Error, Pool, Row, Tx},
+    xml::QName,
+};
+
+use super::Calendar;
+
+crate::queries!("caldav/property.sql":
+    OF = "of",
+    OF_CALENDARS = "of_calendars",
+    OF_MEMBERS = "of_members",
+    SET = "set",
+    REMOVE = "remove",
+    SIZE = "size",
+);
+
+/// What a property belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// The home it is kept in.
+    pub home_id: i64,
+    /// The calendar's number, 0 for the home itself, -1 for the principal.
+    pub calendar_id: i64,
+    /// The object's number, 0 for the collection itself.
+    pub object_id: i64,
+}
+
+impl Subject {
+    /// The principal of that number.
+    #[must_use]
+    pub const fn principal(id: i64) -> Self {
+        Self { home_id: id, calendar_id: -1, object_id: 0 }
+    }
+
+    /// The home of that number.
+    #[must_use]
+    pub const fn home(home_id: i64) -> Self {
+        Self { home_id, calendar_id: 0, object_id: 0 }
+    }
+
+    /// A collection in a home.
+    #[must_use]
+    pub const fn calendar(calendar: &Calendar) -> Self {
+        Self { home_id: calendar.home_id, calendar_id: calendar.id, object_id: 0 }
+    }
+
+    /// A member of a collection.
+    #[must_use]
+    pub const fn object(calendar: &Calendar, object_id: i64) -> Self {
+        Self { object_id, ..Self::calendar(calendar) }
+    }
+}
+
+/// A stored property: its name, and the whole element as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Property {
+    /// Its name.
+    pub name: QName,
+    /// The element, with all that it needs to stand by itself.
+    pub value: String,
+}
+
+/// The stored properties of one resource.
+pub async fn of(pool: &Pool, subject: Subject) -> Result<Vec<Property>, Error> {
+    let rows = pool.rows(&OF, &[&subject.home_id, &subject.calendar_id, &vec![subject.object_id]]).await?;
+    rows.iter().map(read).collect()
+}
+
+/// The stored properties of collections, each with the number of its collection.
+pub async fn of_calendars(pool: &Pool, home_id: i64, ids: &[i64]) -> Result<Vec<(i64, Property)>, Error> {
+    let rows = pool.rows(&OF_CALENDARS, &[&home_id, &ids]).await?;
+    rows.iter().map(|row| Ok((row.at("calendar_id")?, read(row)?))).collect()
+}
+
+/// The stored properties of the members of a collection, each with the number of its member.
+pub async fn of_members(pool: &Pool, calendar: &Calendar) -> Result<Vec<(i64, Property)>, Error> {
+    let rows = pool.rows(&OF_MEMBERS, &[&calendar.home_id, &calendar.id]).await?;
+    rows.iter().map(|row| Ok((row.at("object_id")?, read(row)?))).collect()
+}
+
+/// Sets properties.
+pub async fn set(tx: &Tx, subject: Subject, properties: &[Property]) -> Result<(), Error> {
+    let namespaces: Vec<&str> = properties.iter().map(|p| &*p.name.ns).collect();
+    let locals: Vec<&str> = properties.iter().map(|p| &*p.name.local).collect();
+    let values: Vec<&str> = properties.iter().map(|p| &*p.value).collect();
+    let Subject { home_id, calendar_id, object_id } = subject;
+    tx.execute(&SET, &[&home_id, &calendar_id, &object_id, &namespaces, &locals, &values]).await.map(drop)
+}
+
+/// Removes properties; those that are not there are no matter.
+pub async fn remove(tx: &Tx, subject: Subject, names: &[QName]) -> Result<(), Error> {
+    let namespaces: Vec<&str> = names.iter().map(|n| &*n.ns).collect();
+    let locals: Vec<&str> = names.iter().map(|n| &*n.local).collect();
+    let Subject { home_id, calendar_id, object_id } = subject;
+    tx.execute(&REMOVE, &[&home_id, &calendar_id, &object_id, &namespaces, &locals]).await.map(drop)
+}
+
+/// How many properties a resource has, and how many octets they take.
+pub async fn size(tx: &Tx, subject: Subject) -> Result<(i64, i64), Error> {
+    let row = tx.row(&SIZE, &[&subject.home_id, &subject.calendar_id, &subject.object_id]).await?;
+    Ok((row.at("number")?, row.at("octets")?))
+}
+
+fn read(row: &Row) -> Result<Property, Error> {
+    let (namespace, local): (&str, &str) = (row.at("namespace")?, row.at("local")?);
+    Ok(Property { name: QName::new(namespace, local), value: row.at("value")? })
+}

@@ -1,0 +1,541 @@
+//! The calendar room from outside: foreign data, our own samples of what products write, and the questions of RFC 4791.
+
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use kalends::ical::filter::{CompFilter, CompTest, Filter, ParamFilter, ParamTest, PropFilter, PropTest};
+use kalends::ical::freebusy::{Period, periods};
+use kalends::ical::{
+    ALWAYS, Budget, Calendar, CompSelection, Fault, Limits, Merge, PropSelection, Recurrence, Selection,
+    TextMatch, TimeRange, ValueTest, Zone, index, matches, object, occurrences, parse_utc, select, utc_stamp,
+};
+use kalends::model::{Busy, Component};
+use proptest::prelude::*;
+
+const LIMITS: Limits = Limits { max_instances: 3_000, max_attendees: 100 };
+
+fn budget() -> Budget {
+    Budget::new(1_000_000)
+}
+
+fn parse(text: impl Into<Vec<u8>>) -> Calendar {
+    Calendar::parse(Bytes::from(text.into())).expect("a calendar")
+}
+
+fn at(stamp: &str) -> i64 {
+    parse_utc(stamp).expect("a date with UTC time")
+}
+
+fn span(start: &str, end: &str) -> std::ops::Range<i64> {
+    at(start)..at(end)
+}
+
+fn own(name: &str) -> Bytes {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ical").join(name);
+    Bytes::from(std::fs::read(&path).unwrap_or_else(|fault| panic!("{}: {fault}", path.display())))
+}
+
+const SAMPLES: [&str; 5] = ["apple.ics", "thunderbird.ics", "google.ics", "exchange.ics", "todo.ics"];
+
+/// The files of a folder of the corpus beside the project; none, and a word about it, in a plain clone.
+fn corpus(folder: &str) -> Vec<(PathBuf, Bytes)> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/ics").join(folder);
+    let Ok(entries) = std::fs::read_dir(&path) else {
+        println!("skipped: no {}", path.display());
+        return vec![];
+    };
+    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    files.sort();
+    files.into_iter().map(|path| (path.clone(), Bytes::from(std::fs::read(path).expect("a file")))).collect()
+}
+
+/// Makes a stored object of a feed: without METHOD, and with the components of one UID alone.
+fn first_object(feed: &Calendar) -> Calendar {
+    let uid = feed.components().find_map(|c| c.property("UID")).map(|p| p.value().into_owned());
+    let mut text = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n".to_vec();
+    for component in feed.components() {
+        let its = component.property("UID").map(|p| p.value().into_owned());
+        if component.is("VTIMEZONE") || its == uid {
+            text.extend_from_slice(component.raw());
+            text.extend_from_slice(b"\r\n");
+        }
+    }
+    text.extend_from_slice(b"END:VCALENDAR\r\n");
+    parse(text)
+}
+
+#[test]
+fn samples_keep_their_octets_and_are_valid() {
+    for name in SAMPLES {
+        let octets = own(name);
+        let calendar = Calendar::parse(octets.clone()).unwrap();
+        assert_eq!(calendar.bytes(), &octets, "{name}");
+        assert_eq!(calendar.text().as_bytes(), octets, "{name}");
+        assert!(object(&calendar, &LIMITS).is_ok(), "{name}");
+        let whole = select(&calendar, &Selection::default(), &Zone::utc(), &budget()).unwrap();
+        let octets = String::from_utf8(octets.to_vec()).unwrap();
+        assert_eq!(whole.replace("\r\n", "\n"), octets.replace("\r\n", "\n"), "{name}");
+    }
+}
+
+#[test]
+fn corpus_what_products_write_wrong_is_taken() {
+    for folder in ["compat-testdata", "examples-testdata", "testdata"] {
+        for (path, octets) in corpus(folder) {
+            let Ok(feed) = Calendar::parse(octets.clone()) else {
+                assert!(octets.is_empty(), "{}", path.display());
+                continue;
+            };
+            assert_eq!(feed.bytes(), &octets);
+            let verdict = object(&first_object(&feed), &LIMITS);
+            let nothing = feed.components().all(|c| c.is("VTIMEZONE"));
+            let twice = path.ends_with("todo-invalid-dtstart-tzid.ics");
+            assert!(verdict.is_ok() || nothing || twice, "{}: {verdict:?}", path.display());
+        }
+    }
+}
+
+#[test]
+fn corpus_valid_lines_are_read() {
+    for (path, octets) in corpus("parsing-testdata-valid") {
+        let bare = !octets.starts_with(b"BEGIN:VCALENDAR");
+        let octets = if bare {
+            [b"BEGIN:VCALENDAR\n", octets.as_ref(), b"\nEND:VCALENDAR\n"].concat()
+        } else {
+            octets.to_vec()
+        };
+        let read = Calendar::parse(octets.into());
+        assert!(read.is_ok(), "{}: {read:?}", path.display());
+    }
+}
+
+#[test]
+fn corpus_invalid_lines_are_refused() {
+    for (path, octets) in corpus("parsing-testdata-invalid") {
+        assert!(Calendar::parse(octets.clone()).is_err(), "{}", path.display());
+        let inside = [b"BEGIN:VCALENDAR\n", octets.as_ref(), b"\nEND:VCALENDAR\n"].concat();
+        assert!(Calendar::parse(inside.into()).is_err(), "{}", path.display());
+    }
+}
+
+#[test]
+fn corpus_compat_times_are_right() {
+    let expected = [
+        ("calendar_labs_same_day_dtend.ics", "20251208T000000Z", "20251209T000000Z", 1),
+        ("google_dtstart_until_mismatch.ics", "20231005T130000Z", "20231005T140000Z", 13),
+        ("office_356_custom_timezone.ics", "20240502T090000Z", "20240502T100000Z", 1),
+        ("office_360_nz_tz.ics", "20251007T200000Z", "20251007T203000Z", 1),
+        ("office_365_extended_timezone.ics", "20240426T120000Z", "20240426T130000Z", 1),
+        ("office_365_invalid_timezone.ics", "20240426T140000Z", "20240426T150000Z", 1),
+    ];
+    for (path, octets) in corpus("compat-testdata") {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let Some((_, start, end, count)) = expected.iter().find(|row| row.0 == name) else {
+            panic!("no expectation for {name}");
+        };
+        let calendar = first_object(&Calendar::parse(octets).unwrap());
+        let found = occurrences(&calendar, ALWAYS, &Zone::utc(), &budget()).unwrap();
+        let first = (utc_stamp(found[0].start), utc_stamp(found[0].end), found.len());
+        assert_eq!(first, ((*start).to_owned(), (*end).to_owned(), *count), "{name}");
+    }
+}
+
+fn starts(calendar: &Calendar, window: std::ops::Range<i64>) -> Vec<String> {
+    let found = occurrences(calendar, window, &Zone::utc(), &budget()).unwrap();
+    found.iter().map(|o| utc_stamp(o.start)).collect()
+}
+
+#[test]
+fn instances_of_the_samples() {
+    let apple = Calendar::parse(own("apple.ics")).unwrap();
+    // The zone changes on 8 March; the 9th is left out, the 16th moved to the 17th.
+    assert_eq!(
+        starts(&apple, ALWAYS),
+        ["20260302T143000Z", "20260317T153000Z", "20260323T133000Z", "20260330T133000Z"]
+    );
+    let google = Calendar::parse(own("google.ics")).unwrap();
+    assert_eq!(starts(&google, ALWAYS), [5, 6, 9, 10, 11, 12].map(|day| format!("202601{day:02}T080000Z")));
+    let exchange = Calendar::parse(own("exchange.ics")).unwrap();
+    assert_eq!(starts(&exchange, ALWAYS), ["20260706T120000Z"]);
+    let todo = Calendar::parse(own("todo.ics")).unwrap();
+    assert_eq!(starts(&todo, span("20260409T000000Z", "20260411T000000Z")), ["20260410T000000Z"]);
+}
+
+#[test]
+fn own_time_zone_is_evaluated_to_the_second() {
+    let calendar = Calendar::parse(own("thunderbird.ics")).unwrap();
+    let (tzid, zone) = Zone::of(&calendar).unwrap();
+    let berlin = Zone::named("europe/berlin").unwrap();
+    assert_eq!(tzid, "Old Clock of Berlin");
+    let (mut moment, end) = (at("19000101T000000Z"), at("20370101T000000Z"));
+    while moment < end {
+        let local = berlin.local(moment);
+        assert_eq!(zone.local(moment), local, "{}", utc_stamp(moment));
+        assert_eq!(zone.instant(local), berlin.instant(local), "{local}");
+        moment += 1_793;
+    }
+}
+
+const HEAD: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//Sample//EN\r\n";
+
+/// Five rehearsals at noon in New York; the third and the fifth are two hours late.
+fn rehearsals() -> Calendar {
+    let event = |id: &str, start: &str, more: &str| {
+        format!(
+            "BEGIN:VEVENT\r\nUID:rehearsals\r\nDTSTAMP:20060101T000000Z\r\nDTSTART;TZID=US/Eastern:{start}\r\nDURATION:PT1H\r\n{id}{more}SUMMARY:Rehearsal\r\nEND:VEVENT\r\n"
+        )
+    };
+    let zone = "BEGIN:VTIMEZONE\r\nTZID:US/Eastern\r\nBEGIN:STANDARD\r\nDTSTART:20001026T020000\r\nTZOFFSETFROM:-0400\r\nTZOFFSETTO:-0500\r\nEND:STANDARD\r\nEND:VTIMEZONE\r\n";
+    let id = |stamp: &str| format!("RECURRENCE-ID;TZID=US/Eastern:{stamp}\r\n");
+    parse(
+        [
+            HEAD,
+            zone,
+            &event("", "20060102T120000", "RRULE:FREQ=DAILY;COUNT=5\r\n"),
+            &event(&id("20060104T120000"), "20060104T140000", "X-LATE:1\r\n"),
+            &event(&id("20060106T120000"), "20060106T140000", "X-LATE:2\r\n"),
+            "END:VCALENDAR\r\n",
+        ]
+        .concat(),
+    )
+}
+
+/// A meeting with two people.
+fn meeting() -> Calendar {
+    parse(
+        [
+            HEAD,
+            "BEGIN:VEVENT\r\nUID:meeting\r\nDTSTART;TZID=US/Eastern:20060104T100000\r\nDURATION:PT1H\r\n",
+            "ATTENDEE;PARTSTAT=ACCEPTED;ROLE=CHAIR:mailto:chair@sample.example\r\n",
+            "ATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:guest@sample.example\r\n",
+            "STATUS:TENTATIVE\r\nSUMMARY:Meeting\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n",
+        ]
+        .concat(),
+    )
+}
+
+fn todo(lines: &str) -> Calendar {
+    parse(
+        [
+            HEAD,
+            "BEGIN:VTODO\r\nUID:todo\r\nDTSTAMP:20060101T000000Z\r\n",
+            lines,
+            "END:VTODO\r\nEND:VCALENDAR\r\n",
+        ]
+        .concat(),
+    )
+}
+
+fn comp(name: &str, range: Option<TimeRange>, props: Vec<PropFilter>, comps: Vec<CompFilter>) -> CompFilter {
+    CompFilter { name: name.into(), test: CompTest::Defined { time_range: range, props, comps } }
+}
+
+fn asks(inner: CompFilter) -> Filter {
+    Filter(comp("VCALENDAR", None, vec![], vec![inner]))
+}
+
+fn prop(name: &str, test: PropTest) -> PropFilter {
+    PropFilter { name: name.into(), test }
+}
+
+fn range(start: &str, end: &str) -> TimeRange {
+    TimeRange { start: parse_utc(start), end: parse_utc(end) }
+}
+
+fn has_text(text: &str, negate: bool, params: Vec<ParamFilter>) -> PropTest {
+    let text = TextMatch { text: text.into(), negate, ..TextMatch::default() };
+    PropTest::Defined { value: Some(ValueTest::Text(text)), params }
+}
+
+fn passes(calendar: &Calendar, filter: &Filter) -> bool {
+    matches(calendar, filter, &Zone::named("US/Eastern").unwrap(), &budget()).unwrap()
+}
+
+#[test]
+fn query_by_time_range_sees_every_instance() {
+    let event = |start, end| asks(comp("VEVENT", Some(range(start, end)), vec![], vec![]));
+    let calendar = rehearsals();
+    for (start, end, expected) in [
+        ("20060104T000000Z", "20060105T000000Z", true),
+        // The third is at 19:00 UTC, not at 17:00.
+        ("20060104T170000Z", "20060104T180000Z", false),
+        ("20060104T180000Z", "20060104T190000Z", false),
+        ("20060104T190000Z", "20060104T190001Z", true),
+        ("20060106T195959Z", "", true),
+        ("20060106T200000Z", "", false),
+        ("", "20060102T170000Z", false),
+        ("", "20060102T170001Z", true),
+    ] {
+        assert_eq!(passes(&calendar, &event(start, end)), expected, "{start} to {end}");
+    }
+    assert!(passes(&meeting(), &event("20060104T000000Z", "20060105T000000Z")));
+    assert!(!passes(&meeting(), &asks(comp("VTODO", None, vec![], vec![]))));
+    let late = |number| prop("X-LATE", has_text(number, false, vec![]));
+    let third = |number| {
+        asks(comp("VEVENT", Some(range("20060104T000000Z", "20060105T000000Z")), vec![late(number)], vec![]))
+    };
+    assert!(passes(&calendar, &third("1")));
+    assert!(!passes(&calendar, &third("2")), "the range and the property must be of one instance");
+}
+
+#[test]
+fn query_by_property_and_parameter() {
+    let partstat = |value: &str| ParamFilter {
+        name: "PARTSTAT".into(),
+        test: ParamTest::Text(TextMatch { text: value.into(), ..TextMatch::default() }),
+    };
+    let guest =
+        |value| prop("ATTENDEE", has_text("mailto:GUEST@sample.example", false, vec![partstat(value)]));
+    assert!(passes(&meeting(), &asks(comp("VEVENT", None, vec![guest("needs-action")], vec![]))));
+    assert!(!passes(&meeting(), &asks(comp("VEVENT", None, vec![guest("accepted")], vec![]))));
+    let uid = prop("UID", has_text("meet", false, vec![]));
+    assert!(passes(&meeting(), &asks(comp("VEVENT", None, vec![uid], vec![]))));
+    let pending = asks(comp(
+        "VTODO",
+        None,
+        vec![prop("COMPLETED", PropTest::NotDefined), prop("STATUS", has_text("CANCELLED", true, vec![]))],
+        vec![],
+    ));
+    assert!(passes(&todo("STATUS:NEEDS-ACTION\r\n"), &pending));
+    assert!(!passes(&todo("STATUS:CANCELLED\r\n"), &pending));
+    assert!(!passes(&todo("STATUS:COMPLETED\r\nCOMPLETED:20060101T000000Z\r\n"), &pending));
+}
+
+#[test]
+fn query_by_alarm() {
+    let alarm = comp("VALARM", Some(range("20060106T100000Z", "20060107T100000Z")), vec![], vec![]);
+    let filter = asks(comp("VTODO", None, vec![], vec![alarm]));
+    let trigger = "BEGIN:VALARM\r\nACTION:AUDIO\r\nTRIGGER;RELATED=START:-PT10M\r\nEND:VALARM\r\n";
+    assert!(passes(&todo(&format!("DUE;TZID=US/Eastern:20060106T120000\r\n{trigger}")), &filter));
+    assert!(!passes(&todo(&format!("DUE;TZID=US/Eastern:20060107T120000\r\n{trigger}")), &filter));
+    // Midnight in New York is 05:00 UTC, and ten minutes before that is too early.
+    assert!(!passes(&todo(&format!("DUE;VALUE=DATE:20060106\r\n{trigger}")), &filter));
+    let absolute = "BEGIN:VALARM\r\nTRIGGER;VALUE=DATE-TIME:20060106T120000Z\r\nEND:VALARM\r\n";
+    assert!(passes(&todo(absolute), &filter));
+}
+
+#[test]
+fn todo_table() {
+    let window = |start, end| asks(comp("VTODO", Some(range(start, end)), vec![], vec![]));
+    let cases = [
+        ("DUE:20060105T000000Z\r\n", "20060105T000000Z", "", false),
+        ("DUE:20060105T000000Z\r\n", "20060104T235959Z", "20060105T000000Z", true),
+        ("DTSTART:20060105T000000Z\r\n", "20060105T000000Z", "20060105T000001Z", true),
+        ("DTSTART:20060105T000000Z\r\nDURATION:PT1H\r\n", "20060105T010000Z", "", true),
+        ("DTSTART:20060105T000000Z\r\nDUE:20060105T010000Z\r\n", "20060105T010000Z", "", false),
+        ("COMPLETED:20060105T000000Z\r\n", "20060105T000000Z", "20060106T000000Z", true),
+        ("COMPLETED:20060105T000000Z\r\n", "20060105T000001Z", "", false),
+        ("CREATED:20060105T000000Z\r\n", "", "20060105T000000Z", false),
+        ("CREATED:20060105T000000Z\r\n", "20300105T000000Z", "", true),
+        ("", "20300105T000000Z", "20300105T000001Z", true),
+    ];
+    for (lines, start, end, expected) in cases {
+        let calendar = todo(lines);
+        assert_eq!(passes(&calendar, &window(start, end)), expected, "{lines} {start} {end}");
+        if expected {
+            let rows = index(&calendar, at("20400101T000000Z"), 1_000, &budget()).instances;
+            let window = range(start, end).window();
+            assert!(rows.iter().any(|row| row.starts < window.end && row.ends > window.start), "{lines}");
+        }
+    }
+}
+
+#[test]
+fn partial_retrieval() {
+    let part = |name: &str, props: Option<&[&str]>, comps| CompSelection {
+        name: name.into(),
+        props: props.map(|names| {
+            names.iter().map(|name| PropSelection { name: (*name).into(), novalue: *name == "UID" }).collect()
+        }),
+        comps,
+    };
+    let comps =
+        vec![part("VEVENT", Some(&["SUMMARY", "UID", "RRULE"]), Some(vec![])), part("VTIMEZONE", None, None)];
+    let comp = part("VCALENDAR", Some(&["VERSION"]), Some(comps));
+    let selection = Selection { comp: Some(comp), ..Selection::default() };
+    let text = select(&rehearsals(), &selection, &Zone::utc(), &budget()).unwrap();
+    assert!(text.starts_with("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nBEGIN:VTIMEZONE\r\nTZID:US/Eastern\r\n"));
+    assert!(
+        text.contains(
+            "BEGIN:VEVENT\r\nUID:\r\nRRULE:FREQ=DAILY;COUNT=5\r\nSUMMARY:Rehearsal\r\nEND:VEVENT\r\n"
+        )
+    );
+    assert!(!text.contains("DTSTAMP") && !text.contains("PRODID"));
+}
+
+#[test]
+fn expanded_retrieval() {
+    let window = span("20060103T000000Z", "20060105T000000Z");
+    let selection = Selection { recurrence: Some(Recurrence::Expand(window)), ..Selection::default() };
+    let text = select(&rehearsals(), &selection, &Zone::utc(), &budget()).unwrap();
+    let instance = |start: &str, more: &str, id: &str| {
+        format!(
+            "BEGIN:VEVENT\r\nUID:rehearsals\r\nDTSTAMP:20060101T000000Z\r\nDTSTART:{start}\r\nDURATION:PT1H\r\n{more}SUMMARY:Rehearsal\r\nRECURRENCE-ID:{id}\r\nEND:VEVENT\r\n"
+        )
+    };
+    let expected = [
+        HEAD,
+        &instance("20060103T170000Z", "", "20060103T170000Z"),
+        &instance("20060104T190000Z", "X-LATE:1\r\n", "20060104T170000Z"),
+        "END:VCALENDAR\r\n",
+    ];
+    assert_eq!(text, expected.concat());
+}
+
+#[test]
+fn expanded_todos_keep_their_days() {
+    let calendar = Calendar::parse(own("todo.ics")).unwrap();
+    let window = span("20260407T000000Z", "20260409T000000Z");
+    let selection = Selection { recurrence: Some(Recurrence::Expand(window)), ..Selection::default() };
+    let text = select(&calendar, &selection, &Zone::utc(), &budget()).unwrap();
+    let head = "DTSTART;VALUE=DATE:20260407\r\nDUE;VALUE=DATE:20260408\r\nSUMMARY:";
+    assert!(text.contains(head) && text.contains("RECURRENCE-ID;VALUE=DATE:20260407\r\n"), "{text}");
+    assert_eq!(text.matches("BEGIN:VTODO").count(), 1);
+    assert!(!text.contains("RRULE"));
+}
+
+#[test]
+fn limited_retrieval() {
+    let window = span("20060103T000000Z", "20060105T000000Z");
+    let selection = Selection { recurrence: Some(Recurrence::Limit(window)), ..Selection::default() };
+    let text = select(&rehearsals(), &selection, &Zone::utc(), &budget()).unwrap();
+    assert!(text.contains("RRULE") && text.contains("VTIMEZONE") && text.contains("X-LATE:1"));
+    assert!(!text.contains("X-LATE:2"));
+    let freebusy = [
+        HEAD,
+        "BEGIN:VFREEBUSY\r\nUID:busy\r\nFREEBUSY:20060101T100000Z/PT2H,20060102T100000Z/PT1H\r\nFREEBUSY;FBTYPE=BUSY-TENTATIVE:20060103T100000Z/PT1H\r\nEND:VFREEBUSY\r\nEND:VCALENDAR\r\n",
+    ];
+    let window = span("20060102T000000Z", "20060103T000000Z");
+    let selection = Selection { freebusy: Some(window), ..Selection::default() };
+    let text = select(&parse(freebusy.concat()), &selection, &Zone::utc(), &budget()).unwrap();
+    let expected = "BEGIN:VFREEBUSY\r\nUID:busy\r\nFREEBUSY:20060102T100000Z/PT1H\r\nEND:VFREEBUSY\r\n";
+    assert!(text.contains(expected), "{text}");
+}
+
+#[test]
+fn busy_time() {
+    let window = span("20060104T140000Z", "20060105T220000Z");
+    let zone = Zone::utc();
+    let mut busy = periods(&rehearsals(), window.clone(), &zone, &budget()).unwrap();
+    busy.extend(periods(&meeting(), window, &zone, &budget()).unwrap());
+    let period = |start, end, busy| Period { start: at(start), end: at(end), busy };
+    assert_eq!(
+        busy,
+        [
+            period("20060104T190000Z", "20060104T200000Z", Busy::Busy),
+            period("20060105T170000Z", "20060105T180000Z", Busy::Busy),
+            period("20060104T150000Z", "20060104T160000Z", Busy::Tentative),
+        ]
+    );
+}
+
+#[test]
+fn what_no_object_may_be() {
+    let event =
+        |lines: &str| format!("BEGIN:VEVENT\r\nUID:a\r\nDTSTART:20260101T000000Z\r\n{lines}END:VEVENT\r\n");
+    let verdict = |body: &str| object(&parse([HEAD, body, "END:VCALENDAR\r\n"].concat()), &LIMITS);
+    assert_eq!(verdict(&event("")).unwrap().component, Component::Vevent);
+    let resource = |body: &str| matches!(verdict(body), Err(Fault::Resource(_)));
+    assert!(resource(""));
+    assert!(resource(&format!("METHOD:PUBLISH\r\n{}", event(""))));
+    assert!(resource(&event("").replace("UID:a\r\n", "")));
+    assert!(resource(&[event(""), event("")].concat()), "two masters");
+    assert!(resource(&[event(""), event("").replace("UID:a", "UID:b")].concat()), "two UIDs");
+    assert!(resource(&[event(""), event("").replace("VEVENT", "VTODO")].concat()), "two kinds");
+    assert_eq!(verdict("BEGIN:VPOLL\r\nUID:a\r\nEND:VPOLL\r\n"), Err(Fault::Component("VPOLL".into())));
+    assert_eq!(verdict("BEGIN:X-A\r\nUID:a\r\nEND:X-A\r\n"), Err(Fault::Component("X-A".into())));
+    let data = |body: &str| matches!(verdict(body), Err(Fault::Data(_)));
+    assert!(data("BEGIN:VEVENT\r\nUID:a\r\nEND:VEVENT\r\n"));
+    assert!(data(&event("").replace("20260101T", "20261301T")));
+    assert!(data(&event("RRULE:FREQ=SOMETIMES\r\n")));
+    assert!(verdict(&event("RRULE:FREQ=DAILY\r\n")).is_ok());
+    assert_eq!(verdict(&event("RRULE:FREQ=DAILY;COUNT=3001\r\n")), Err(Fault::Instances(3_000)));
+    assert_eq!(verdict(&event(&"ATTENDEE:mailto:a@b\r\n".repeat(101))), Err(Fault::Attendees(100)));
+    let Err(Fault::Data(invalid)) = verdict(&event("DTEND:soon\r\n")) else { panic!("a DTEND that is none") };
+    assert_eq!((invalid.line, invalid.column), (7, 1));
+}
+
+#[test]
+fn index_rows_and_tail() {
+    let rows = index(&rehearsals(), at("20300101T000000Z"), 1_000, &budget());
+    assert_eq!(rows.tail, None);
+    let found: Vec<_> = rows.instances.iter().map(|row| utc_stamp(row.starts)).collect();
+    assert_eq!(found, starts(&rehearsals(), ALWAYS));
+    let daily = parse(
+        [HEAD, "BEGIN:VEVENT\r\nUID:a\r\nDTSTART;VALUE=DATE:20260101\r\nRRULE:FREQ=DAILY\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"]
+            .concat(),
+    );
+    for (horizon, most) in [("20260301T000000Z", 1_000), ("20300101T000000Z", 30)] {
+        let rows = index(&daily, at(horizon), most, &budget());
+        let tail = rows.tail.unwrap();
+        let expected = occurrences(&daily, ALWAYS.start..tail, &Zone::utc(), &budget()).unwrap();
+        assert!(
+            rows.instances.len() > 25 && rows.instances.iter().all(|row| row.floating && row.starts < tail)
+        );
+        let pairs: Vec<_> = rows.instances.iter().map(|row| (row.starts, row.ends)).collect();
+        assert_eq!(pairs, expected.iter().map(|o| (o.start, o.end)).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn many_become_one() {
+    let mut merge = Merge::new(None);
+    for name in SAMPLES {
+        merge.add(&Calendar::parse(own(name)).unwrap());
+    }
+    let whole = parse(merge.finish());
+    assert_eq!(whole.components().filter(|c| c.is("VTIMEZONE")).count(), 3);
+    assert_eq!(whole.components().filter(|c| c.property("UID").is_some()).count(), 6);
+}
+
+/// Runs everything there is on an object; nothing may panic, and no budget may be overdrawn.
+fn exercise(octets: Vec<u8>) {
+    let Ok(calendar) = Calendar::parse(octets.into()) else { return };
+    let zone = Zone::named("America/New_York").unwrap();
+    let _verdict = object(&calendar, &LIMITS);
+    let _text = calendar.text();
+    let budget = Budget::new(50_000);
+    let _rows = index(&calendar, at("20280101T000000Z"), 500, &budget);
+    let window = span("20260101T000000Z", "20270101T000000Z");
+    let budget = Budget::new(50_000);
+    let _periods = periods(&calendar, window.clone(), &zone, &budget);
+    let alarm = comp("VALARM", Some(range("20260106T100000Z", "20260107T100000Z")), vec![], vec![]);
+    for name in ["VEVENT", "VTODO"] {
+        let props = vec![prop("SUMMARY", has_text("o", false, vec![]))];
+        let filter = asks(comp(name, None, props, vec![alarm.clone()]));
+        let _passes = matches(&calendar, &filter, &zone, &Budget::new(50_000));
+    }
+    for recurrence in [Recurrence::Expand(window.clone()), Recurrence::Limit(window)] {
+        let selection = Selection { recurrence: Some(recurrence), ..Selection::default() };
+        if let Ok(text) = select(&calendar, &selection, &zone, &Budget::new(50_000)) {
+            assert!(Calendar::parse(text.clone().into()).is_ok(), "{text}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn mutated_samples_do_no_harm(
+        sample in 0..SAMPLES.len(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..6_u8), 1..12),
+    ) {
+        let mut octets = own(SAMPLES[sample]).to_vec();
+        for (place, octet, edit) in edits {
+            let at = place.index(octets.len());
+            match edit {
+                0 => octets[at] = octet,
+                1 => octets[at] = b"0123456789"[usize::from(octet) % 10],
+                2 => { octets.remove(at); }
+                3 => octets.insert(at, b";:,=-+PTZ\"\\^\r\n A"[usize::from(octet) % 16]),
+                4 => { let end = (at + usize::from(octet)).min(octets.len()); let copy = octets[at..end].to_vec(); octets.splice(at..at, copy); }
+                _ => { let end = (at + usize::from(octet % 16)).min(octets.len()); octets.drain(at..end); }
+            }
+            if octets.is_empty() {
+                octets.push(b'B');
+            }
+        }
+        exercise(octets);
+    }
+}

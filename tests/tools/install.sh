@@ -1,0 +1,101 @@
+#!/bin/bash
+# Installs what a fresh Debian machine with Rust lacks; does nothing, and needs no network, where it is all there.
+# usage: install.sh run|test|desktop
+#   run      PostgreSQL's server programs, for `make run`
+#   test     also nginx, and the clients of the tests in $KALENDS_CACHE/clients (PyPI and npm, versions pinned)
+#   desktop  also Thunderbird and Evolution's engine, for `make clients`
+# As root it calls apt-get; as anybody else it prints the one command to run and stops.
+set -eu
+. "$(dirname "$0")/env.sh"
+
+PYPI=(caldav==3.6.0 caldav-server-tester==1.7.0 vdirsyncer==0.21.0 vobject==0.9.9)
+NPM=(tsdav@2.3.4)
+
+missing=()
+# need PACKAGE CHECK...: the Debian package is missing unless the check succeeds.
+need() {
+  local package=$1
+  shift
+  "$@" > /dev/null 2>&1 || missing+=("$package")
+}
+
+apt_install() {
+  [[ ${#missing[@]} -gt 0 ]] || return 0
+  if [[ $(id -u) != 0 ]]; then
+    die "missing: ${missing[*]}
+run this once, then try again:
+    sudo apt-get install -y --no-install-recommends ${missing[*]}"
+  fi
+  say "installing ${missing[*]}"
+  local get=(nice apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+  export DEBIAN_FRONTEND=noninteractive
+  # An old package list is good enough until it fails.
+  keep_services_down "${get[@]}" install -y --no-install-recommends "${missing[@]}" > /dev/null 2>&1 || {
+    "${get[@]}" update > /dev/null
+    keep_services_down "${get[@]}" install -y --no-install-recommends "${missing[@]}" > /dev/null
+  }
+}
+
+# Debian starts what it installs; the tests start their own. An administrator's policy-rc.d is left alone.
+keep_services_down() {
+  local policy=/usr/sbin/policy-rc.d
+  if [[ ! -e $policy ]]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' > "$policy"
+    chmod 755 "$policy"
+  fi
+  "$@"
+}
+
+have_server_programs() { compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb; }
+have_new_node() { [[ $(node --version | sed 's/^v\([0-9]*\).*/\1/') -ge 18 ]]; }
+
+python_clients() {
+  local venv=$CLIENTS/venv-cli mark=$CLIENTS/venv-cli/.installed
+  [[ $(cat "$mark" 2> /dev/null) == "${PYPI[*]}" ]] && "$venv/bin/python" -c 'import caldav, vdirsyncer' 2> /dev/null && return
+  say "installing ${PYPI[*]}"
+  python3 -m venv --clear "$venv"
+  nice "$venv/bin/pip" install --quiet --disable-pip-version-check "${PYPI[@]}"
+  printf '%s\n' "${PYPI[*]}" > "$mark"
+}
+
+node_clients() {
+  local mark=$CLIENTS/npm/.installed
+  [[ $(cat "$mark" 2> /dev/null) == "${NPM[*]}" ]] && return
+  say "installing ${NPM[*]}"
+  nice npm install --prefix "$CLIENTS/npm" --no-audit --no-fund --no-save --silent "${NPM[@]}"
+  printf '%s\n' "${NPM[*]}" > "$mark"
+}
+
+what=${1:-run}
+command -v cargo > /dev/null || die "Rust is missing: install it (https://rustup.rs), version 1.95 or newer"
+need gcc command -v cc
+need postgresql have_server_programs
+if [[ $what != run ]]; then
+  need nginx-light command -v nginx
+  need python3 command -v python3
+  need python3-venv python3 -c 'import ensurepip, venv'
+  need nodejs have_new_node
+  need npm command -v npm
+  need openssl command -v openssl
+  need curl command -v curl
+fi
+if [[ $what == desktop ]]; then
+  need thunderbird command -v thunderbird
+  need xvfb command -v Xvfb
+  need xauth command -v xauth
+  need dbus command -v dbus-run-session
+  need dbus-x11 command -v dbus-launch
+  need imagemagick command -v convert
+  need x11-apps command -v xwd
+  need evolution-data-server test -x /usr/libexec/evolution-calendar-factory
+  need gir1.2-ecal-2.0 /usr/bin/python3 -c 'import gi; gi.require_version("ECal", "2.0")'
+  need gir1.2-edataserver-1.2 /usr/bin/python3 -c 'import gi; gi.require_version("EDataServer", "1.2")'
+  need python3-gi /usr/bin/python3 -c 'import gi'
+fi
+apt_install
+if [[ $what != run ]]; then
+  mkdir -p "$CLIENTS"
+  python_clients
+  node_clients
+fi

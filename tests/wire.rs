@@ -1,0 +1,90 @@
+//! The server as its clients see it: plays every transcript of tests/wire and tests/clients/replay over a socket.
+//!
+//! `KALENDS_WIRE=put/` plays those whose path has that in it; `KALENDS_BLESS=1` rewrites what they expect.
+
+mod canon;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::{env, fs, process};
+
+use canon::cast::Cast;
+use canon::play::{bless, check, play};
+use canon::transcript::Transcript;
+
+const HOMES: [&str; 2] = ["tests/wire", "tests/clients/replay"];
+
+#[test]
+fn every_transcript_can_be_played() {
+    let faults: Vec<String> = transcripts("")
+        .iter()
+        .filter_map(|path| {
+            let transcript = Transcript::read(path).and_then(|t| check(&t).map(|()| t));
+            match transcript {
+                Ok(t) if t.title.contains(" §") => None,
+                Ok(_) => Some(format!("{}:1: the title names no section (RFC §)", path.display())),
+                Err(fault) => Some(fault),
+            }
+        })
+        .collect();
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}
+
+#[test]
+fn every_transcript_holds() {
+    let paths = transcripts(&env::var("KALENDS_WIRE").unwrap_or_default());
+    let (server, blessing) = (server(), env::var_os("KALENDS_BLESS").is_some());
+    let faults: Vec<String> =
+        paths.iter().enumerate().filter_map(|(nth, path)| run(path, server, nth, blessing).err()).collect();
+    assert!(
+        faults.is_empty(),
+        "{} of {} transcripts:\n\n{}\n",
+        faults.len(),
+        paths.len(),
+        faults.join("\n\n")
+    );
+}
+
+fn run(path: &Path, server: SocketAddr, nth: usize, blessing: bool) -> Result<(), String> {
+    let transcript = Transcript::read(path)?;
+    // The server may have been played against before: the process tells this time from the others.
+    let cast = Cast::new(u64::from(process::id()) * 10_000 + nth as u64);
+    if !blessing {
+        return play(&transcript, server, &cast);
+    }
+    let text = bless(&transcript, server, &cast)?;
+    fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
+}
+
+/// The transcripts whose path has `only` in it; there are some.
+fn transcripts(only: &str) -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut paths = Vec::new();
+    for home in HOMES {
+        gather(&root.join(home), &mut paths);
+    }
+    paths.retain(|path| path.to_string_lossy().contains(only));
+    assert!(!paths.is_empty(), "no transcript has {only:?} in its path");
+    paths
+}
+
+/// Every transcript below `home`, in the order of their paths.
+fn gather(home: &Path, out: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(home).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            gather(&path, out);
+        } else if path.extension().is_some_and(|x| x == "txt") {
+            out.push(path);
+        }
+    }
+}
+
+/// The server to play against.
+fn server() -> SocketAddr {
+    let address =
+        env::var("KALENDS_WIRE_SERVER").expect("KALENDS_WIRE_SERVER=address:port names a running server");
+    address.parse().expect("KALENDS_WIRE_SERVER is address:port")
+}

@@ -141,7 +141,7 @@ fn corpus_compat_times_are_right() {
 }
 
 fn starts(calendar: &Calendar, window: std::ops::Range<i64>) -> Vec<String> {
-    let found = occurrences(calendar, window, &Zone::utc(), &budget()).unwrap();
+    let found = occurrences(calendar, window, &Zone::utc(), &budget()).expect("within the budget");
     found.iter().map(|o| utc_stamp(o.start)).collect()
 }
 
@@ -248,7 +248,8 @@ fn has_text(text: &str, negate: bool, params: Vec<ParamFilter>) -> PropTest {
 }
 
 fn passes(calendar: &Calendar, filter: &Filter) -> bool {
-    matches(calendar, filter, &Zone::named("US/Eastern").unwrap(), &budget()).unwrap()
+    let zone = Zone::named("US/Eastern").expect("a zone");
+    matches(calendar, filter, &zone, &budget()).expect("within the budget")
 }
 
 #[test]
@@ -491,7 +492,7 @@ fn many_become_one() {
 /// Runs everything there is on an object; nothing may panic, and no budget may be overdrawn.
 fn exercise(octets: Vec<u8>) {
     let Ok(calendar) = Calendar::parse(octets.into()) else { return };
-    let zone = Zone::named("America/New_York").unwrap();
+    let zone = Zone::named("America/New_York").expect("a zone");
     let _verdict = object(&calendar, &LIMITS);
     let _text = calendar.text();
     let budget = Budget::new(50_000);

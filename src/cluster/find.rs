@@ -39,7 +39,8 @@ pub(super) fn programs(setting: &Path, wanted: Option<u32>) -> Result<Programs, 
         None => search(),
     };
     let fits = found.iter().find(|programs| Some(programs.version) == wanted);
-    let newest = || found.iter().max_by_key(|programs| programs.version);
+    // Of equal ones the first: a package's own directory before links to it.
+    let newest = || found.iter().rev().max_by_key(|programs| programs.version);
     match (fits.or_else(newest), named) {
         (Some(programs), _) if programs.version >= OLDEST => Ok(programs.clone()),
         (Some(old), _) => Err(Error(format!(

@@ -122,11 +122,23 @@ impl Launch {
 
     /// What it said last: on standard error until its logs are open, then in those.
     fn complaint(&self) -> String {
+        let early = words(&self.start_log(), &["LOG:", "FATAL:", "PANIC:", "DETAIL:"]);
         let logs = fs::read_dir(&self.place.log).into_iter().flatten().flatten().map(|entry| entry.path());
         let newest = logs.max_by_key(|path| fs::metadata(path).and_then(|found| found.modified()).ok());
-        let said = [Some(self.start_log()), newest].into_iter().flatten().find_map(|path| last_fatal(&path));
-        said.unwrap_or_else(|| format!("see {} and {}", self.start_log().display(), self.place.log.display()))
+        let late = newest.and_then(|path| words(&path, &["FATAL:", "PANIC:"]).pop());
+        match late.filter(|_| early.iter().any(|line| line.contains("logging collector"))) {
+            Some(late) => late,
+            None => early.join("; "),
+        }
     }
+}
+
+/// What is said in a log under these marks, without the marks and what stands before them.
+fn words(log: &Path, marks: &[&str]) -> Vec<String> {
+    let text = fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let said = text.lines().filter_map(|line| marks.iter().find_map(|mark| line.split_once(mark)));
+    said.map(|(_, words)| words.trim().to_owned()).collect()
 }
 
 impl Server {
@@ -206,13 +218,6 @@ pub(super) async fn end_left_over(place: &Place, progress: &impl Fn(&str)) -> Re
         }
     }
     Err(Error(format!("a PostgreSQL (process {}) runs in {} and does not stop", pid, place.data.display())))
-}
-
-fn last_fatal(log: &Path) -> Option<String> {
-    let text = fs::read(log).ok()?;
-    let text = String::from_utf8_lossy(&text);
-    let (_, said) = text.rsplit_once("FATAL:").or_else(|| text.rsplit_once("PANIC:"))?;
-    Some(said.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 // Starts the server, waits for its end, and starts it again, until `stop` is closed.

@@ -19,7 +19,7 @@ const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(PRINCIPAL);
 
 /// The rows.
 pub const PROPS: &[Prop] = &[
-    Prop::live(Name::dav("resourcetype"), Kinds::ANY, resourcetype, "RFC 4918 §15.9").allprop(),
+    Prop::live(Name::dav("resourcetype"), Kinds::ANY, resourcetype, "RFC 4918 §15.9").at_creation().allprop(),
     Prop::stored(Name::dav("displayname"), OWNED, "RFC 4918 §15.2")
         .or(principal_name)
         .protected_on(PRINCIPAL)

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::ical::calendar::Component;
+use crate::ical::calendar::{Component, Property};
 use crate::ical::occurrence::Occurrence;
 use crate::ical::undated::utc;
 use crate::ical::value::{DAY, Duration};
@@ -35,7 +35,7 @@ impl Alarm {
             None => Trigger::At(utc(&property.date()?)),
         };
         let repeat = alarm.property("REPEAT").and_then(|p| p.value().trim_ascii().parse::<u32>().ok());
-        let every = alarm.property("DURATION").and_then(|p| p.duration()).map_or(0, Duration::rough);
+        let every = alarm.property("DURATION").and_then(Property::duration).map_or(0, Duration::rough);
         Some(Self { trigger, repeat: repeat.map_or(0, i64::from), every })
     }
 

@@ -152,6 +152,12 @@ impl<'a> Component<'a> {
         self.lines().filter(move |property| property.is(name))
     }
 
+    /// The first property of that name read as one DATE or DATE-TIME.
+    #[must_use]
+    pub fn date(self, name: &str) -> Option<DateValue<'a>> {
+        self.property(name)?.date()
+    }
+
     /// Its octets, from BEGIN to END, without the last line break.
     #[must_use]
     pub fn raw(self) -> &'a [u8] {

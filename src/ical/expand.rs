@@ -87,9 +87,9 @@ impl<'a> Instance<'_, 'a> {
         let o = self.occurrence;
         let starts = property.is("DTSTART") || (property.is("DUE") && o.ends == Ends::Due);
         if starts {
-            self.dated(property, &self.moment(o.start, 0), out);
+            dated(property, &self.moment(o.start, 0), out);
         } else if property.is("DTEND") || property.is("DUE") {
-            self.dated(property, &self.moment(o.end, o.wall), out);
+            dated(property, &self.moment(o.end, o.wall), out);
         } else if property.is("DURATION") && o.ends == Ends::Lasting {
             let lasts = if o.floating { o.wall } else { o.end - o.start };
             if property.duration().map(Duration::rough) == Some(lasts) {
@@ -117,12 +117,8 @@ impl<'a> Instance<'_, 'a> {
             return Ok(());
         };
         let when = When::of(&date, zones, self.budget)?;
-        self.dated(property, &stamp(&when), out);
+        dated(property, &stamp(&when), out);
         Ok(())
-    }
-
-    fn dated(&self, property: Property<'a>, stamp: &str, out: &mut Writer) {
-        out.pieces(&[&head(property, &["TZID", "VALUE", "RANGE"]), stamp]);
     }
 
     /// The moment so many seconds after the start on the wall clock, as far as the clock matters.
@@ -136,6 +132,11 @@ impl<'a> Instance<'_, 'a> {
             [":", &utc_stamp(instant)].concat()
         }
     }
+}
+
+/// Writes a date property with another date, given as the end of its line.
+fn dated(property: Property<'_>, stamp: &str, out: &mut Writer) {
+    out.pieces(&[&head(property, &["TZID", "VALUE", "RANGE"]), stamp]);
 }
 
 /// Name and parameters of a property without the parameters of those names.

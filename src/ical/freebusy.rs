@@ -150,7 +150,7 @@ mod tests {
         let object = crate::ical::object(&calendar, &crate::ical::Limits::default()).unwrap();
         assert_eq!(object.component, crate::model::Component::Vfreebusy);
         let freebusy = calendar.components().next().unwrap();
-        let found: Vec<_> = freebusy.properties("FREEBUSY").map(|p| p.value()).collect();
+        let found: Vec<_> = freebusy.properties("FREEBUSY").map(crate::ical::Property::value).collect();
         assert_eq!(found, ["19700101T000000Z/19700101T020000Z"]);
         assert_eq!(freebusy.property("DTEND").unwrap().value(), "19700102T000000Z");
     }

@@ -6,7 +6,7 @@ use std::ops::{ControlFlow, Range};
 
 use jiff::civil::{Date, DateTime};
 
-use crate::ical::calendar::{Calendar, Component};
+use crate::ical::calendar::{Calendar, Component, Property};
 use crate::ical::clock::When;
 use crate::ical::recur::{Budget, Exhausted};
 use crate::ical::series::{Ends, Length, Override, Repetition, Shape, later};
@@ -158,11 +158,11 @@ impl<'a> Series<'a> {
         }
         let mut all = Vec::with_capacity(masters.len() + 1);
         for master in masters {
-            let uid = master.component.property("UID").map(|p| p.value());
+            let uid = master.component.property("UID").map(Property::value);
             let mut series = Self::of(master, &mut zones, budget)?;
             for slot in &mut overrides {
                 let same =
-                    |one: &mut Override<'a>| one.shape.component.property("UID").map(|p| p.value()) == uid;
+                    |one: &mut Override<'a>| one.shape.component.property("UID").map(Property::value) == uid;
                 if let Some(one) = slot.take_if(same) {
                     series.replace(one, &mut zones, budget)?;
                 }
@@ -347,4 +347,128 @@ fn show<'a>(
         wall,
         id,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ical::value::utc_stamp;
+
+    /// The instances of events with these lines, as `start/end` and what their SUMMARY says.
+    fn instances(events: &[&str]) -> Vec<String> {
+        let event = |lines: &&str| format!("BEGIN:VEVENT\nUID:a\n{}\nEND:VEVENT\n", lines.replace(' ', "\n"));
+        let events: String = events.iter().map(event).collect();
+        let text = format!("BEGIN:VCALENDAR\n{events}END:VCALENDAR\n");
+        let calendar = Calendar::parse(text.into()).unwrap();
+        let zone = Zone::named("America/New_York").unwrap();
+        let found = occurrences(&calendar, 0..4_000_000_000, &zone, &Budget::new(100_000)).unwrap();
+        let show = |o: &Occurrence<'_>| {
+            let summary = o.component.property("SUMMARY").map(Property::value).unwrap_or_default();
+            format!("{}/{}{summary}", utc_stamp(o.start), utc_stamp(o.end))
+        };
+        found.iter().map(show).collect()
+    }
+
+    #[test]
+    fn lengths() {
+        assert_eq!(instances(&["DTSTART:20260101T100000Z"]), ["20260101T100000Z/20260101T100000Z"]);
+        assert_eq!(instances(&["DTSTART;VALUE=DATE:20260101"]), ["20260101T050000Z/20260102T050000Z"]);
+        // The night of 8 March has 23 hours in New York: a day of the calendar is shorter, 24 hours are not.
+        let start = "DTSTART;TZID=America/New_York:20260307T120000";
+        assert_eq!(instances(&[&format!("{start} DURATION:P1D")]), ["20260307T170000Z/20260308T160000Z"]);
+        assert_eq!(instances(&[&format!("{start} DURATION:PT24H")]), ["20260307T170000Z/20260308T170000Z"]);
+        let days = "DTSTART;VALUE=DATE:20260307 DTEND;VALUE=DATE:20260309";
+        assert_eq!(instances(&[days]), ["20260307T050000Z/20260309T040000Z"]);
+        assert_eq!(
+            instances(&["DTSTART;TZID=Europe/Berlin:20260101T100000 DTEND;TZID=Asia/Tokyo:20260101T200000"]),
+            ["20260101T090000Z/20260101T110000Z"]
+        );
+        assert_eq!(
+            instances(&["DTSTART:20260101T100000Z DTEND:20251231T100000Z"]),
+            ["20260101T100000Z/20260101T100000Z"]
+        );
+    }
+
+    #[test]
+    fn dates_added_and_taken_away() {
+        let daily = "DTSTART;TZID=Europe/Berlin:20260101T090000 DURATION:PT1H RRULE:FREQ=DAILY;COUNT=4";
+        let more =
+            "RDATE;VALUE=PERIOD:20260110T080000Z/PT3H EXDATE:20260102T080000Z EXDATE;VALUE=DATE:20260103";
+        assert_eq!(
+            instances(&[&format!("{daily} {more}")]),
+            [
+                "20260101T080000Z/20260101T090000Z",
+                "20260104T080000Z/20260104T090000Z",
+                "20260110T080000Z/20260110T110000Z"
+            ]
+        );
+        let days = "DTSTART;VALUE=DATE:20260601 RRULE:FREQ=DAILY;COUNT=3 EXDATE:20260602T080000";
+        assert_eq!(
+            instances(&[days]),
+            ["20260601T040000Z/20260602T040000Z", "20260603T040000Z/20260604T040000Z"]
+        );
+        // A DTSTART off the rule is an instance.
+        let off = "DTSTART:20260101T090000Z RRULE:FREQ=WEEKLY;BYDAY=MO;COUNT=2";
+        assert_eq!(instances(&[off])[0], "20260101T090000Z/20260101T090000Z");
+    }
+
+    #[test]
+    fn overrides_in_any_form() {
+        let daily = "DTSTART;TZID=Europe/Berlin:20260101T090000 RRULE:FREQ=DAILY;COUNT=2";
+        for id in [
+            "RECURRENCE-ID;TZID=Europe/Berlin:20260102T090000",
+            "RECURRENCE-ID;TZID=America/New_York:20260102T030000",
+            "RECURRENCE-ID:20260102T080000Z",
+            "RECURRENCE-ID:20260102T090000",
+            "RECURRENCE-ID;VALUE=DATE:20260102",
+        ] {
+            let moved = format!("{id} DTSTART:20270101T000000Z SUMMARY:moved");
+            assert_eq!(
+                instances(&[daily, &moved]),
+                ["20260101T080000Z/20260101T080000Z", "20270101T000000Z/20270101T000000Zmoved"],
+                "{id}"
+            );
+        }
+        let alone = "RECURRENCE-ID:20260102T080000Z DTSTART:20260102T100000Z";
+        assert_eq!(instances(&[alone]), ["20260102T100000Z/20260102T100000Z"]);
+    }
+
+    #[test]
+    fn this_and_future() {
+        let daily = "DTSTART;TZID=Europe/Berlin:20260327T090000 RRULE:FREQ=DAILY;COUNT=5";
+        let later = "RECURRENCE-ID;RANGE=THISANDFUTURE;TZID=Europe/Berlin:20260328T090000 DTSTART;TZID=Europe/Berlin:20260328T103000 DURATION:PT1H SUMMARY:l";
+        let one = "RECURRENCE-ID;TZID=Europe/Berlin:20260330T090000 DTSTART:20260330T120000Z SUMMARY:o";
+        assert_eq!(
+            instances(&[daily, later, one]),
+            [
+                "20260327T080000Z/20260327T080000Z",
+                "20260328T093000Z/20260328T103000Zl",
+                "20260329T083000Z/20260329T093000Zl",
+                "20260330T120000Z/20260330T120000Zo",
+                "20260331T083000Z/20260331T093000Zl"
+            ]
+        );
+    }
+
+    #[test]
+    fn skipped_and_repeated_hours() {
+        let daily = "DTSTART;TZID=America/New_York:20260307T023000 RRULE:FREQ=DAILY;COUNT=3";
+        let moved = "RECURRENCE-ID:20260308T073000Z DTSTART:20260308T120000Z SUMMARY:m";
+        assert_eq!(instances(&[daily])[1], "20260308T073000Z/20260308T073000Z");
+        assert_eq!(instances(&[daily, moved]).len(), 3);
+        let autumn = "DTSTART;TZID=America/New_York:20261101T013000";
+        assert_eq!(instances(&[autumn]), ["20261101T053000Z/20261101T053000Z"]);
+        // UNTIL is in the second half past one; the first one is not after it.
+        let until = "DTSTART;TZID=America/New_York:20261031T014500 RRULE:FREQ=DAILY;UNTIL=20261101T063000Z";
+        assert_eq!(instances(&[until]).len(), 2);
+    }
+
+    #[test]
+    fn far_into_an_endless_series_without_walking_there() {
+        let text = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nDTSTART:19000101T000000Z\nRRULE:FREQ=DAILY\nEND:VEVENT\nEND:VCALENDAR\n";
+        let calendar = Calendar::parse(text.into()).unwrap();
+        let budget = Budget::new(200);
+        let found = occurrences(&calendar, 3_000_000_000..3_000_604_800, &Zone::utc(), &budget).unwrap();
+        assert_eq!(found.len(), 7);
+    }
 }

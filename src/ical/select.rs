@@ -103,7 +103,7 @@ pub fn select(
 #[derive(Clone, Copy)]
 pub(super) struct Wanted<'s>(Option<&'s CompSelection>);
 
-impl<'s> Wanted<'s> {
+impl Wanted<'_> {
     /// Which parts of a component inside this one; none if it is not wanted at all.
     pub fn part(self, component: Component<'_>) -> Option<Self> {
         match self.0.and_then(|comp| comp.comps.as_deref()) {

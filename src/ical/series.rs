@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use jiff::SignedDuration;
 use jiff::civil::DateTime;
 
-use crate::ical::calendar::Component;
+use crate::ical::calendar::{Component, Property};
 use crate::ical::clock::{Clock, When};
 use crate::ical::recur::{self, Budget, Exhausted, Moment, Rule};
 use crate::ical::value::{DAY, DateValue, Duration, PeriodEnd, seconds};
@@ -72,16 +72,14 @@ impl<'a> Shape<'a> {
             model::Component::Vjournal => None,
             model::Component::Vfreebusy | model::Component::Vavailability => return Ok(None),
         };
-        let date = |name| component.property(name).and_then(|p| p.date());
-        let (start, end) = (date("DTSTART"), until.and_then(date));
-        let lasts = until.and(component.property("DURATION")).and_then(|p| p.duration());
+        let (start, end) = (component.date("DTSTART"), until.and_then(|name| component.date(name)));
+        let lasts = until.and(component.property("DURATION")).and_then(Property::duration);
         let ends = match (&start, &end, lasts) {
             (None, None, _) => return Ok(None),
             (None, Some(_), _) => Ends::Due,
-            (Some(_), Some(_), _) => Ends::Both,
             (Some(_), None, Some(_)) => Ends::Lasting,
             (Some(_), None, None) if kind == model::Component::Vtodo => Ends::Start,
-            (Some(_), None, None) => Ends::Both,
+            (Some(_), Some(_) | None, _) => Ends::Both,
         };
         let Some(first) = start.as_ref().or(end.as_ref()) else { return Ok(None) };
         let anchor = When::of(first, zones, budget)?;

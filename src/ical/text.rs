@@ -128,7 +128,7 @@ fn forbidden(bytes: &[u8]) -> Option<usize> {
     // The sum over whole chunks is what the compiler makes wide instructions of.
     let clean = bytes.chunks(64).all(|chunk| chunk.iter().map(|b| u8::from(control(b))).sum::<u8>() == 0);
     if !clean {
-        return bytes.iter().position(|b| control(b));
+        return bytes.iter().position(control);
     }
     memmem::find_iter(bytes, b"\xEF\xBF").find(|at| matches!(bytes.get(at + 2), Some(0xBE | 0xBF)))
 }
@@ -217,5 +217,46 @@ fn utf8(bytes: &[u8], start: usize, end: usize) -> Result<(), line::Fault> {
         Err(fault) => Err(((start + fault.valid_up_to()).min(end), "not UTF-8")),
         Ok(_) if forbidden(&plain).is_some() => Err((start, "a character that XML cannot carry")),
         Ok(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(text: &str) -> (usize, usize) {
+        let invalid = scan(Bytes::copy_from_slice(text.as_bytes())).unwrap_err();
+        (invalid.line, invalid.column)
+    }
+
+    #[test]
+    fn faults_have_a_place() {
+        assert_eq!(fault("BEGIN:A\r\nX\r\nEND:A\r\n"), (2, 2));
+        assert_eq!(fault("BEGIN:A\r\nX:1\r\n 2\r\nEND:B\r\n"), (4, 1));
+        assert_eq!(fault("BEGIN:A\nBEGIN:B\nEND:B\n"), (1, 1));
+        assert_eq!(fault("END:A\n"), (1, 1));
+        assert_eq!(fault("X:1\n"), (1, 1));
+        assert_eq!(fault(" BEGIN:A\nEND:A\n"), (1, 1));
+        assert_eq!(fault("BEGIN:A\nX:\u{1}\nEND:A\n"), (2, 3));
+        assert_eq!(fault("BEGIN:A\nX:é\u{FFFF}\nEND:A\n"), (2, 5));
+        assert_eq!(fault(&"BEGIN:A\n".repeat(17)), (17, 1));
+    }
+
+    #[test]
+    fn line_breaks_of_all_sorts() {
+        let text = "\u{FEFF}\r\nBEGIN:A\n\n\r\nDESC\r\n RIPTION;X=\r\n  y:a\n b\r\n\tc\r\r\n\r\nEND:A";
+        let text = scan(Bytes::from(text)).unwrap();
+        let line = &text.lines[1];
+        assert!(text.named(line, "description"));
+        assert_eq!((text.name(line).as_ref(), text.value(line).as_ref()), ("DESCRIPTION", "abc"));
+    }
+
+    #[test]
+    fn folds_may_cut_characters() {
+        let octets = b"BEGIN:A\r\nX:\xC3\r\n \xA9\r\nEND:A\r\n";
+        let text = scan(Bytes::from_static(octets)).unwrap();
+        assert_eq!(text.value(&text.lines[1]), "é");
+        assert!(!text.is_utf8());
+        assert!(scan(Bytes::from_static(b"BEGIN:A\r\nX:\xC3\r\nEND:A\r\n")).is_err());
     }
 }

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::ical::calendar::Component;
+use crate::ical::calendar::{Component, Property};
 use crate::ical::value::{DateValue, Duration, PeriodEnd, PeriodValue, seconds};
 use crate::model;
 
@@ -68,7 +68,7 @@ impl Extent {
 
 /// The rows of the table without DTSTART and DUE.
 fn todo(component: Component<'_>) -> Extent {
-    let moment = |name| component.property(name).and_then(|p| p.date()).map(|d| utc(&d));
+    let moment = |name| component.date(name).map(|date| utc(&date));
     match (moment("COMPLETED"), moment("CREATED")) {
         (Some(completed), Some(created)) => Extent::Touching(created.min(completed), created.max(completed)),
         (Some(completed), None) => Extent::Touching(completed, completed),
@@ -78,12 +78,12 @@ fn todo(component: Component<'_>) -> Extent {
 }
 
 fn freebusy(component: Component<'_>) -> Extent {
-    let moment = |name| component.property(name).and_then(|p| p.date()).map(|d| utc(&d));
+    let moment = |name| component.date(name).map(|date| utc(&date));
     if let (Some(start), Some(end)) = (moment("DTSTART"), moment("DTEND")) {
         return Extent::Within(start, end.max(start));
     }
     let periods: Vec<_> =
-        component.properties("FREEBUSY").flat_map(|p| p.periods()).map(|p| utc_period(&p)).collect();
+        component.properties("FREEBUSY").flat_map(Property::periods).map(|p| utc_period(&p)).collect();
     if periods.is_empty() { Extent::Never } else { Extent::Periods(periods) }
 }
 

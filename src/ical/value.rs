@@ -56,25 +56,29 @@ impl<'a> DateValue<'a> {
 }
 
 fn date(text: &[u8]) -> Option<Date> {
-    let &[a, b, c, d, e, f, g, h] = text else { return None };
-    let (high, low) = (two(a, b)?, two(c, d)?);
-    Date::new(i16::from(high) * 100 + i16::from(low), two(e, f)?, two(g, h)?).ok()
+    if text.len() != 8 {
+        return None;
+    }
+    Date::new(number(&text[..4])?, small(&text[4..6])?, small(&text[6..])?).ok()
 }
 
 /// Of six digits, or of four, which some products write; a leap second is read as the second before it.
 fn time_of_day(text: &[u8]) -> Option<Time> {
-    let (hour, minute, second) = match *text {
-        [a, b, c, d, e, f] => (two(a, b)?, two(c, d)?, two(e, f)?.min(59)),
-        [a, b, c, d] => (two(a, b)?, two(c, d)?, 0),
+    let second = match text.len() {
+        6 => small(&text[4..])?.min(59),
+        4 => 0,
         _ => return None,
     };
-    Time::new(hour, minute, second, 0).ok()
+    Time::new(small(&text[..2])?, small(&text[2..4])?, second, 0).ok()
 }
 
-fn two(high: u8, low: u8) -> Option<i8> {
-    let digit = |b: u8| b.is_ascii_digit().then(|| (b - b'0').cast_signed());
-    // 60 is the leap second.
-    Some(digit(high)? * 10 + digit(low)?)
+/// The number that at most four digits make.
+fn number(digits: &[u8]) -> Option<i16> {
+    digits.iter().try_fold(0, |sum, digit| digit.is_ascii_digit().then(|| sum * 10 + i16::from(digit - b'0')))
+}
+
+fn small(digits: &[u8]) -> Option<i8> {
+    number(digits)?.try_into().ok()
 }
 
 /// A DURATION (RFC 5545 §3.3.6): days are nominal, seconds exact.
@@ -190,7 +194,7 @@ pub(super) fn offset(text: &str) -> Option<i64> {
 
 /// The seconds of a wall clock read as if it were UTC.
 pub(super) fn seconds(local: DateTime) -> i64 {
-    let days = i64::from(local.date().duration_since(EPOCH).as_hours() / 24);
+    let days = local.date().duration_since(EPOCH).as_hours() / 24;
     let time = local.time();
     days * DAY + i64::from(time.hour()) * 3_600 + i64::from(time.minute()) * 60 + i64::from(time.second())
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::{DateTime, date};
 use jiff::tz::TimeZone;
 
-use crate::ical::calendar::{Calendar, Component};
+use crate::ical::calendar::{Calendar, Component, Property};
 use crate::ical::recur::{Budget, Exhausted, Moment, Rule, Set};
 use crate::ical::text::Invalid;
 use crate::ical::value::{civil, offset, seconds};
@@ -174,14 +174,15 @@ fn evaluate(own: Component<'_>, budget: &Budget) -> Result<Option<Zone>, Exhaust
 
 fn onsets(observance: Component<'_>, budget: &Budget, changes: &mut Vec<Change>) -> Result<(), Exhausted> {
     let read = |name| observance.property(name).and_then(|p| offset(&p.value()));
-    let start = observance.property("DTSTART").and_then(|p| p.date());
-    let (Some(start), Some(before), Some(after)) = (start, read("TZOFFSETFROM"), read("TZOFFSETTO")) else {
+    let (Some(start), Some(before), Some(after)) =
+        (observance.date("DTSTART"), read("TZOFFSETFROM"), read("TZOFFSETTO"))
+    else {
         return Ok(());
     };
     let mut set = Set::new(Moment::Time(start.civil()));
     let rules = observance.properties("RRULE").filter_map(|p| Rule::parse(&p.value()).ok());
     set.rules = rules.map(|rule| rule.localised(|utc| civil(seconds(utc) + before))).collect();
-    set.rdates = observance.properties("RDATE").flat_map(|p| p.dates()).map(|d| d.civil()).collect();
+    set.rdates = observance.properties("RDATE").flat_map(Property::dates).map(|d| d.civil()).collect();
     let mut onsets = set.instances(budget);
     onsets.seek(date(1900, 1, 1).at(0, 0, 0, 0));
     for onset in onsets {
@@ -219,5 +220,53 @@ impl<'a> Zones<'a> {
         };
         self.known.push((tzid.to_owned(), zone.clone()));
         Ok(zone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names() {
+        let same = |a: &str, b: &str| {
+            let (a, b) = (Zone::named(a).unwrap(), Zone::named(b).unwrap());
+            let winter = date(2026, 1, 1).at(12, 0, 0, 0);
+            let summer = date(2026, 7, 1).at(12, 0, 0, 0);
+            a.instant(winter) == b.instant(winter) && a.instant(summer) == b.instant(summer)
+        };
+        assert!(same("EUROPE/berlin", "Europe/Berlin"));
+        assert!(same("/freeassociation.sourceforge.net/Europe/Berlin", "Europe/Berlin"));
+        assert!(same("/example.org/20260101_1/America/Indiana/Knox", "America/Indiana/Knox"));
+        assert!(same("W. Europe Standard Time", "Europe/Berlin"));
+        assert!(same("tzone://Microsoft/Utc", "UTC"));
+        for unknown in ["", "/", "Factory", "localtime", "Customized Time Zone", "Europe", "é"] {
+            assert!(Zone::named(unknown).is_none(), "{unknown}");
+        }
+    }
+
+    #[test]
+    fn one_time_zone_in_an_object() {
+        let of = |body: &str| {
+            let text = format!("BEGIN:VCALENDAR\n{body}END:VCALENDAR\n");
+            Zone::of(&Calendar::parse(text.into()).unwrap()).map(|(tzid, zone)| {
+                (
+                    tzid,
+                    zone.instant(date(2026, 7, 1).at(12, 0, 0, 0))
+                        - seconds(date(2026, 7, 1).at(12, 0, 0, 0)),
+                )
+            })
+        };
+        let observance =
+            "BEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0317\nTZOFFSETTO:+0317\nEND:STANDARD\n";
+        let zone = |tzid: &str, more: &str| format!("BEGIN:VTIMEZONE\nTZID:{tzid}\n{more}END:VTIMEZONE\n");
+        assert_eq!(of(&zone("Here", observance)), Ok(("Here".into(), -11_820)));
+        // The name of the database wins over the rules that come with it.
+        assert_eq!(of(&zone("Asia/Tokyo", observance)), Ok(("Asia/Tokyo".into(), -32_400)));
+        let located = ["X-LIC-LOCATION:Asia/Tokyo\n", observance].concat();
+        assert_eq!(of(&zone("Here", &located)), Ok(("Here".into(), -32_400)));
+        assert!(of("").is_err());
+        assert!(of(&zone("Here", "")).is_err());
+        assert!(of(&[zone("Here", observance), zone("There", observance)].concat()).is_err());
     }
 }

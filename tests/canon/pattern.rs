@@ -107,7 +107,8 @@ fn walk(tokens: &[Token<'_>], actual: &str, captures: &mut Captures) -> bool {
             let line = actual.find(['\r', '\n']).unwrap_or(actual.len());
             let others: Vec<String> =
                 unlike.split('!').filter_map(|other| captures.get(other).cloned()).collect();
-            ends().take_while(|end| *end <= line && others.iter().all(|o| *o != actual[..*end])).any(|end| {
+            let differs = |end: &usize| others.iter().all(|other| *other != actual[..*end]);
+            ends().take_while(|end| *end <= line).filter(differs).any(|end| {
                 captures.insert((*name).to_owned(), actual[..end].to_owned());
                 let agreed = walk(rest, &actual[end..], captures);
                 if !agreed {

@@ -46,7 +46,7 @@ export DAV_URL=http://127.0.0.1:$PORT
 if [[ -z ${DAV_UPSTREAM:-} ]]; then
   "$TOOLS/server.sh" start "$WORK/server" || exit 1
 fi
-"$TOOLS/nginx.sh" start "$WORK/nginx" "$PORT" "${DAV_UPSTREAM:-http://unix:$WORK/server/kalends.sock:}" || exit 1
+"$TOOLS/nginx.sh" start "$WORK/nginx" "$PORT" "${DAV_UPSTREAM:-http://unix:$WORK/server/kalends.sock}" || exit 1
 
 # The drivers of ../shared/rig, where they are; users of their own, so that no driver meets another's calendars.
 RIG=$SHARED/rig

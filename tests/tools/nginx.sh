@@ -1,6 +1,6 @@
 #!/bin/bash
 # A real nginx in front of kalends: Basic in, X-Forwarded-User out, as the README shows it.
-# usage: nginx.sh start DIR PORT UPSTREAM     UPSTREAM as proxy_pass wants it: http://unix:/path/socket: or http://host:port
+# usage: nginx.sh start DIR PORT UPSTREAM     UPSTREAM is: http://unix:/path/socket or http://host:port
 #        nginx.sh stop DIR
 # Accounts: $DAV_USERS (default "alice bob carol"), the password of each is its name and "-secret".
 # NGINX_AS=alice: no password asked, everybody is alice (for desktop clients without a keyring).

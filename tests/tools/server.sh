@@ -10,8 +10,10 @@ write_conf() {
   cat > "$1/kalends.toml" << CONF
 [server]
 listen = ["unix:$1/kalends.sock"]
+unix_mode = "0666"
 
 [identity]
+trusted_uids = [0, $(id -u), $(id -u nobody)] # the workers of an nginx that root started are nobody
 email_header = "X-Forwarded-Email"
 admins = ["admin"]
 email_domain = "example.com"

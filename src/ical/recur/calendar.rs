@@ -195,3 +195,45 @@ impl Days {
         usize::try_from(day.div_euclid(64)).ok().and_then(|index| self.0.get(index)).copied()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_day_has_its_number() {
+        let mut day = day_number(Date::new(-1, 1, 1).unwrap());
+        for date in Date::new(-1, 1, 1).unwrap().series(jiff::Span::new().days(1)) {
+            assert_eq!((day_number(date), super::date(day)), (day, Some(date)));
+            assert_eq!(weekday(day), i64::from(date.weekday().to_monday_zero_offset()), "{date}");
+            day += 1;
+        }
+        assert_eq!(super::date(day), None, "after the year 9999");
+    }
+
+    #[test]
+    fn weeks_are_numbered_as_iso_8601_does() {
+        for number in 1900..2300 {
+            let first = Date::new(number, 1, 4).unwrap().iso_week_date().first_of_week().unwrap().date();
+            let year = Year::new(i64::from(number));
+            assert_eq!(year.first + year.first_week(0), day_number(first), "{number}");
+        }
+    }
+
+    #[test]
+    fn days_are_counted_and_picked() {
+        let mut days = Days::span(60, 10);
+        days.insert(0);
+        days.insert(383);
+        days.insert(384);
+        days.insert(-1);
+        assert_eq!(days.len(), 12);
+        let all: Vec<_> = (0..).map_while(|n| days.nth(n)).collect();
+        assert_eq!(all, [0, 60, 61, 62, 63, 64, 65, 66, 67, 68, 69, 383]);
+        for (n, day) in (0..).zip(all) {
+            assert_eq!((days.rank(day), days.rank(day + 1)), (n, n + 1));
+        }
+        assert_eq!((days.next(1), days.next(384), days.week(62)), (Some(60), None, 0x7F));
+        assert_eq!((days.week(-3), days.week(67)), (0b1000, 0b111));
+    }
+}

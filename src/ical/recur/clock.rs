@@ -72,3 +72,21 @@ fn split(n: u64, mask: u64) -> Option<(u64, i8)> {
     let value = i8::try_from(nth_bit(mask, n.checked_rem(base)?)).ok()?;
     Some((n / base, value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_counted_and_picked() {
+        let clock = Clock { hours: 1 << 9 | 1 << 23, minutes: 1 | 1 << 30 | 1 << 59, seconds: 1 << 5 };
+        assert_eq!(clock.len(), 6);
+        let all: Vec<_> = (0..6).map(|n| clock.nth(n).unwrap()).collect();
+        assert!(all.is_sorted());
+        assert_eq!(all[4].to_string(), "23:30:05");
+        for (n, time) in (0..).zip(all) {
+            assert_eq!((clock.rank(time), clock.rank(time + jiff::Span::new().seconds(1))), (n, n + 1));
+        }
+        assert_eq!((clock.rank(Time::midnight()), clock.rank(Time::MAX)), (0, 6));
+    }
+}

@@ -4,7 +4,7 @@
 use jiff::civil::{DateTime, Time};
 
 use super::Moment;
-use super::calendar::{self, LAST_YEAR};
+use super::calendar;
 use super::clock::{self, Clock};
 use super::pattern::Pattern;
 use super::rule::{Frequency, Rule, Skip, Until};
@@ -36,16 +36,15 @@ impl Plan {
     pub(super) fn new(rule: &Rule, start: Moment) -> Self {
         let begin = start.first_second();
         let mut clock = clock_of(rule, start);
-        let (cadence, interval) = lengthen(rule, begin.time(), &mut clock);
-        let sub_daily = cadence > Frequency::Daily;
-        let mut pattern = pattern_of(rule, begin);
-        if sub_daily || rule.frequency > Frequency::Daily {
-            pattern.cadence = Frequency::Daily;
-            pattern.interval = if sub_daily { 1 } else { interval };
-        }
-        pattern.origin = period_of(pattern.cadence, begin, rule.week_start);
-        let (period, step) = match cadence {
-            _ if sub_daily || !rule.positions.is_empty() => (cadence, interval),
+        let (frequency, interval) = lengthen(rule, begin.time(), &mut clock);
+        let pattern = Pattern {
+            cadence: frequency.min(Frequency::Daily),
+            interval: if frequency > Frequency::Daily { 1 } else { interval },
+            origin: period_of(frequency.min(Frequency::Daily), begin, rule.week_start),
+            ..pattern_of(rule, begin)
+        };
+        let (period, step) = match frequency {
+            _ if frequency > Frequency::Daily || !rule.positions.is_empty() => (frequency, interval),
             Frequency::Yearly if rule.skip == Skip::Omit => (Frequency::Yearly, interval),
             _ => (Frequency::Yearly, 1),
         };
@@ -109,11 +108,11 @@ fn period_of(length: Frequency, time: DateTime, week_start: i64) -> i64 {
     }
 }
 
-/// The day parts; where none is given that names a day, DTSTART names it.
+/// The day parts; where none is given that names a day, DTSTART names it. The cadence is still to be filled in.
 fn pattern_of(rule: &Rule, start: DateTime) -> Pattern {
     let mut pattern = Pattern {
         cadence: rule.frequency,
-        interval: signed(rule.interval),
+        interval: 1,
         origin: 0,
         week_start: rule.week_start,
         skip: if rule.frequency <= Frequency::Monthly { rule.skip } else { Skip::Omit },
@@ -177,12 +176,11 @@ fn lengthen(rule: &Rule, start: Time, clock: &mut Clock) -> (Frequency, i64) {
         if !rule.positions.is_empty() {
             return (frequency, interval);
         }
-        interval = match stride {
-            _ if stride == interval => 1,
-            _ if stride == cycle => interval / cycle,
+        (frequency, interval) = match stride {
+            _ if stride == interval => (longer, 1),
+            _ if stride == cycle => (longer, interval / cycle),
             _ => return (frequency, interval),
         };
-        frequency = longer;
     }
 }
 
@@ -204,6 +202,3 @@ fn end_of(rule: &Rule) -> DateTime {
 fn signed(interval: u64) -> i64 {
     i64::try_from(interval).unwrap_or(i64::MAX).max(1)
 }
-
-// The year of `ever` is the calendar's.
-const _: () = assert!(LAST_YEAR == 9999);

@@ -384,6 +384,17 @@ async fn a_client_that_expects_100_is_told_to_go_on_only_when_its_body_is_read()
 }
 
 #[tokio::test]
+async fn an_answer_to_a_body_that_nobody_read_arrives() {
+    let server = Server::start(|_| ());
+    let mut wire = server.connect().await;
+    let body = "y".repeat(5 << 20);
+    for _ in 0..2 {
+        wire.send(format!("PUT /early HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+        assert_eq!(wire.answer().await.status, 412);
+    }
+}
+
+#[tokio::test]
 async fn a_half_answer_does_not_look_whole() {
     let server = Server::start(|_| ());
     let mut wire = server.connect().await;

@@ -48,7 +48,11 @@ WITH gone AS (
 ), stripped AS (
     DELETE FROM property WHERE home_id = $1 AND calendar_id = $2
 )
-UPDATE home_state SET revision = home_state.revision + gone.revision + 1 FROM gone WHERE home_id = $1;
+UPDATE home_state
+SET revision = home_state.revision + gone.revision + 1,
+    default_event = nullif(default_event, $2), default_task = nullif(default_task, $2)
+FROM gone
+WHERE home_id = $1;
 
 --: touch
 -- Something other than its members changed.

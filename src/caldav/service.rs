@@ -13,6 +13,7 @@ use crate::{
     db::Pool,
     front::{Denial, Identity, Request, Response, Service, Status, header},
     model::Kind,
+    observe::metrics,
     xml,
 };
 
@@ -38,7 +39,9 @@ impl CalDav {
             Ok(identity) => identity.clone(),
             Err(denial) => return Ok(self.denied(denial)),
         };
-        let located = self.space.locate(&request.path).map_err(bad_path)?;
+        // `*` is the server itself (RFC 9110 §7.1).
+        let path = if request.path == "*" { self.space.base() } else { request.path.as_str() };
+        let located = self.space.locate(path).map_err(bad_path)?;
         let row = match method(request.method.as_str(), &located) {
             Ok(row) => row,
             Err(answer) => return answer,
@@ -109,7 +112,10 @@ impl Service for CalDav {
             Ok(response) => response,
             Err(error) => {
                 match &error {
-                    Error::Refused(refusal) => tracing::debug!(%id, ?refusal, "refused"),
+                    Error::Refused(refusal) => {
+                        metrics::refused(refusal.condition.map_or("none", |c| c.name.local));
+                        tracing::debug!(%id, ?refusal, "refused");
+                    }
                     Error::Busy(why) => tracing::warn!(%id, %why, "busy"),
                     Error::Fault(why) => tracing::error!(%id, error = ?why, "failed"),
                 }

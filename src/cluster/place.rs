@@ -99,6 +99,11 @@ impl Place {
         }
     }
 
+    /// What a server that was killed leaves in the socket's directory.
+    pub(super) fn socket_files(&self) -> [PathBuf; 2] {
+        [self.socket.join(SOCKET), self.socket.join(format!("{SOCKET}.lock"))]
+    }
+
     /// The URL of one of its databases.
     pub(super) fn url(&self, database: &str) -> String {
         let socket = self.socket.to_string_lossy();

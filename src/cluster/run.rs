@@ -5,6 +5,7 @@
 //! stopped by the next start.
 
 use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -13,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle, available_parallelism};
 use std::time::{Duration, Instant};
 
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, test_kill_process, waitid};
 use tokio::time::sleep;
 
@@ -196,28 +198,44 @@ pub(super) fn is_passing(complaint: &str) -> bool {
     PASSING.iter().any(|words| complaint.contains(words))
 }
 
-/// Stops a server that an earlier kalends left running; the lock of the directory says that none is there now.
+/// Stops a server that an earlier kalends left running, and clears its traces; the lock of the directory says that no
+/// kalends is there now.
 pub(super) async fn end_left_over(place: &Place, progress: &impl Fn(&str)) -> Result<(), Error> {
     let file = place.data.join("postmaster.pid");
     let first = fs::read_to_string(&file).ok().and_then(|text| text.lines().next()?.parse().ok());
-    let Some(pid) = first.and_then(Pid::from_raw).filter(|pid| is_alive(*pid)) else { return Ok(()) };
-    if !works_in(pid, &place.data) {
-        // Numbers come again, in containers soon; the server would wait for a stranger.
-        return fs::remove_file(&file).map_err(|error| fault(&file, &error));
+    if let Some(pid) = first.and_then(Pid::from_raw) {
+        if works_in(pid, &place.data) {
+            progress("Stopping the PostgreSQL that a kalends left behind.");
+            end(pid, &place.data).await?;
+        }
+        // The number may be a stranger's, in containers soon, or not be reaped; the server would take it for its own.
+        if test_kill_process(pid) != Err(Errno::SRCH) {
+            remove(&file)?;
+        }
     }
-    progress("Stopping the PostgreSQL that a kalends left behind.");
+    place.socket_files().iter().try_for_each(|file| remove(file))
+}
+
+async fn end(pid: Pid, data: &Path) -> Result<(), Error> {
     for (signal, patience) in STOPPING {
         let until = Instant::now() + patience;
         // Gone already is what is wanted.
         let _ = kill_process(pid, signal);
         while Instant::now() < until {
-            if !is_alive(pid) || !works_in(pid, &place.data) {
+            if !works_in(pid, data) {
                 return Ok(());
             }
             sleep(Duration::from_millis(10)).await;
         }
     }
-    Err(Error(format!("a PostgreSQL (process {}) runs in {} and does not stop", pid, place.data.display())))
+    Err(Error(format!("a PostgreSQL (process {pid}) runs in {} and does not stop", data.display())))
+}
+
+fn remove(file: &Path) -> Result<(), Error> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(fault(file, &error)),
+        _ => Ok(()),
+    }
 }
 
 // Starts the server, waits for its end, and starts it again, until `stop` is closed.
@@ -259,10 +277,6 @@ impl Shared {
 // A thread that panicked leaves nothing half done here.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn is_alive(pid: Pid) -> bool {
-    test_kill_process(pid) != Err(rustix::io::Errno::SRCH)
 }
 
 // The server makes its data directory its own working directory.

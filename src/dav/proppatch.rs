@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     db::Tx,
-    front::{Response, Status},
+    front::{HeaderName, Response, Status},
     model::{Kind, Privilege},
     store::{self, Property, Subject, property},
     xml::{Element, Name, QName, Writer},
@@ -42,7 +42,8 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
             })
             .await?;
         if prefer.minimal {
-            return Ok(Response::new(Status::OK));
+            let name = HeaderName::from_static("preference-applied");
+            return Ok(Response::new(Status::OK).with(name, "return=minimal"));
         }
     }
     let mut answer = Multistatus::new(prefer);

@@ -217,10 +217,11 @@ impl Spelling {
     fn spell(&self, name: &str) -> String {
         let mut name: String =
             if self.fold_case { name.to_lowercase().nfc().collect() } else { name.nfc().collect() };
-        if let Some((local, domain)) = name.rsplit_once('@') {
-            if !self.strip_domain.is_empty() && domain.to_lowercase() == self.strip_domain {
-                name.truncate(local.len());
-            }
+        if let Some((local, domain)) = name.rsplit_once('@')
+            && !self.strip_domain.is_empty()
+            && domain.to_lowercase() == self.strip_domain
+        {
+            name.truncate(local.len());
         }
         if !self.append_domain.is_empty() && !name.contains('@') {
             name = format!("{name}@{}", self.append_domain);

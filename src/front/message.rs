@@ -15,7 +15,7 @@ use crate::front::body::Body;
 use crate::front::identity::{Denial, Identity};
 
 /// How long a feeder waits for a client that takes nothing.
-const STALL: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_mins(1);
 
 /// What answers requests.
 pub trait Service: Send + Sync + 'static {

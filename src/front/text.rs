@@ -45,7 +45,7 @@ pub(super) fn address(value: &[u8]) -> Result<String, &'static str> {
     }
 }
 
-/// Controls, spaces that are not the space, characters without a shape (Unicode's Default_Ignorable_Code_Point and
+/// Controls, spaces that are not the space, characters without a shape (Unicode's `Default_Ignorable_Code_Point` and
 /// some blanks) and those that turn the direction of what follows.
 fn is_hidden(character: char) -> bool {
     let code = u32::from(character);

@@ -1,6 +1,8 @@
 //! A wall clock and what it hangs on: a day, nothing, UTC, or a zone.
 //! RFC 5545 §3.3.4, §3.3.5; RFC 4791 §7.3.
 
+use std::sync::Arc;
+
 use jiff::civil::DateTime;
 
 use crate::ical::recur::{Budget, Exhausted};
@@ -16,7 +18,7 @@ pub(super) enum Clock {
     Floating,
     Utc,
     /// A zone and its TZID.
-    Zone(Zone, String),
+    Zone(Zone, Arc<str>),
 }
 
 impl Clock {
@@ -56,7 +58,7 @@ impl Clock {
     ) -> Result<DateTime, Exhausted> {
         let other = match (self, value) {
             (Self::Date | Self::Floating, _) | (_, DateValue::Date(_) | DateValue::Floating(_)) => None,
-            (Self::Zone(_, own), DateValue::Zoned(_, tzid)) if own == tzid => None,
+            (Self::Zone(_, own), DateValue::Zoned(_, tzid)) if **own == **tzid => None,
             _ => Some(When::of(value, zones, budget)?),
         };
         Ok(match other {
@@ -81,7 +83,7 @@ impl When {
             DateValue::Floating(_) => Clock::Floating,
             DateValue::Utc(_) => Clock::Utc,
             DateValue::Zoned(_, tzid) => match zones.find(tzid, budget)? {
-                Some(zone) => Clock::Zone(zone, tzid.clone().into_owned()),
+                Some(zone) => Clock::Zone(zone, Arc::from(&**tzid)),
                 None => Clock::Floating,
             },
         };

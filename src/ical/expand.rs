@@ -1,11 +1,11 @@
 //! Writes each instance of an object as a component of its own, in UTC.
 //! RFC 4791 §9.6.5.
 
-use std::ops::{ControlFlow, Range};
+use std::ops::Range;
 
 use crate::ical::calendar::{Calendar, Property};
 use crate::ical::clock::When;
-use crate::ical::occurrence::{Occurrence, View, visit};
+use crate::ical::occurrence::{Occurrence, View, overlapping};
 use crate::ical::recur::{Budget, Exhausted};
 use crate::ical::select::{Wanted, copy};
 use crate::ical::series::{Ends, Shape, later};
@@ -29,21 +29,19 @@ pub(super) fn expand(
             copy(component, wanted, freebusy, out);
         }
     }
-    let mut found = vec![];
-    let _done = visit(calendar, view, &mut |occurrence| {
-        if occurrence.overlaps(&view.window) {
-            found.push(occurrence);
-        }
-        ControlFlow::Continue(())
-    })?;
-    found.sort_by_key(|occurrence| (occurrence.start, occurrence.end));
-    for occurrence in &found {
+    for occurrence in &overlapping(calendar, view)? {
         if let Some(wanted) = wanted.part(occurrence.component) {
             Instance { occurrence, wanted, budget: view.budget }.write(&mut zones, out)?;
+            if out.len() > MAX_OCTETS {
+                return Err(Exhausted);
+            }
         }
     }
     Ok(())
 }
+
+/// How long the answer about one object may be, for memory is no part of the budget.
+const MAX_OCTETS: usize = 32 << 20;
 
 /// What makes components recur; an instance has none of it.
 const RECURRENCE: [&str; 4] = ["RRULE", "RDATE", "EXDATE", "EXRULE"];

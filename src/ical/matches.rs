@@ -77,6 +77,12 @@ impl<'q> Query<'q> {
         let Some(window) = self.window(filter) else {
             return any(self.calendar.components().filter(|c| c.is(&filter.name)), |c| passes(c, None));
         };
+        // An alarm at a fixed time goes off once, whatever the instances.
+        let alarms_alone = time_range.is_none() && !props.iter().any(is_about_instances);
+        let named = || self.calendar.components().filter(|c| c.is(&filter.name));
+        if alarms_alone && any(named(), |c| passes(c, None))? {
+            return Ok(true);
+        }
         let range = time_range.map(TimeRange::window);
         let in_undated = |component: Component<'q>| {
             let happens = range.as_ref().is_none_or(|range| Extent::of(component).overlaps(range));
@@ -95,12 +101,11 @@ impl<'q> Query<'q> {
     /// Where to look for the instances that a filter needs; none if it asks nothing of instances.
     fn window(&self, filter: &CompFilter) -> Option<Range<i64>> {
         let CompTest::Defined { time_range, props, comps } = &filter.test else { return None };
-        let of_dates = props.iter().find_map(|prop| match &prop.test {
-            PropTest::Defined { value: Some(ValueTest::Time(range)), .. } if is_of_instance(&prop.name) => {
-                Some(range.window())
-            }
-            _ => None,
-        });
+        let of_dates =
+            props.iter().filter(|prop| is_about_instances(prop)).find_map(|prop| match &prop.test {
+                PropTest::Defined { value: Some(ValueTest::Time(range)), .. } => Some(range.window()),
+                _ => None,
+            });
         let of_alarms = || {
             let range = comps.iter().find_map(|comp| match &comp.test {
                 CompTest::Defined { time_range, .. } => *time_range,
@@ -108,7 +113,7 @@ impl<'q> Query<'q> {
             })?;
             let components = self.calendar.components().filter(|c| c.is(&filter.name));
             let alarms = components.flat_map(Component::components).filter_map(Alarm::of);
-            let reach = alarms.map(|alarm| alarm.reach().unwrap_or(i64::MAX)).max().unwrap_or(0);
+            let reach = alarms.filter_map(|alarm| alarm.reach()).max().unwrap_or(0);
             let window = range.window();
             Some(window.start.saturating_sub(reach)..window.end.saturating_add(reach))
         };
@@ -190,9 +195,10 @@ impl<'q> Query<'q> {
     }
 }
 
-/// Whether the range of a prop-filter is about each instance, not about the component that describes it.
-fn is_of_instance(name: &str) -> bool {
-    ["DTSTART", "DTEND", "DUE"].iter().any(|date| date.eq_ignore_ascii_case(name))
+/// Whether a prop-filter has a range that is about each instance, not about the component that describes it.
+fn is_about_instances(filter: &PropFilter) -> bool {
+    let timed = matches!(filter.test, PropTest::Defined { value: Some(ValueTest::Time(_)), .. });
+    timed && ["DTSTART", "DTEND", "DUE"].iter().any(|date| date.eq_ignore_ascii_case(&filter.name))
 }
 
 /// The effective date of an instance: its own, even where its component has only a DURATION (RFC 4791 §9.9).

@@ -72,14 +72,30 @@ pub fn occurrences<'a>(
     floating: &Zone,
     budget: &Budget,
 ) -> Result<Vec<Occurrence<'a>>, Exhausted> {
-    let view = View { window, floating, budget };
+    overlapping(calendar, &View { window, floating, budget })
+}
+
+/// How many instances of one object an answer may hold, for memory is no part of the budget.
+const MAX_FOUND: usize = 50_000;
+
+/// The instances that overlap the window of a view, in the order of their start.
+pub(super) fn overlapping<'a>(
+    calendar: &'a Calendar,
+    view: &View<'_>,
+) -> Result<Vec<Occurrence<'a>>, Exhausted> {
     let mut found = vec![];
-    let _done = visit(calendar, &view, &mut |occurrence| {
+    let walked = visit(calendar, view, &mut |occurrence| {
+        if found.len() == MAX_FOUND {
+            return ControlFlow::Break(());
+        }
         if occurrence.overlaps(&view.window) {
             found.push(occurrence);
         }
         ControlFlow::Continue(())
     })?;
+    if walked.is_break() {
+        return Err(Exhausted);
+    }
     found.sort_by_key(|occurrence| (occurrence.start, occurrence.end));
     Ok(found)
 }

@@ -205,8 +205,11 @@ impl Scanner<'_> {
     }
 
     /// The value of a BEGIN or END line.
-    fn word(&self, line: &Line) -> Vec<u8> {
-        line::unfold(&self.bytes[line.value as usize..line.end as usize]).trim_ascii().to_vec()
+    fn word(&self, line: &Line) -> Cow<'_, [u8]> {
+        match line::unfold(&self.bytes[line.value as usize..line.end as usize]) {
+            Cow::Borrowed(word) => Cow::Borrowed(word.trim_ascii()),
+            Cow::Owned(word) => Cow::Owned(word.trim_ascii().to_vec()),
+        }
     }
 }
 

@@ -59,6 +59,11 @@ impl Writer {
         }
     }
 
+    /// The octets since the text was last taken.
+    pub fn len(&self) -> usize {
+        self.text.len()
+    }
+
     /// The text since it was last taken.
     pub fn take(&mut self) -> String {
         std::mem::take(&mut self.text)

@@ -69,7 +69,7 @@ impl Zone {
         match resolve(&tzid, Some(zone), &budget) {
             Ok(Some(rules)) => Ok((tzid, rules)),
             Ok(None) => Err(zone.invalid("a VTIMEZONE without rules")),
-            Err(Exhausted { .. }) => Err(zone.invalid("a VTIMEZONE with too many changes")),
+            Err(Exhausted) => Err(zone.invalid("a VTIMEZONE with too many changes")),
         }
     }
 
@@ -161,7 +161,7 @@ fn resolve(tzid: &str, own: Option<Component<'_>>, budget: &Budget) -> Result<Op
     }
 }
 
-/// The changes that a VTIMEZONE describes between 1900 and 2200.
+/// The changes that a VTIMEZONE describes between 1900 and 2100.
 fn evaluate(own: Component<'_>, budget: &Budget) -> Result<Option<Zone>, Exhausted> {
     let mut changes = vec![];
     for observance in own.components().filter(|c| c.is("STANDARD") || c.is("DAYLIGHT")) {
@@ -187,7 +187,7 @@ fn onsets(observance: Component<'_>, budget: &Budget, changes: &mut Vec<Change>)
     onsets.seek(date(1900, 1, 1).at(0, 0, 0, 0));
     for onset in onsets {
         let onset = onset?;
-        if onset.year() > 2200 || changes.len() == MAX_CHANGES {
+        if onset.year() > 2100 || changes.len() == MAX_CHANGES {
             break;
         }
         changes.push(Change { at: seconds(onset) - before, before, after });

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     dav::{
-        Cx, Refusal, Result,
+        Cx, Refusal, Result, Target,
         ask::Ask,
         condition::MAX_INSTANCES,
         facts::{self, Members},
@@ -47,9 +47,13 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     let of = Candidates { kinds: bounds.kinds, window, uid: bounds.uid, body };
     let rows = candidates(&cx.pool, &calendar, &of).await?;
     let answer = Multistatus::new(Prefer::of(&cx.headers));
+    let only = match &cx.located.target {
+        Target::Object(.., name) => Some(name.clone()),
+        _ => None,
+    };
     let members = Members::of(cx, calendar, needs).await?;
     let test = Test { filter, zone, exact: bounds.exact, budget: Budget::new(super::BUDGET) };
-    answer.of_rows(rows, Found { members, test, ask, render }).await
+    answer.of_rows(rows, Found { members, test, ask, render, only }).await
 }
 
 struct Test {
@@ -76,11 +80,16 @@ struct Found {
     test: Test,
     ask: Ask,
     render: Option<Box<Render>>,
+    /// The object that the request is about, where it is not about the whole calendar.
+    only: Option<String>,
 }
 
 impl Each for Found {
     fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
         let (object, open) = read_candidate(row)?;
+        if self.only.as_ref().is_some_and(|name| object.name != *name) {
+            return Ok(());
+        }
         if self.test.passes(&object, open)? {
             let facts = self.members.of_object(object);
             answer.response(&facts, &self.ask, self.members.cx(), self.render.as_deref());

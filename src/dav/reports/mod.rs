@@ -5,7 +5,7 @@ pub mod sync_collection;
 
 use std::sync::Arc;
 
-use crate::front::Response;
+use crate::{front::Response, observe::metrics};
 
 use super::{Cx, Given, Refusal, Result, condition::SUPPORTED_REPORT};
 
@@ -15,5 +15,6 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let kind = cx.located.target.kind();
     let known = cx.tables.reports.iter().find(|report| root.is(report.name) && report.on.has(kind));
     let report = known.ok_or(SUPPORTED_REPORT)?;
+    metrics::reported(report.name.local);
     (report.run)(cx, root).await
 }

@@ -188,7 +188,7 @@ impl Days {
 
     /// The first day that is not before `from`.
     pub(super) fn next(&self, from: i64) -> Option<i64> {
-        self.nth(self.rank(from))
+        if self.has(from) { Some(from) } else { self.nth(self.rank(from)) }
     }
 
     fn word(&self, day: i64) -> Option<u64> {

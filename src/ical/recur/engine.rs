@@ -170,7 +170,8 @@ impl<'b> Occurrences<'b> {
     /// The first hour, minute or second (`unit` is its length in seconds) on the beat that the rule lets in.
     fn unit_from(&mut self, mut number: i64, unit: i64) -> Result<Option<Period>, Exhausted> {
         let Clock { hours, minutes, seconds } = self.plan.clock;
-        loop {
+        let last = self.plan.period_of(self.plan.end);
+        while number <= last {
             self.budget.spend(1)?;
             let second = number * unit;
             let (day, second) = (second.div_euclid(86_400), second.rem_euclid(86_400));
@@ -194,6 +195,7 @@ impl<'b> Occurrences<'b> {
             }
             number = self.plan.beat_from((day * 86_400 + good).div_euclid(unit));
         }
+        Ok(None)
     }
 
     /// The first selected day that is not before `day`.

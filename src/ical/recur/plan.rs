@@ -83,7 +83,7 @@ impl Plan {
         match self.period {
             Frequency::Yearly => 366 * self.clock.len(),
             Frequency::Monthly => 31 * self.clock.len(),
-            Frequency::Weekly => 7 * self.clock.len(),
+            Frequency::Weekly => clock::count(self.pattern.weekdays.every) * self.clock.len(),
             Frequency::Daily => self.clock.len(),
             Frequency::Hourly => clock::count(minutes) * clock::count(seconds),
             Frequency::Minutely => clock::count(seconds),

@@ -19,6 +19,7 @@ use kalends::config;
 use kalends::db::{Pool, chain};
 use rustix::process::{Pid, Signal, geteuid, getpgid, getpgrp, kill_process};
 use support::{settings, sql};
+use tokio::sync::OnceCell;
 
 /// A directory that goes with the test.
 struct Dir(PathBuf);
@@ -32,6 +33,21 @@ impl Dir {
         Self(path)
     }
 
+    /// One with a cluster in it: a copy, for making one takes seconds.
+    async fn made() -> Self {
+        static FIRST: OnceCell<PathBuf> = OnceCell::const_new();
+        let first = FIRST.get_or_init(|| async {
+            let first = support::directory().join(format!("first-{}", std::process::id()));
+            forget_old();
+            start(&first).await.unwrap().stop().await;
+            first
+        });
+        let (from, dir) = (first.await.join("data"), Self::new());
+        let copied = Command::new("cp").arg("-a").arg(from).arg(&dir.0).status().unwrap();
+        assert!(copied.success());
+        dir
+    }
+
     async fn start(&self) -> Result<Cluster, Error> {
         start(&self.0).await
     }
@@ -40,6 +56,16 @@ impl Dir {
     fn server(&self) -> Pid {
         let text = fs::read_to_string(self.0.join("data/postmaster.pid")).unwrap();
         Pid::from_raw(text.lines().next().unwrap().parse().unwrap()).unwrap()
+    }
+}
+
+/// Removes what earlier runs copied from: nothing ends with a process but the process.
+fn forget_old() {
+    for entry in fs::read_dir(support::directory()).into_iter().flatten().flatten() {
+        let name = entry.file_name().into_string().unwrap();
+        if name.strip_prefix("first-").is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -133,7 +159,7 @@ async fn what_is_written_is_there_at_the_next_start() {
 
 #[tokio::test]
 async fn it_is_private_and_safe() {
-    let dir = Dir::new();
+    let dir = Dir::made().await;
     let cluster = dir.start().await.unwrap();
     let query = sql("SELECT name, setting FROM pg_settings WHERE name = ANY ($1) ORDER BY name");
     let names = [
@@ -159,7 +185,7 @@ async fn it_is_private_and_safe() {
 
 #[tokio::test]
 async fn two_cannot_have_one_directory() {
-    let dir = Dir::new();
+    let dir = Dir::made().await;
     let cluster = dir.start().await.unwrap();
     let refused = dir.start().await.unwrap_err().to_string();
     assert!(refused.contains(&format!("another kalends (process {})", std::process::id())), "{refused}");
@@ -169,7 +195,7 @@ async fn two_cannot_have_one_directory() {
 
 #[tokio::test]
 async fn a_killed_server_is_started_again() {
-    let dir = Dir::new();
+    let dir = Dir::made().await;
     let cluster = dir.start().await.unwrap();
     for count in 1..=3 {
         write(&cluster).await;
@@ -183,7 +209,7 @@ async fn a_killed_server_is_started_again() {
 
 #[tokio::test]
 async fn a_killed_kalends_leaves_nothing_behind() {
-    let dir = Dir::new();
+    let dir = Dir::made().await;
     let mut holder = hold(&dir.0, None);
     let server = dir.server();
     holder.kill().unwrap();
@@ -196,7 +222,7 @@ async fn a_killed_kalends_leaves_nothing_behind() {
 
 #[tokio::test]
 async fn everything_killed_at_once_comes_back() {
-    let dir = Dir::new();
+    let dir = Dir::made().await;
     for count in 1..=3 {
         let mut holder = hold(&dir.0, None);
         let server = dir.server();
@@ -212,7 +238,7 @@ async fn everything_killed_at_once_comes_back() {
 
 #[tokio::test]
 async fn what_a_killed_kalends_left_running_is_taken_over() {
-    let dir = Dir::new();
+    let dir = Dir::made().await;
     // Where there is no setpriv, nobody stops the server.
     let programs = dir.0.join("programs");
     fs::create_dir(&programs).unwrap();
@@ -230,8 +256,7 @@ async fn what_a_killed_kalends_left_running_is_taken_over() {
 
 #[tokio::test]
 async fn a_strangers_process_number_is_not_waited_for() {
-    let dir = Dir::new();
-    dir.start().await.unwrap().stop().await;
+    let dir = Dir::made().await;
     // After a crash of the machine, the number in the file may be anybody's.
     let file = dir.0.join("data/postmaster.pid");
     fs::write(&file, format!("{}\n/elsewhere\n", std::process::id())).unwrap();
@@ -253,8 +278,7 @@ async fn a_start_cut_short_is_made_anew() {
 
 #[tokio::test]
 async fn a_cluster_of_another_version_is_refused_with_both_ways_out() {
-    let dir = Dir::new();
-    dir.start().await.unwrap().stop().await;
+    let dir = Dir::made().await;
     fs::write(dir.0.join("data/PG_VERSION"), "9\n").unwrap();
     let refused = dir.start().await.unwrap_err().to_string();
     for part in ["was made by PostgreSQL 9", "apt install postgresql-9", "pg_dump", "pg_restore"] {
@@ -275,8 +299,7 @@ async fn a_long_path_works_too() {
 
 #[tokio::test]
 async fn a_server_that_cannot_start_says_why() {
-    let dir = Dir::new();
-    dir.start().await.unwrap().stop().await;
+    let dir = Dir::made().await;
     fs::write(dir.0.join("data/postgresql.auto.conf"), "shared_buffers = nonsense\n").unwrap();
     let refused = dir.start().await.unwrap_err().to_string();
     assert!(refused.contains("shared_buffers"), "{refused}");

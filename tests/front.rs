@@ -231,7 +231,7 @@ async fn what_cannot_be_framed_is_refused_and_the_connection_closed() {
 #[tokio::test]
 async fn too_many_or_too_large_headers_are_answered_431() {
     let server = Server::start(|settings| settings.limits.headers = 20);
-    let many: String = (0..30).map(|number| format!("X-{number}: y\r\n")).collect();
+    let many = "X-Header: y\r\n".repeat(30);
     assert_eq!(ask(&server, "/who", &many).await.status, 431);
     let large = format!("X-Large: {}\r\n", "y".repeat(40 << 10));
     let mut wire = server.connect().await;
@@ -389,7 +389,8 @@ async fn an_answer_to_a_body_that_nobody_read_arrives() {
     let mut wire = server.connect().await;
     let body = "y".repeat(5 << 20);
     for _ in 0..2 {
-        wire.send(format!("PUT /early HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len())).await;
+        wire.send(format!("PUT /early HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+            .await;
         assert_eq!(wire.answer().await.status, 412);
     }
 }
@@ -417,7 +418,7 @@ async fn a_head_of_a_stream_has_no_body_and_stops_its_feeder() {
 
 #[tokio::test]
 async fn a_slow_reader_slows_its_feeder_and_is_cut_off_when_it_stops() {
-    let server = Server::start(|settings| settings.limits.body_time = Span(Duration::from_millis(1000)));
+    let server = Server::start(|settings| settings.limits.body_time = Span::seconds(1));
     let mut wire = server.connect().await;
     wire.send("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").await;
     assert!(wire.exactly(100).await.is_some());
@@ -573,6 +574,6 @@ async fn started_by_systemd() {
 
 fn folder(name: &str) -> std::path::PathBuf {
     let folder = std::env::temp_dir().join(format!("kalends-front-{name}-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::create_dir_all(&folder).expect("a folder of its own");
     folder
 }

@@ -3,10 +3,17 @@
 //! `KALENDS_WIRE=put/` plays those whose path has that in it; `KALENDS_BLESS=1` rewrites what they expect.
 
 mod canon;
+mod support;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread::{self, JoinHandle};
 use std::{env, fs, process};
+
+use kalends::boot::Running;
+use kalends::config::{HeaderName, Listen, Settings, Span};
+use tokio::sync::oneshot;
 
 use canon::cast::Cast;
 use canon::play::{bless, check, play};
@@ -33,9 +40,12 @@ fn every_transcript_can_be_played() {
 #[test]
 fn every_transcript_holds() {
     let paths = transcripts(&env::var("KALENDS_WIRE").unwrap_or_default());
-    let (server, blessing) = (server(), env::var_os("KALENDS_BLESS").is_some());
-    let faults: Vec<String> =
-        paths.iter().enumerate().filter_map(|(nth, path)| run(path, server, nth, blessing).err()).collect();
+    let (server, blessing) = (Server::start(), env::var_os("KALENDS_BLESS").is_some());
+    let faults: Vec<String> = paths
+        .iter()
+        .enumerate()
+        .filter_map(|(nth, path)| run(path, server.address, nth, blessing).err())
+        .collect();
     assert!(
         faults.is_empty(),
         "{} of {} transcripts:\n\n{}\n",
@@ -82,9 +92,56 @@ fn gather(home: &Path, out: &mut Vec<PathBuf>) {
     }
 }
 
-/// The server to play against.
-fn server() -> SocketAddr {
-    let address =
-        env::var("KALENDS_WIRE_SERVER").expect("KALENDS_WIRE_SERVER=address:port names a running server");
-    address.parse().expect("KALENDS_WIRE_SERVER is address:port")
+/// The server to play against, with a database of its own; `KALENDS_WIRE_SERVER=address:port` names a running one.
+struct Server {
+    address: SocketAddr,
+    own: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
+}
+
+impl Server {
+    fn start() -> Self {
+        if let Ok(address) = env::var("KALENDS_WIRE_SERVER") {
+            let address = address.parse().expect("KALENDS_WIRE_SERVER is address:port");
+            return Self { address, own: None };
+        }
+        let (tell, told) = mpsc::channel();
+        let (stop, stopped) = oneshot::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            runtime.block_on(async {
+                let database = support::database().await;
+                let running = Running::start(settings(&database)).await.expect("a server");
+                tell.send(running.addresses[0]).expect("a test that waits");
+                let _ = stopped.await;
+                running.stop().await.expect("a server that stops");
+            });
+        });
+        Self { address: told.recv().expect("a server that starts"), own: Some((stop, thread)) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some((stop, thread)) = self.own.take() {
+            let _ = stop.send(());
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Everything a proxy can tell is believed, as if this test were one.
+fn settings(database: &support::Db) -> Settings {
+    let mut settings = Settings { database: support::settings(&database.url), ..Settings::default() };
+    settings.server.listen = vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))];
+    settings.monitor.listen = None;
+    settings.limits.drain_time = Span::seconds(1);
+    let identity = &mut settings.identity;
+    identity.trusted = vec!["127.0.0.1/32".parse().expect("a network")];
+    identity.email_header = HeaderName::named(identity.email_header.usual());
+    identity.name_header = HeaderName::named(identity.name_header.usual());
+    identity.subject_header = HeaderName::named(identity.subject_header.usual());
+    identity.groups_header = HeaderName::named(identity.groups_header.usual());
+    identity.admins = vec!["admin".to_owned()];
+    identity.local_domains = vec!["example.com".to_owned()];
+    settings
 }

@@ -27,14 +27,19 @@ JOIN object o ON o.home_id = b.home_id AND o.calendar_id = b.calendar_id
 WHERE b.home_id = $1 AND b.name = $2 AND b.owner_home_id = $1 AND o.home_id = $1 AND o.name = $3;
 
 --: by_names
-SELECT id, name, uid, component, etag, revision, size, created, modified
-FROM object
-WHERE home_id = $1 AND calendar_id = $2 AND name = ANY ($3::text[]);
+-- Looked up one by one, whatever the planner believes about the size of the calendar.
+SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified
+FROM unnest($3::text[]) AS wanted (name)
+CROSS JOIN LATERAL (
+    SELECT * FROM object WHERE home_id = $1 AND calendar_id = $2 AND name = wanted.name OFFSET 0
+) AS o;
 
 --: by_names_with_body
-SELECT id, name, uid, component, etag, revision, size, created, modified, body
-FROM object
-WHERE home_id = $1 AND calendar_id = $2 AND name = ANY ($3::text[]);
+SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.body
+FROM unnest($3::text[]) AS wanted (name)
+CROSS JOIN LATERAL (
+    SELECT * FROM object WHERE home_id = $1 AND calendar_id = $2 AND name = wanted.name OFFSET 0
+) AS o;
 
 --: before_put
 -- What a PUT must know: the object of that name, and the name of another one with the same UID.

@@ -11,7 +11,7 @@ use crate::config::{Listen, Secret};
 /// Fewest characters of a secret.
 const SECRET_LENGTH: usize = 16;
 
-/// The broadest network that may be trusted, by address family: 10.0.0.0/8 and fc00::/7 are whole private ranges,
+/// The broadest network that may be trusted, by address family: `10.0.0.0/8` and `fc00::/7` are whole private ranges,
 /// and what is broader holds strangers.
 const BROADEST: (u8, u8) = (8, 7);
 
@@ -363,7 +363,7 @@ mod tests {
     #[test]
     fn two_settings_cannot_name_one_header() {
         let keys = faults(|settings| {
-            settings.identity.email_header = crate::config::HeaderName::named("X-Forwarded-User")
+            settings.identity.email_header = crate::config::HeaderName::named("X-Forwarded-User");
         });
         assert_eq!(keys, ["identity.email_header"]);
     }

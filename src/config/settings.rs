@@ -232,7 +232,13 @@ pub fn markdown() -> String {
         "Unknown names are refused. Lists in the environment are separated by commas.\n"
     ));
     for (section, about) in SECTIONS {
-        text.extend(["\n## ", section, "\n", about, "\n\n| Setting | Type | Default | Meaning |\n|---|---|---|---|\n"]);
+        text.extend([
+            "\n## ",
+            section,
+            "\n",
+            about,
+            "\n\n| Setting | Type | Default | Meaning |\n|---|---|---|---|\n",
+        ]);
         for row in settings() {
             if let Some(field) = row.key.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')) {
                 let doc = row.doc.replace('|', "\\|");

@@ -188,13 +188,22 @@ impl Drop for Client {
     }
 }
 
-// The pool's place stays taken meanwhile, so that clients who come and go cannot pile up connections.
+// The pool's place stays taken meanwhile, so that callers who come and go cannot pile up connections.
 async fn cancel(object: Object, tls: MakeRustlsConnect) {
-    let token = object.cancel_token();
-    if !matches!(timeout(TIDY, token.cancel_query(tls)).await, Ok(Ok(()))) {
-        tracing::warn!("a statement that nobody waits for could not be cancelled");
+    let cancelled = async {
+        object.cancel_token().cancel_query(tls).await?;
+        // Until the statement has ended: a PgBouncer forgets the cancellation of a connection that is gone. The answer
+        // to this comes after it.
+        object.batch_execute("").await
+    };
+    match timeout(TIDY, cancelled).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a statement that nobody waits for was cancelled with an error")
+        }
+        Err(_) => tracing::warn!("a statement that nobody waits for could not be cancelled in time"),
     }
-    // Not used again: the cancellation might arrive late and hit the next statement.
+    // Not used again: the cancellation might come later still, and end somebody else's statement.
     close(object);
 }
 

@@ -4,10 +4,16 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http::header::EXPECT;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 
 use crate::front::serve::Rules;
+
+/// How long, at most, what nobody reads of a body is taken in and thrown away, so that its sender comes to read the
+/// answer and finds no reset connection.
+const LINGER: Duration = Duration::from_secs(5);
 
 /// A body that has not been read yet.
 #[derive(Debug)]
@@ -15,13 +21,21 @@ pub struct Body(Source);
 
 #[derive(Debug)]
 enum Source {
-    /// From a connection, which may be `idle` so long between two pieces and may bring `most` bytes.
-    Wire {
-        incoming: Incoming,
-        idle: Duration,
-        most: usize,
-    },
+    Wire(Wire),
     Whole(Bytes),
+}
+
+/// A body on a connection.
+#[derive(Debug)]
+struct Wire {
+    /// None once it has been read.
+    incoming: Option<Incoming>,
+    /// Time between two pieces.
+    idle: Duration,
+    /// Bytes that the server takes at all.
+    most: usize,
+    /// Whether the sender waits to be told to go on: then there is nothing to throw away.
+    waits: bool,
 }
 
 /// Why a body could not be read.
@@ -36,15 +50,16 @@ pub enum BodyError {
 }
 
 impl Body {
-    pub(super) fn wire(incoming: Incoming, rules: &Rules) -> Self {
-        Self(Source::Wire { incoming, idle: *rules.limits.body_time, most: *rules.limits.body_bytes })
+    pub(super) fn wire(incoming: Incoming, headers: &HeaderMap, rules: &Rules) -> Self {
+        let (idle, most) = (*rules.limits.body_time, *rules.limits.body_bytes);
+        Self(Source::Wire(Wire { incoming: Some(incoming), idle, most, waits: headers.contains_key(EXPECT) }))
     }
 
     /// Whether it is known to be empty without reading.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         match &self.0 {
-            Source::Wire { incoming, .. } => incoming.is_end_stream(),
+            Source::Wire(wire) => wire.incoming.as_ref().is_none_or(Incoming::is_end_stream),
             Source::Whole(bytes) => bytes.is_empty(),
         }
     }
@@ -52,18 +67,25 @@ impl Body {
     /// All of it, if it has `limit` bytes or less (and no more than the server takes at all). One that declares to
     /// be larger is not waited for.
     pub async fn read(self, limit: usize) -> Result<Bytes, BodyError> {
-        let (mut incoming, idle, limit) = match self.0 {
-            Source::Whole(bytes) if bytes.len() > limit => return Err(BodyError::TooLarge),
-            Source::Whole(bytes) => return Ok(bytes),
-            Source::Wire { incoming, idle, most } => (incoming, idle, limit.min(most)),
-        };
+        match self.0 {
+            Source::Whole(bytes) if bytes.len() > limit => Err(BodyError::TooLarge),
+            Source::Whole(bytes) => Ok(bytes),
+            Source::Wire(mut wire) => wire.read(limit).await,
+        }
+    }
+}
+
+impl Wire {
+    async fn read(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+        let limit = limit.min(self.most);
+        let mut whole = Bytes::new();
+        let mut joined = BytesMut::new();
+        let Some(incoming) = &mut self.incoming else { return Ok(whole) };
         if incoming.size_hint().lower() > limit as u64 {
             return Err(BodyError::TooLarge);
         }
-        let mut first = Bytes::new();
-        let mut rest = BytesMut::new();
         loop {
-            let frame = match tokio::time::timeout(idle, incoming.frame()).await {
+            let frame = match tokio::time::timeout(self.idle, incoming.frame()).await {
                 Err(_) => return Err(BodyError::Slow),
                 Ok(None) => break,
                 Ok(Some(Err(_))) => return Err(BodyError::Broken),
@@ -71,20 +93,38 @@ impl Body {
             };
             // Trailers mean nothing here.
             let Ok(piece) = frame.into_data() else { continue };
-            if first.len() + rest.len() + piece.len() > limit {
+            if whole.len() + joined.len() + piece.len() > limit {
                 return Err(BodyError::TooLarge);
             }
             // Most bodies come in one piece, which need not be copied.
-            match (first.is_empty(), rest.is_empty()) {
-                (true, true) => first = piece,
-                (false, _) => {
-                    rest.extend_from_slice(&std::mem::take(&mut first));
-                    rest.extend_from_slice(&piece);
-                }
-                (true, false) => rest.extend_from_slice(&piece),
+            if whole.is_empty() && joined.is_empty() {
+                whole = piece;
+            } else {
+                joined.extend_from_slice(&std::mem::take(&mut whole));
+                joined.extend_from_slice(&piece);
             }
         }
-        Ok(if first.is_empty() { rest.freeze() } else { first })
+        self.incoming = None;
+        Ok(if joined.is_empty() { whole } else { joined.freeze() })
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        let unread = self.incoming.take().filter(|incoming| !self.waits && !incoming.is_end_stream());
+        if let (Some(incoming), Ok(runtime)) = (unread, tokio::runtime::Handle::try_current()) {
+            runtime.spawn(tokio::time::timeout(LINGER, discard(incoming, self.most)));
+        }
+    }
+}
+
+/// Reads what is left of a body, no more than `most` bytes of it, and keeps nothing.
+async fn discard(mut incoming: Incoming, mut most: usize) {
+    while let Some(Ok(frame)) = incoming.frame().await {
+        match most.checked_sub(frame.data_ref().map_or(0, Bytes::len)) {
+            Some(less) => most = less,
+            None => return,
+        }
     }
 }
 

@@ -1,7 +1,6 @@
 //! One request and its answer: names it, judges its form and its sender, and lets the service answer within its
 //! time, whatever becomes of the service.
 
-use std::any::Any;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
@@ -55,6 +54,8 @@ pub(super) async fn answer<S: Service>(
         if !quiet {
             tell_of_denial(&judgement);
         }
+        // Made at once, so that it is taken in even if nobody reads it.
+        let body = Body::wire(incoming, &head.headers, &rules);
         if let Some(fault) = fault {
             return plain(StatusCode::BAD_REQUEST, fault);
         }
@@ -67,7 +68,7 @@ pub(super) async fn answer<S: Service>(
         if declared(&head) > *rules.limits.body_bytes as u64 {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
         }
-        run(service, &rules, shape(&id, head, judgement, Body::wire(incoming, &rules))).await
+        run(service, &rules, shape(&id, head, judgement, body)).await
     };
     let answer = answer.instrument(span).await;
     record.status = Some(answer.status.as_u16());
@@ -83,9 +84,9 @@ async fn run<S: Service>(service: &S, rules: &Rules, request: Request) -> Respon
             tracing::error!("no answer within limits.request_time");
             plain(StatusCode::SERVICE_UNAVAILABLE, "no answer in time").with(RETRY_AFTER, COME_AGAIN)
         }
-        Err(panic) => {
+        // Told by the hook that observe has set.
+        Err(_) => {
             metrics::panicked();
-            tracing::error!("panic: {}", words(panic.as_ref()));
             plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
         }
     }
@@ -131,11 +132,6 @@ fn declared(head: &Parts) -> u64 {
 
 fn plain(status: StatusCode, text: &'static str) -> Response {
     Response::new(status).body("text/plain; charset=utf-8", text)
-}
-
-fn words(panic: &(dyn Any + Send)) -> &str {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("without words")
 }
 
 /// The methods that the metrics tell apart; what clients make up is "other", or memory would be theirs.

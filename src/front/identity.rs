@@ -187,7 +187,7 @@ impl Policy {
     fn groups(&self, headers: &HeaderMap) -> Result<Option<Vec<String>>, Denial> {
         let Some(header) = &self.groups else { return Ok(None) };
         let Some(value) = one(headers, Some(header))? else { return Ok(Some(Vec::new())) };
-        let list = std::str::from_utf8(value).map_err(|_| Denial::Malformed("not UTF-8"))?;
+        let list = std::str::from_utf8(value).map_err(|_| Denial::Malformed("a value that is not UTF-8"))?;
         let mut groups = Vec::new();
         for group in
             list.split(self.groups_separator.as_str()).map(str::trim).filter(|group| !group.is_empty())
@@ -331,7 +331,7 @@ mod tests {
         assert!(user(&"a".repeat(255)).is_ok());
         assert!(user(&"a".repeat(256)).is_err());
         let latin1 = judge(|_| (), &[("x-forwarded-user", b"andr\xe9")]);
-        assert_eq!(latin1, Err(Denial::Malformed("not UTF-8")));
+        assert_eq!(latin1, Err(Denial::Malformed("a value that is not UTF-8")));
     }
 
     #[test]

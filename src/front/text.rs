@@ -8,16 +8,16 @@ const LONGEST: usize = 255;
 /// The value as text in Unicode's composed form (NFC), if every character of it can be seen and stands where it is
 /// seen; else what is wrong.
 pub(super) fn visible(value: &[u8]) -> Result<String, &'static str> {
-    let text = std::str::from_utf8(value).map_err(|_| "not UTF-8")?;
+    let text = std::str::from_utf8(value).map_err(|_| "a value that is not UTF-8")?;
     let text: String = text.nfc().collect();
     if text.len() > LONGEST {
-        return Err("too long");
+        return Err("a value that is too long");
     }
     if text.starts_with(' ') || text.ends_with(' ') {
-        return Err("a space at an end");
+        return Err("a value with a space at an end");
     }
     if text.chars().any(is_hidden) {
-        return Err("a control, invisible or direction-changing character");
+        return Err("a value with a control, invisible or direction-changing character");
     }
     Ok(text)
 }
@@ -26,10 +26,10 @@ pub(super) fn visible(value: &[u8]) -> Result<String, &'static str> {
 pub(super) fn name(value: &[u8]) -> Result<String, &'static str> {
     let text = visible(value)?;
     match text.as_str() {
-        "." | ".." => Err("a path"),
+        "." | ".." => Err("a name that is a path"),
         // An intermediary may join two headers of one name by a comma: two users are nobody.
-        text if text.contains(',') => Err("a list"),
-        text if text.contains(['/', '\\']) => Err("a path"),
+        text if text.contains(',') => Err("a name that is a list"),
+        text if text.contains(['/', '\\']) => Err("a name that is a path"),
         _ => Ok(text),
     }
 }
@@ -41,7 +41,7 @@ pub(super) fn address(value: &[u8]) -> Result<String, &'static str> {
         |part: &str| !part.is_empty() && !part.contains(['@', ' ', ',', ';', '<', '>', '"', ':', '/', '\\']);
     match text.split_once('@') {
         Some((local, domain)) if plain(local) && plain(domain) => Ok(text),
-        _ => Err("not an e-mail address"),
+        _ => Err("an e-mail address that is none"),
     }
 }
 

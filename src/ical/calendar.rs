@@ -2,6 +2,7 @@
 //! RFC 5545 §3.4, §3.5, §3.6.
 
 use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
 
 use bytes::Bytes;
 
@@ -86,6 +87,14 @@ pub struct Component<'a> {
 impl PartialEq for Component<'_> {
     fn eq(&self, other: &Self) -> bool {
         std::ptr::eq(self.text, other.text) && self.node == other.node
+    }
+}
+
+impl Eq for Component<'_> {}
+
+impl Hash for Component<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.node.hash(state);
     }
 }
 

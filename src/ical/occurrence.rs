@@ -130,12 +130,11 @@ pub(super) fn visit<'a>(
 pub(super) fn impacting<'a>(
     calendar: &'a Calendar,
     view: &View<'_>,
-) -> Result<Vec<Component<'a>>, Exhausted> {
-    let mut kept = vec![];
+) -> Result<HashSet<Component<'a>>, Exhausted> {
+    let mut kept = HashSet::new();
     for series in Series::all(calendar, view.budget)? {
-        kept.extend(
-            series.overrides.iter().filter(|one| series.impacts(one, view)).map(|o| o.shape.component),
-        );
+        let impacting = series.overrides.iter().filter(|one| series.impacts(one, view));
+        kept.extend(impacting.map(|one| one.shape.component));
     }
     Ok(kept)
 }
@@ -316,7 +315,8 @@ impl<'a> Series<'a> {
         }
         let repeats = self.repetition.is_some();
         let id = repeats.then(|| When { local, clock: master.anchor.clock.clone() });
-        match self.futures.iter().rev().find(|(from, _)| *from <= local) {
+        let future = self.futures.partition_point(|(from, _)| *from <= local).checked_sub(1);
+        match future.map(|last| &self.futures[last]) {
             Some((from, shape)) => {
                 let moved = later(shape.anchor.local, seconds(local) - seconds(*from));
                 show(shape, (moved, shape.length), id, view, visitor)

@@ -10,6 +10,9 @@ use crate::config::LogFormat;
 /// The fields every line has a place for, in that order.
 const PLACES: [&str; 8] = ["id", "peer", "user", "method", "path", "status", "ms", "bytes"];
 
+/// Those of them that are numbers in JSON.
+const NUMBERS: [&str; 3] = ["status", "ms", "bytes"];
+
 /// What an event and the spans around it have said.
 #[derive(Clone, Default)]
 pub(super) struct Fields {
@@ -65,6 +68,10 @@ impl Fields {
             PLACES.iter().zip(&self.placed).filter_map(|(name, value)| Some((*name, value.as_ref()?)));
         let others = self.others.iter().map(|(name, value)| (*name, value));
         for (name, value) in placed.chain([("msg", &self.message)]).chain(others) {
+            if NUMBERS.contains(&name) && value.bytes().all(|byte| byte.is_ascii_digit()) {
+                write!(line, ",\"{name}\":{value}")?;
+                continue;
+            }
             write!(line, ",\"{name}\":\"")?;
             for character in value.chars() {
                 quoted(line, character)?;

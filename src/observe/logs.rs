@@ -28,7 +28,7 @@ impl Logs {
     }
 }
 
-/// Starts to log on standard error. A second start in one process changes nothing.
+/// Starts to log on standard error, panics too. A second start in one process changes nothing.
 #[must_use]
 pub fn init(log: &Log) -> Logs {
     let (filter, handle) = reload::Layer::new(targets(log.level));
@@ -36,7 +36,13 @@ pub fn init(log: &Log) -> Logs {
         format: log.format,
         write: |line: &str| drop(std::io::stderr().lock().write_all(line.as_bytes())),
     };
-    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    if tracing_subscriber::registry().with(filter).with(lines).try_init().is_ok() {
+        // The usual words of a panic are several lines, and may hold what a user wrote.
+        std::panic::set_hook(Box::new(|panic| {
+            let place = panic.location().map(ToString::to_string).unwrap_or_default();
+            tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("without words"));
+        }));
+    }
     Logs { filter: handle }
 }
 
@@ -136,7 +142,7 @@ mod tests {
         let line = logged(LogFormat::Json, || request(user, "/"));
         let json: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(json["user"], user);
-        assert_eq!(json["status"], "201");
+        assert_eq!(json["status"], 201);
         assert_eq!(json["msg"], "answered");
         assert!(!line.contains('\u{202e}') && line.lines().count() == 1);
     }

@@ -116,3 +116,8 @@ CREATE TABLE property (
     value       text NOT NULL,
     PRIMARY KEY (home_id, calendar_id, object_id, namespace, local)
 );
+
+-- A calendar lies in one home: without this the planner takes the two columns for independent and expects next to no rows.
+CREATE STATISTICS object_place (dependencies, ndistinct) ON home_id, calendar_id FROM object;
+CREATE STATISTICS instance_place (dependencies, ndistinct) ON home_id, calendar_id FROM instance;
+CREATE STATISTICS tombstone_place (dependencies, ndistinct) ON home_id, calendar_id FROM tombstone;

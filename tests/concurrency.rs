@@ -1,0 +1,396 @@
+//! Many at once: whoever wins, exactly one does, nobody waits for nobody, and a syncer hears of everything.
+
+mod support;
+#[path = "support/server.rs"]
+mod server;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use kalends::config::HeaderName;
+use kalends::db::Pool;
+use server::{Answer, Client, Server, event};
+use support::sql;
+use tokio::time::timeout;
+
+const CALENDAR: &str = "/dav/calendars/alice/calendar/";
+
+/// Sends this from as many connections at once; gives the answers.
+async fn at_once(
+    server: &Server,
+    count: usize,
+    ask: impl AsyncFn(usize, Client) -> Answer,
+) -> Vec<Answer> {
+    let mut clients = Vec::new();
+    for _ in 0..count {
+        clients.push(server.client("alice").await);
+    }
+    join_all(clients.into_iter().enumerate().map(|(nth, client)| ask(nth, client))).await
+}
+
+fn statuses(answers: &[Answer]) -> BTreeMap<u16, usize> {
+    let mut counts = BTreeMap::new();
+    answers.iter().for_each(|answer| *counts.entry(answer.status).or_default() += 1);
+    counts
+}
+
+async fn number(pool: &Pool, text: &'static str) -> i64 {
+    pool.row(&sql(text), &[]).await.unwrap().at(0).unwrap()
+}
+
+async fn alice(server: &Server) -> Client {
+    let mut alice = server.client("alice").await;
+    let answer = alice.ask("PROPFIND /dav/", &[("Depth", "0")], "").await;
+    assert_eq!(answer.status, 207, "{}", answer.text());
+    alice
+}
+
+// ---- first sight ----
+
+/// What there is of one person who came for the first time, however often at once.
+async fn assert_one_home(pool: &Pool) {
+    assert_eq!(number(pool, "SELECT count(*) FROM principal").await, 1);
+    assert_eq!(number(pool, "SELECT count(*) FROM home").await, 1);
+    assert_eq!(number(pool, "SELECT count(*) FROM home_state").await, 1);
+    assert_eq!(number(pool, "SELECT count(*) FROM calendar").await, 5);
+    assert_eq!(number(pool, "SELECT count(*) FROM bind").await, 5);
+    assert_eq!(number(pool, "SELECT count(*) FROM property").await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_first_requests_of_one_user_make_one_home() {
+    let server = Server::start(|_| ()).await;
+    let answers = at_once(&server, 50, async |_, mut client| {
+        client.ask("PROPFIND /dav/calendars/alice/", &[("Depth", "1")], "").await
+    });
+    let answers = answers.await;
+    assert_eq!(statuses(&answers), BTreeMap::from([(207, 50)]));
+    for answer in &answers {
+        assert_eq!(answer.text().matches("<D:response>").count(), 6, "the home and five collections");
+    }
+    assert_one_home(&server.db.pool).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_first_requests_of_one_subject_make_one_home() {
+    let server = Server::start(|s| s.identity.subject_header = HeaderName::named("X-Forwarded-Sub")).await;
+    let answers = at_once(&server, 50, async |_, client| {
+        let mut client = client.always("X-Forwarded-Sub", "f3a1");
+        client.ask("PROPFIND /dav/calendars/alice/", &[("Depth", "1")], "").await
+    });
+    assert_eq!(statuses(&answers.await), BTreeMap::from([(207, 50)]));
+    assert_one_home(&server.db.pool).await;
+    assert_eq!(number(&server.db.pool, "SELECT count(*) FROM principal WHERE subject = 'f3a1'").await, 1);
+}
+
+/// A name that passes from one person to another in this very moment: neither ever gets the other's home.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_subjects_of_one_name_stay_two_people() {
+    let server = Server::start(|s| s.identity.subject_header = HeaderName::named("X-Forwarded-Sub")).await;
+    let answers = at_once(&server, 20, async |nth, client| {
+        let mut client = client.always("X-Forwarded-Sub", ["f3a1", "9c0e"][nth % 2]);
+        client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await
+    });
+    assert_eq!(statuses(&answers.await), BTreeMap::from([(207, 20)]));
+    let pool = &server.db.pool;
+    assert_eq!(number(pool, "SELECT count(*) FROM principal").await, 2);
+    assert_eq!(number(pool, "SELECT count(DISTINCT subject) FROM principal").await, 2);
+    assert_eq!(number(pool, "SELECT count(*) FROM calendar").await, 10);
+}
+
+/// A person whose name changed, coming by many connections at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_name_at_once_by_many_connections_is_one_person() {
+    let server = Server::start(|s| s.identity.subject_header = HeaderName::named("X-Forwarded-Sub")).await;
+    let mut before = server.client("alice-before").await.always("X-Forwarded-Sub", "f3a1");
+    assert_eq!(before.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 207);
+    let answers = at_once(&server, 30, async |_, client| {
+        let mut client = client.always("X-Forwarded-Sub", "f3a1");
+        client.ask("PROPFIND /dav/calendars/alice/", &[("Depth", "1")], "").await
+    });
+    assert_eq!(statuses(&answers.await), BTreeMap::from([(207, 30)]));
+    assert_one_home(&server.db.pool).await;
+    assert_eq!(number(&server.db.pool, "SELECT count(*) FROM principal WHERE name = 'alice'").await, 1);
+}
+
+// ---- exactly one wins ----
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_updates_of_one_state_exactly_one_is_made() {
+    let server = Server::start(|_| ()).await;
+    let mut alice = alice(&server).await;
+    let made = alice.ask(&format!("PUT {CALENDAR}a.ics"), &[], event("a", "0")).await;
+    let mut etag = made.header("etag").expect("a tag").to_owned();
+    for round in 0..5 {
+        let tag = &etag;
+        let answers = at_once(&server, 20, async |nth, mut client| {
+            let body = event("a", &format!("{round}-{nth}"));
+            client.ask(&format!("PUT {CALENDAR}a.ics"), &[("If-Match", tag)], body).await
+        });
+        let answers = answers.await;
+        assert_eq!(statuses(&answers), BTreeMap::from([(204, 1), (412, 19)]));
+        let winner = answers.iter().find(|a| a.status == 204).expect("one");
+        let now = alice.ask(&format!("GET {CALENDAR}a.ics"), &[], "").await;
+        assert_eq!(now.header("etag"), winner.header("etag"));
+        etag = winner.header("etag").expect("a tag").to_owned();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_creations_of_one_object_exactly_one_is_made() {
+    let server = Server::start(|_| ()).await;
+    alice(&server).await;
+    for round in 0..5 {
+        let answers = at_once(&server, 20, async |nth, mut client| {
+            let body = event(&format!("{round}-{nth}"), "x");
+            client.ask(&format!("PUT {CALENDAR}{round}.ics"), &[("If-None-Match", "*")], body).await
+        });
+        assert_eq!(statuses(&answers.await), BTreeMap::from([(201, 1), (412, 19)]));
+    }
+    assert_eq!(number(&server.db.pool, "SELECT count(*) FROM object").await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_objects_of_one_uid_exactly_one_is_made() {
+    let server = Server::start(|_| ()).await;
+    alice(&server).await;
+    for round in 0..5 {
+        let answers = at_once(&server, 20, async |nth, mut client| {
+            client.ask(&format!("PUT {CALENDAR}{round}-{nth}.ics"), &[], event(&round.to_string(), "x")).await
+        });
+        let answers = answers.await;
+        assert_eq!(statuses(&answers), BTreeMap::from([(201, 1), (409, 19)]));
+        for refused in answers.iter().filter(|a| a.status == 409) {
+            assert_eq!(refused.condition().as_deref(), Some("C:no-uid-conflict"));
+            assert!(refused.text().contains(&format!("<D:href>{CALENDAR}{round}-")), "{}", refused.text());
+        }
+    }
+    assert_eq!(number(&server.db.pool, "SELECT count(*) FROM object").await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_calendars_of_one_name_exactly_one_is_made() {
+    let server = Server::start(|_| ()).await;
+    alice(&server).await;
+    let answers = at_once(&server, 20, async |_, mut client| {
+        client.ask("MKCALENDAR /dav/calendars/alice/work/", &[], "").await
+    });
+    assert_eq!(statuses(&answers.await), BTreeMap::from([(201, 1), (405, 19)]));
+    assert_eq!(number(&server.db.pool, "SELECT count(*) FROM calendar").await, 6);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_home_never_has_more_calendars_than_it_may() {
+    let server = Server::start(|s| s.calendar.max_collections = 5).await;
+    alice(&server).await;
+    let answers = at_once(&server, 20, async |nth, mut client| {
+        client.ask(&format!("MKCALENDAR /dav/calendars/alice/work-{nth}/"), &[], "").await
+    });
+    // Two are there from the start.
+    assert_eq!(statuses(&answers.await), BTreeMap::from([(201, 3), (403, 17)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_never_has_more_objects_than_it_may() {
+    let server = Server::start(|s| s.calendar.max_resources = 7).await;
+    alice(&server).await;
+    let answers = at_once(&server, 20, async |nth, mut client| {
+        client.ask(&format!("PUT {CALENDAR}{nth}.ics"), &[], event(&nth.to_string(), "x")).await
+    });
+    assert_eq!(statuses(&answers.await), BTreeMap::from([(201, 7), (403, 13)]));
+}
+
+/// Property changes, writes and the end of the calendar, all at once, and over again: each has a plain answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_that_goes_while_it_is_written_gives_plain_answers() {
+    const PATCH: &str = "<D:propertyupdate xmlns:D=\"DAV:\"><D:set><D:prop><D:displayname>x</D:displayname>\
+        <x xmlns=\"urn:x\">1</x></D:prop></D:set></D:propertyupdate>";
+    let server = Server::start(|_| ()).await;
+    alice(&server).await;
+    let work = "/dav/calendars/alice/work/";
+    for _ in 0..5 {
+        let answers = at_once(&server, 24, async |nth, mut client| match nth % 4 {
+            0 => client.ask(&format!("MKCALENDAR {work}"), &[], "").await,
+            1 => client.ask(&format!("PROPPATCH {work}"), &[], PATCH).await,
+            2 => client.ask(&format!("PUT {work}{nth}.ics"), &[], event(&nth.to_string(), "x")).await,
+            _ => client.ask(&format!("DELETE {work}"), &[], "").await,
+        });
+        for answer in answers.await {
+            assert!(answer.status < 500, "{} {}", answer.status, answer.text());
+        }
+    }
+    // What is left of calendars that are gone would come back with the next calendar of their number, or never leave.
+    let orphans = "SELECT count(*) FROM property p WHERE p.calendar_id > 0 AND NOT EXISTS \
+                   (SELECT FROM calendar c WHERE c.home_id = p.home_id AND c.id = p.calendar_id)";
+    assert_eq!(number(&server.db.pool, orphans).await, 0);
+}
+
+// ---- nobody waits for nobody ----
+
+/// More readers than there are connections to the database: none may hold one while it waits for another.
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_do_not_wait_for_each_other() {
+    let server = Server::start(|s| s.database.pool_size = 4).await;
+    let mut alice = alice(&server).await;
+    for nth in 0..50 {
+        alice.ask(&format!("PUT {CALENDAR}{nth}.ics"), &[], event(&nth.to_string(), "x")).await;
+    }
+    let all = "<D:sync-collection xmlns:D=\"DAV:\"><D:sync-token/><D:sync-level>1</D:sync-level>\
+               <D:prop><D:displayname/></D:prop></D:sync-collection>";
+    let query = "<C:calendar-query xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\"><D:allprop/>\
+                 <C:filter><C:comp-filter name=\"VCALENDAR\"/></C:filter></C:calendar-query>";
+    let multiget = format!(
+        "<C:calendar-multiget xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\"><D:allprop/>\
+         <D:href>{CALENDAR}1.ics</D:href></C:calendar-multiget>"
+    );
+    let reading = at_once(&server, 64, async |nth, mut client| match nth % 4 {
+        0 => client.ask(&format!("PROPFIND {CALENDAR}"), &[("Depth", "1")], "").await,
+        1 => client.ask(&format!("REPORT {CALENDAR}"), &[], all).await,
+        2 => client.ask(&format!("REPORT {CALENDAR}"), &[], query).await,
+        _ => client.ask(&format!("REPORT {CALENDAR}"), &[], &multiget).await,
+    });
+    let answers = timeout(Duration::from_secs(15), reading).await.expect("they end");
+    assert_eq!(statuses(&answers), BTreeMap::from([(207, 64)]));
+}
+
+// ---- nothing is lost, nothing is doubled ----
+
+/// What a syncer believes to be in the calendar.
+type State = BTreeMap<String, String>;
+
+/// What a writer knows of the objects that only it writes: the octets, or that there is nothing.
+type Own = HashMap<String, Option<String>>;
+
+struct Storm {
+    writers: usize,
+    operations: usize,
+    done: AtomicUsize,
+    over: AtomicBool,
+}
+
+/// Numbers that look random and are the same every time.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % sides
+    }
+}
+
+/// Makes, changes and deletes objects: half of them its own, the rest fought for with the other writers.
+async fn write(storm: Arc<Storm>, mut client: Client, nth: usize) -> Own {
+    let mut dice = Dice(nth as u64);
+    let mut own = Own::new();
+    for turn in 0..storm.operations / storm.writers {
+        let mine = dice.roll(2) == 0;
+        let name =
+            if mine { format!("own-{nth}-{}", dice.roll(12)) } else { format!("shared-{}", dice.roll(40)) };
+        let url = format!("{CALENDAR}{name}.ics");
+        let body = event(&name, &format!("{nth}.{turn}"));
+        let answer = match dice.roll(8) {
+            0..=1 => client.ask(&format!("PUT {url}"), &[("If-None-Match", "*")], &body).await,
+            2..=4 => client.ask(&format!("PUT {url}"), &[], &body).await,
+            5 => {
+                let there = client.ask(&format!("HEAD {url}"), &[], "").await;
+                let tag = there.header("etag").unwrap_or("\"none\"").to_owned();
+                client.ask(&format!("PUT {url}"), &[("If-Match", &tag)], &body).await
+            }
+            _ => client.ask(&format!("DELETE {url}"), &[], "").await,
+        };
+        match answer.status {
+            201 | 204 if mine && answer.header("etag").is_some() => drop(own.insert(url, Some(body))),
+            204 if mine => drop(own.insert(url, None)),
+            201 | 204 | 404 | 412 => {}
+            other => panic!("{url}: {other} {}", answer.text()),
+        }
+        let done = storm.done.fetch_add(1, Relaxed) + 1;
+        if done.is_multiple_of(5000) {
+            eprintln!("{done} of {} operations", storm.operations);
+        }
+    }
+    own
+}
+
+/// Reads one page; a page must be within its limit, and name nothing twice.
+async fn turn(client: &mut Client, state: &mut State, token: &mut String) -> bool {
+    let page = client.sync(CALENDAR, token, Some(7)).await;
+    let mut named: Vec<&String> =
+        page.changed.iter().map(|(href, _)| href).chain(&page.gone).collect();
+    let count = named.len();
+    assert!(count <= 7, "{count} in a page of 7");
+    assert!(!page.cut || count == 7, "{count} in a page that is not the last");
+    named.sort();
+    named.dedup();
+    assert_eq!(named.len(), count, "{page:?}");
+    assert!(count > 0 || page.token == *token || token.is_empty(), "a new token for nothing: {page:?}");
+    for (href, tag) in page.changed {
+        state.insert(href, tag);
+    }
+    page.gone.iter().for_each(|href| drop(state.remove(href)));
+    *token = page.token;
+    page.cut
+}
+
+/// Follows the calendar until the writers are done, and keeps what it believed at some moments on the way.
+async fn follow(storm: Arc<Storm>, mut client: Client) -> (State, String, Vec<(State, String)>) {
+    let (mut state, mut token, mut stops) = (State::new(), String::new(), Vec::new());
+    let mut kept = 0;
+    while !storm.over.load(Relaxed) {
+        turn(&mut client, &mut state, &mut token).await;
+        if storm.done.load(Relaxed) >= kept {
+            stops.push((state.clone(), token.clone()));
+            kept += storm.operations / 20;
+        }
+    }
+    while turn(&mut client, &mut state, &mut token).await {}
+    (state, token, stops)
+}
+
+async fn storm(writers: usize, operations: usize) {
+    let server = Server::start(|_| ()).await;
+    let mut alice = alice(&server).await;
+    let storm = Storm { writers, operations, done: AtomicUsize::new(0), over: AtomicBool::new(false) };
+    let storm = Arc::new(storm);
+    let follower = tokio::spawn(follow(Arc::clone(&storm), server.client("alice").await));
+    let mut writing = Vec::new();
+    for nth in 0..writers {
+        writing.push(tokio::spawn(write(Arc::clone(&storm), server.client("alice").await, nth)));
+    }
+    let began = Instant::now();
+    let owned: Vec<Own> = join_all(writing).await.into_iter().map(|own| own.expect("a writer")).collect();
+    eprintln!("{} operations in {:?}", storm.done.load(Relaxed), began.elapsed());
+    storm.over.store(true, Relaxed);
+    let (heard, token, stops) = follower.await.expect("the syncer");
+
+    let members: State = alice.members(CALENDAR).await.into_iter().collect();
+    assert_eq!(heard, members, "what the syncer heard is what there is");
+    let after = alice.sync(CALENDAR, &token, Some(7)).await;
+    assert!(after.changed.is_empty() && after.gone.is_empty() && after.token == token, "{after:?}");
+    assert!(stops.len() > 5, "the syncer was there all the time: {}", stops.len());
+    for (mut state, mut token) in stops {
+        while turn(&mut alice, &mut state, &mut token).await {}
+        assert_eq!(state, members, "every token leads to where the others do");
+    }
+    for (url, octets) in owned.into_iter().flatten() {
+        let there = alice.ask(&format!("GET {url}"), &[], "").await;
+        match octets {
+            Some(octets) => assert_eq!((there.status, there.text()), (200, octets), "{url}"),
+            None => assert_eq!(there.status, 404, "{url}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paging_syncer_hears_of_everything_that_sixteen_writers_do() {
+    storm(16, 3200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: make soak"]
+async fn a_hundred_thousand_operations_lose_and_double_nothing() {
+    storm(16, 100_000).await;
+}

@@ -1,0 +1,303 @@
+//! A server in this process with a database of its own, and a client that stays on one connection as a proxy does and
+//! tells a whole answer from half of one.
+#![allow(dead_code)] // each test program uses its own part
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use kalends::boot::Running;
+use kalends::config::{Listen, Settings};
+use kalends::xml::{self, Element, Name};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::time::timeout;
+
+use crate::support::{self, Db};
+
+/// Longer than anything takes that works.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A server and its database, both gone with this.
+pub struct Server {
+    pub address: SocketAddr,
+    pub db: Db,
+    _running: Running,
+}
+
+impl Server {
+    /// A server of these settings, on a port of its own.
+    pub async fn start(change: impl FnOnce(&mut Settings)) -> Self {
+        let db = support::database().await;
+        let mut settings = Settings { database: support::settings(&db.url), ..Settings::default() };
+        settings.server.listen = vec![Listen::Tcp(([127, 0, 0, 1], 0).into())];
+        settings.monitor.listen = None;
+        change(&mut settings);
+        let running = Running::start(settings).await.expect("a server");
+        Self { address: running.addresses[0], db, _running: running }
+    }
+
+    /// A connection of that user.
+    pub async fn client(&self, user: &str) -> Client {
+        Client::new(TcpStream::connect(self.address).await.expect("a connection"), user)
+    }
+}
+
+/// What bytes go through.
+pub trait Socket: AsyncRead + AsyncWrite + Send {}
+impl<T: AsyncRead + AsyncWrite + Send> Socket for T {}
+
+/// A connection on which a user's requests go one after the other.
+pub struct Client {
+    reader: ReadHalf<Box<dyn Socket + Unpin>>,
+    writer: WriteHalf<Box<dyn Socket + Unpin>>,
+    /// What was read beyond the last answer.
+    left: Vec<u8>,
+    /// The header lines that every request has.
+    standing: String,
+}
+
+/// One answer, whole.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+/// How a request ended without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// The connection closed before the first byte.
+    Unanswered,
+    /// The connection closed in the middle of an answer.
+    Half,
+    /// Nothing came for a long time.
+    Hung,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Whether what was asked for was done.
+    pub fn is_done(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    /// The body as XML, where it is.
+    pub fn xml(&self) -> Option<Element> {
+        xml::parse(&self.body).ok()
+    }
+
+    /// The element that names the condition in a DAV:error, as `D:valid-sync-token`.
+    pub fn condition(&self) -> Option<String> {
+        let root = self.xml().filter(|root| root.is(Name::dav("error")))?;
+        let name = root.children().next()?.name();
+        let prefix = xml::Ns::of(&name.ns).map_or("?", xml::Ns::prefix);
+        Some(format!("{prefix}:{}", name.local))
+    }
+}
+
+impl Client {
+    pub fn new(socket: impl Socket + Unpin + 'static, user: &str) -> Self {
+        let socket: Box<dyn Socket + Unpin> = Box::new(socket);
+        let (reader, writer) = split(socket);
+        let standing = format!("Host: test\r\nX-Forwarded-User: {user}\r\n");
+        Self { reader, writer, left: Vec::new(), standing }
+    }
+
+    /// A connection to the socket at that path.
+    pub async fn unix(path: &Path, user: &str) -> std::io::Result<Self> {
+        Ok(Self::new(UnixStream::connect(path).await?, user))
+    }
+
+    /// Sends this header with every request.
+    pub fn always(mut self, name: &str, value: &str) -> Self {
+        self.standing += &format!("{name}: {value}\r\n");
+        self
+    }
+
+    /// The answer to a request; there must be one.
+    pub async fn ask(&mut self, line: &str, headers: &[(&str, &str)], body: impl AsRef<[u8]>) -> Answer {
+        self.try_ask(line, headers, body).await.unwrap_or_else(|gone| panic!("{line}: {gone:?}"))
+    }
+
+    /// The answer to a request, `line` being `METHOD /path`.
+    pub async fn try_ask(
+        &mut self,
+        line: &str,
+        headers: &[(&str, &str)],
+        body: impl AsRef<[u8]>,
+    ) -> Result<Answer, Gone> {
+        let mut head = format!("{line} HTTP/1.1\r\n{}", self.standing);
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        if !body.as_ref().is_empty() || line.starts_with("PUT") {
+            head += &format!("Content-Length: {}\r\n", body.as_ref().len());
+        }
+        self.exchange(&[(head + "\r\n").as_bytes(), body.as_ref()], line.starts_with("HEAD")).await
+    }
+
+    /// The answer to these bytes. A server may answer before it has read all of them.
+    pub async fn exchange(&mut self, pieces: &[&[u8]], headless: bool) -> Result<Answer, Gone> {
+        let writer = &mut self.writer;
+        let mut sending = std::pin::pin!(async move {
+            for piece in pieces {
+                if writer.write_all(piece).await.is_err() {
+                    return;
+                }
+            }
+        });
+        let mut reading =
+            std::pin::pin!(timeout(PATIENCE, answer(&mut self.reader, &mut self.left, headless)));
+        let mut sent = false;
+        loop {
+            tokio::select! {
+                () = &mut sending, if !sent => sent = true,
+                read = &mut reading => return read.unwrap_or(Err(Gone::Hung)),
+            }
+        }
+    }
+}
+
+async fn answer(
+    reader: &mut (impl AsyncRead + Unpin),
+    left: &mut Vec<u8>,
+    headless: bool,
+) -> Result<Answer, Gone> {
+    let head = loop {
+        if let Some(end) = find(left, b"\r\n\r\n") {
+            break left.drain(..end + 4).collect::<Vec<u8>>();
+        }
+        if !more(reader, left).await {
+            return Err(if left.is_empty() { Gone::Unanswered } else { Gone::Half });
+        }
+    };
+    let head = String::from_utf8_lossy(&head);
+    let mut lines = head.split("\r\n");
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).expect("a status line");
+    let headers = lines.filter_map(|line| line.split_once(": "));
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
+    let mut answer = Answer { status, headers, body: Vec::new() };
+    if !headless {
+        answer.body = match answer.header("content-length").map(|length| length.parse().expect("a length")) {
+            Some(length) => exactly(reader, left, length).await?,
+            None if answer.header("transfer-encoding") == Some("chunked") => chunks(reader, left).await?,
+            None => Vec::new(),
+        };
+    }
+    Ok(answer)
+}
+
+async fn chunks(reader: &mut (impl AsyncRead + Unpin), left: &mut Vec<u8>) -> Result<Vec<u8>, Gone> {
+    let mut body = Vec::new();
+    loop {
+        let line = loop {
+            if let Some(end) = find(left, b"\r\n") {
+                break left.drain(..end + 2).collect::<Vec<u8>>();
+            }
+            if !more(reader, left).await {
+                return Err(Gone::Half);
+            }
+        };
+        let size = usize::from_str_radix(String::from_utf8_lossy(&line).trim(), 16).expect("a chunk's size");
+        body.extend(exactly(reader, left, size).await?);
+        exactly(reader, left, 2).await?;
+        if size == 0 {
+            return Ok(body);
+        }
+    }
+}
+
+async fn exactly(
+    reader: &mut (impl AsyncRead + Unpin),
+    left: &mut Vec<u8>,
+    count: usize,
+) -> Result<Vec<u8>, Gone> {
+    while left.len() < count {
+        if !more(reader, left).await {
+            return Err(Gone::Half);
+        }
+    }
+    Ok(left.drain(..count).collect())
+}
+
+async fn more(reader: &mut (impl AsyncRead + Unpin), left: &mut Vec<u8>) -> bool {
+    left.reserve(16 << 10);
+    matches!(reader.read_buf(left).await, Ok(count) if count > 0)
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+/// An event as small as they come.
+pub fn event(uid: &str, summary: &str) -> String {
+    format!(
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//test//EN\r\nBEGIN:VEVENT\r\nUID:{uid}\r\n\
+         DTSTAMP:20260101T000000Z\r\nDTSTART:20260301T090000Z\r\nDTEND:20260301T100000Z\r\nSUMMARY:{summary}\r\n\
+         END:VEVENT\r\nEND:VCALENDAR\r\n"
+    )
+}
+
+/// A page of a sync report.
+#[derive(Debug)]
+pub struct Page {
+    /// Members with their entity tags.
+    pub changed: Vec<(String, String)>,
+    pub gone: Vec<String>,
+    pub token: String,
+    /// Whether the server says that there is more.
+    pub cut: bool,
+}
+
+impl Client {
+    /// What changed in the collection since the token, `limit` members at most.
+    pub async fn sync(&mut self, collection: &str, token: &str, limit: Option<u32>) -> Page {
+        let limit = limit.map_or(String::new(), |n| format!("<D:limit><D:nresults>{n}</D:nresults></D:limit>"));
+        let body = format!(
+            "<D:sync-collection xmlns:D=\"DAV:\"><D:sync-token>{token}</D:sync-token><D:sync-level>1</D:sync-level>\
+             {limit}<D:prop><D:getetag/></D:prop></D:sync-collection>"
+        );
+        let answer = self.ask(&format!("REPORT {collection}"), &[], body).await;
+        assert_eq!(answer.status, 207, "{}", answer.text());
+        page(&answer, collection)
+    }
+
+    /// The members of the collection with their entity tags.
+    pub async fn members(&mut self, collection: &str) -> Vec<(String, String)> {
+        let body = "<D:propfind xmlns:D=\"DAV:\"><D:prop><D:getetag/></D:prop></D:propfind>";
+        let headers = [("Depth", "1"), ("Prefer", "depth-noroot")];
+        let answer = self.ask(&format!("PROPFIND {collection}"), &headers, body).await;
+        assert_eq!(answer.status, 207, "{}", answer.text());
+        page(&answer, collection).changed
+    }
+}
+
+fn page(answer: &Answer, collection: &str) -> Page {
+    let root = answer.xml().expect("a multistatus");
+    let text = |element: &Element, name| element.child(Name::dav(name)).map(|e| e.text().trim().to_owned());
+    let token = text(&root, "sync-token").unwrap_or_default();
+    let mut page = Page { changed: Vec::new(), gone: Vec::new(), token, cut: false };
+    for response in root.all(Name::dav("response")) {
+        let href = text(response, "href").expect("an href");
+        match text(response, "status").as_deref() {
+            Some("HTTP/1.1 507 Insufficient Storage") if href == collection => page.cut = true,
+            Some("HTTP/1.1 404 Not Found") => page.gone.push(href),
+            Some(other) => panic!("{href}: {other}"),
+            None => {
+                let propstat = response.child(Name::dav("propstat")).expect("a propstat");
+                let prop = propstat.child(Name::dav("prop")).expect("a prop");
+                page.changed.push((href, text(prop, "getetag").expect("an entity tag")));
+            }
+        }
+    }
+    page
+}

@@ -42,7 +42,7 @@ enum Command {
 
 #[derive(clap::Args)]
 struct From {
-    /// The file of settings, in TOML; without it the defaults and the environment (KALENDS__SECTION__NAME) are all.
+    /// The file of settings, in TOML; without it the defaults and the environment are all.
     #[arg(long, short, env = "KALENDS_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
 }

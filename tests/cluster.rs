@@ -2,6 +2,8 @@
 //!
 //! What is to be killed with its kalends runs in a process of its own: this program again, running `hold`.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::env;

@@ -1,8 +1,8 @@
 //! Many at once: whoever wins, exactly one does, nobody waits for nobody, and a syncer hears of everything.
 
-mod support;
 #[path = "support/server.rs"]
 mod server;
+mod support;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -19,11 +19,7 @@ use tokio::time::timeout;
 const CALENDAR: &str = "/dav/calendars/alice/calendar/";
 
 /// Sends this from as many connections at once; gives the answers.
-async fn at_once(
-    server: &Server,
-    count: usize,
-    ask: impl AsyncFn(usize, Client) -> Answer,
-) -> Vec<Answer> {
+async fn at_once(server: &Server, count: usize, ask: impl AsyncFn(usize, Client) -> Answer) -> Vec<Answer> {
     let mut clients = Vec::new();
     for _ in 0..count {
         clients.push(server.client("alice").await);
@@ -318,8 +314,7 @@ async fn write(storm: Arc<Storm>, mut client: Client, nth: usize) -> Own {
 /// Reads one page; a page must be within its limit, and name nothing twice.
 async fn turn(client: &mut Client, state: &mut State, token: &mut String) -> bool {
     let page = client.sync(CALENDAR, token, Some(7)).await;
-    let mut named: Vec<&String> =
-        page.changed.iter().map(|(href, _)| href).chain(&page.gone).collect();
+    let mut named: Vec<&String> = page.changed.iter().map(|(href, _)| href).chain(&page.gone).collect();
     let count = named.len();
     assert!(count <= 7, "{count} in a page of 7");
     assert!(!page.cut || count == 7, "{count} in a page that is not the last");

@@ -1,5 +1,7 @@
 //! The PostgreSQL room against a real server: values, errors, transactions, and callers who go away.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::time::{Duration, Instant, SystemTime};

@@ -47,7 +47,7 @@ pub fn validators(response: Response, object: &Object) -> Response {
         .with(header::LAST_MODIFIED, httpdate::fmt_http_date(object.modified))
 }
 
-/// The ETag header of a tag.
+/// An entity tag as headers carry it.
 pub fn quoted(etag: &str) -> String {
     format!("\"{etag}\"")
 }

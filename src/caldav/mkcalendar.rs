@@ -6,7 +6,7 @@ use crate::{
     dav::{
         Cx, Error, Given, Refusal, Result, Target, access,
         condition::{MAX_CALENDARS, RESOURCE_MUST_BE_NULL, VALID_RESOURCETYPE},
-        facts, mkcol as collection,
+        facts, mkcol as answer,
         proppatch::{Moment, Order, carry_out, orders},
     },
     db::Tx,
@@ -24,7 +24,12 @@ pub async fn mkcalendar(cx: Arc<Cx>, given: Given) -> Result<Response> {
     if root.as_ref().is_some_and(|root| !root.is(Name::cal("mkcalendar"))) {
         return Err(Refusal::bad_request("the body of a MKCALENDAR is a C:mkcalendar").into());
     }
-    make(&cx, root.as_ref(), Name::cal("mkcalendar-response")).await
+    let orders = root.as_ref().map(|root| orders(root, cx.tables, Kind::Calendar, Moment::Creation));
+    let orders = orders.unwrap_or_default();
+    if orders.iter().any(|order| order.refusal.is_some()) {
+        return Ok(answer::calendar_not_made(&cx.located.own_href(), &orders));
+    }
+    make(&cx, root.as_ref(), orders).await
 }
 
 /// The same in the words of extended MKCOL; no other kind of collection is made here.
@@ -36,23 +41,25 @@ pub async fn mkcol(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let wanted = set_values(&root).find(|value| value.is(Name::dav("resourcetype")));
     let types: Vec<&Element> = wanted.map(|t| t.children().collect()).unwrap_or_default();
     let of_calendar = |t: &&Element| t.is(Name::dav("collection")) || t.is(Name::cal("calendar"));
-    if !types.iter().all(of_calendar) || !types.iter().any(|t| t.is(Name::cal("calendar"))) {
+    let is_calendar = types.iter().all(of_calendar) && types.iter().any(|t| t.is(Name::cal("calendar")));
+    let mut orders = orders(&root, cx.tables, Kind::Calendar, Moment::Creation);
+    for order in orders.iter_mut().filter(|order| order.name == Name::dav("resourcetype")) {
+        order.refusal = if is_calendar { None } else { Some(VALID_RESOURCETYPE.into()) };
+    }
+    if orders.iter().any(|order| order.refusal.is_some()) {
+        return Ok(answer::not_made(&orders));
+    }
+    if !is_calendar {
         return Err(VALID_RESOURCETYPE.into());
     }
-    make(&cx, Some(&root), Name::dav("mkcol-response")).await
+    make(&cx, Some(&root), orders).await
 }
 
-async fn make(cx: &Cx, root: Option<&Element>, response: Name) -> Result<Response> {
+async fn make(cx: &Cx, root: Option<&Element>, orders: Vec<Order>) -> Result<Response> {
     let Target::Collection(_, name) = &cx.located.target else { return Err(Refusal::not_found().into()) };
     let owner = facts::home_owner(cx, Privilege::Read).await?;
     access::need(cx.viewer.rights(owner.id), Privilege::Bind, || cx.located.own_href())?;
-    let (components, orders) = match root {
-        Some(root) => (components(root)?, orders(root, cx.tables, Kind::Calendar, Moment::Creation)),
-        None => (standard(), Vec::new()),
-    };
-    if orders.iter().any(|order| order.refusal.is_some()) {
-        return Ok(collection::refused(response, &orders));
-    }
+    let components = root.map_or_else(|| Ok(standard()), components)?;
     let kept: Vec<Order> = orders.into_iter().filter(|order| !is_structure(order)).collect();
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
@@ -69,7 +76,7 @@ async fn make(cx: &Cx, root: Option<&Element>, response: Name) -> Result<Respons
             Ok::<_, Error>(())
         })
         .await?;
-    Ok(collection::made())
+    Ok(answer::made())
 }
 
 /// What a calendar holds of which nothing else is said.

@@ -52,13 +52,12 @@ async fn arrive(tx: &Tx, name: &str, known: &Known<'_>, start: &[Start]) -> Resu
             principal::rename(tx, same.id, name).await?;
         }
     }
-    let there = match principal::by_name_in(tx, name).await? {
-        Some(there) => there,
-        None => {
-            principal::create(tx, name, known, start, (EVENTS, TASKS)).await?;
-            let made = principal::by_name_in(tx, name).await?;
-            made.ok_or(crate::db::Error::Busy("a new principal was renamed while it was made"))?
-        }
+    let there = if let Some(there) = principal::by_name_in(tx, name).await? {
+        there
+    } else {
+        principal::create(tx, name, known, start, (EVENTS, TASKS)).await?;
+        let made = principal::by_name_in(tx, name).await?;
+        made.ok_or(crate::db::Error::Busy("a new principal was renamed while it was made"))?
     };
     if known.is_told_by(&there) { Ok(there) } else { principal::refresh(tx, there.id, known).await }
 }

@@ -12,8 +12,8 @@ use crate::{
     dav::{
         Cx, Given, Refusal, Result, Target, access,
         condition::{
-            MAX_ATTENDEES_PER_INSTANCE, MAX_INSTANCES, MAX_RESOURCE_SIZE, MAX_RESOURCES, NO_UID_CONFLICT, SUPPORTED_RSCALE,
-            SUPPORTED_CALENDAR_COMPONENT, SUPPORTED_CALENDAR_DATA, VALID_CALENDAR_DATA,
+            MAX_ATTENDEES_PER_INSTANCE, MAX_INSTANCES, MAX_RESOURCE_SIZE, MAX_RESOURCES, NO_UID_CONFLICT,
+            SUPPORTED_CALENDAR_COMPONENT, SUPPORTED_CALENDAR_DATA, SUPPORTED_RSCALE, VALID_CALENDAR_DATA,
             VALID_CALENDAR_OBJECT_RESOURCE,
         },
         delete::conditions,
@@ -88,7 +88,7 @@ fn understood(settings: &Settings, name: &str, given: Given) -> Result<Put> {
     let most =
         Limits { max_instances: limits.max_instances as usize, max_attendees: limits.max_attendees as usize };
     let about = ical::object(&calendar, &most).map_err(refused)?;
-    let index = ical::index(&calendar, horizon(settings), MAX_ROWS, &mut Budget::new(PER_OBJECT));
+    let index = ical::index(&calendar, horizon(settings), MAX_ROWS, &Budget::new(PER_OBJECT));
     let body = calendar.bytes().clone();
     Ok(Put {
         name: name.to_owned(),

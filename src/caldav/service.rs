@@ -42,9 +42,10 @@ impl CalDav {
         // `*` is the server itself (RFC 9110 §7.1).
         let path = if request.path == "*" { self.space.base() } else { request.path.as_str() };
         let located = self.space.locate(path).map_err(bad_path)?;
-        let row = match method(request.method.as_str(), &located) {
-            Ok(row) => row,
-            Err(answer) => return answer,
+        let kind = located.target.kind();
+        let row = match TABLES.methods.iter().find(|row| row.verb == request.method.as_str()) {
+            Some(row) if row.on.has(kind) => row,
+            other => return not_here(other, kind),
         };
         let cx = self.context(&request, &identity, located).await?;
         let given = self.given(row, request).await?;
@@ -107,17 +108,16 @@ impl Service for CalDav {
         if request.path.trim_end_matches('/') == "/.well-known/caldav" {
             return self.well_known();
         }
-        let id = request.id.clone();
         match self.answer(request).await {
             Ok(response) => response,
             Err(error) => {
                 match &error {
                     Error::Refused(refusal) => {
                         metrics::refused(refusal.condition.map_or("none", |c| c.name.local));
-                        tracing::debug!(%id, ?refusal, "refused");
+                        tracing::debug!(?refusal, "refused");
                     }
-                    Error::Busy(why) => tracing::warn!(%id, %why, "busy"),
-                    Error::Fault(why) => tracing::error!(%id, error = ?why, "failed"),
+                    Error::Busy(why) => tracing::warn!(%why, "busy"),
+                    Error::Fault(why) => tracing::error!(error = ?why, "failed"),
                 }
                 error.response()
             }
@@ -132,18 +132,13 @@ fn bad_path(fault: BadPath) -> Refusal {
     }
 }
 
-/// The row of a method that is allowed here, or the answer to one that is not.
-fn method(verb: &str, located: &Located) -> std::result::Result<&'static Method, Result<Response>> {
-    let kind = located.target.kind();
-    let row = TABLES.methods.iter().find(|row| row.verb == verb);
+/// The answer to a method that is not allowed here, or not known at all.
+fn not_here(row: Option<&Method>, kind: Kind) -> Result<Response> {
     match row {
-        Some(row) if row.on.has(kind) => Ok(row),
-        Some(Method { elsewhere: Some(condition), .. }) if kind == Kind::Object => {
-            Err(Err((*condition).into()))
-        }
+        Some(Method { elsewhere: Some(condition), .. }) if kind == Kind::Object => Err((*condition).into()),
         _ => {
             let allow = options::allow(&TABLES, kind);
-            Err(Ok(Response::new(Status::METHOD_NOT_ALLOWED).with(header::ALLOW, allow)))
+            Ok(Response::new(Status::METHOD_NOT_ALLOWED).with(header::ALLOW, allow))
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod find;
 mod init;
+mod launch;
 mod owner;
 mod place;
 mod run;
@@ -12,8 +13,9 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
+use crate::cluster::launch::Launch;
 use crate::cluster::place::Place;
-use crate::cluster::run::{Launch, Server};
+use crate::cluster::run::Server;
 use crate::config;
 use crate::db::{self, Pool};
 

@@ -1,4 +1,4 @@
-//! Making collections: what MKCALENDAR and extended MKCOL have in common (RFC 5689 §3, RFC 4791 §5.3.1).
+//! The answers of the methods that make collections (RFC 5689 §3, RFC 4791 §5.3.1).
 
 use crate::{
     front::{Response, Status, header},
@@ -7,6 +7,8 @@ use crate::{
 
 use super::{
     error::XML,
+    header::Prefer,
+    multistatus::Multistatus,
     proppatch::{Order, report},
 };
 
@@ -16,10 +18,18 @@ pub fn made() -> Response {
     Response::new(Status::CREATED).with(header::CACHE_CONTROL, "no-cache")
 }
 
-/// The answer to a request of whose properties some cannot be set: nothing was made (RFC 5689 §3, RFC 4791 §5.3.1.2).
+/// The answer to an extended MKCOL of whose properties some cannot be set: nothing was made (RFC 5689 §3).
 #[must_use]
-pub fn refused(root: Name, orders: &[Order]) -> Response {
-    let mut w = Writer::new(root);
+pub fn not_made(orders: &[Order]) -> Response {
+    let mut w = Writer::new(Name::dav("mkcol-response"));
     report(orders, &mut w);
     Response::new(Status::FORBIDDEN).body(XML, w.finish())
+}
+
+/// The answer to such a MKCALENDAR (RFC 4791 §5.3.1.1).
+#[must_use]
+pub fn calendar_not_made(href: &str, orders: &[Order]) -> Response {
+    let mut answer = Multistatus::new(Prefer::default());
+    answer.other(href, |w| report(orders, w));
+    answer.finish()
 }

@@ -1,20 +1,18 @@
 //! OPTIONS, and what the tables say of a resource in headers (RFC 4918 §9.1 and §10.1, RFC 9110 §9.3.7).
 
-use std::sync::Arc;
-
 use crate::{
     front::{HeaderName, Response, Status, header},
     model::Kind,
 };
 
-use super::{Cx, Given, Result, Tables};
+use super::{Cx, Tables};
 
 /// What may be done with a resource of this kind; exactly 200, because some clients take nothing else.
-pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
+pub fn run(cx: &Cx) -> Response {
     let kind = cx.located.target.kind();
-    Ok(with_features(Response::new(Status::OK), cx.tables, kind)
-        .with(header::ALLOW, &allow(cx.tables, kind))
-        .with(header::CONTENT_LENGTH, "0"))
+    with_features(Response::new(Status::OK), cx.tables, kind)
+        .with(header::ALLOW, allow(cx.tables, kind))
+        .with(header::CONTENT_LENGTH, "0")
 }
 
 /// The Allow header of a kind.
@@ -28,5 +26,5 @@ pub fn allow(tables: &Tables, kind: Kind) -> String {
 #[must_use]
 pub fn with_features(response: Response, tables: &Tables, kind: Kind) -> Response {
     let tokens: Vec<&str> = tables.features.iter().filter(|f| f.on.has(kind)).map(|f| f.token).collect();
-    response.with(HeaderName::from_static("dav"), &tokens.join(", "))
+    response.with(HeaderName::from_static("dav"), tokens.join(", "))
 }

@@ -195,16 +195,15 @@ impl Prop {
 
     /// Writes the whole property of a resource, its element included, unless the resource does not have it.
     pub fn write(&self, facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
-        if !self.on.has(facts.kind()) {
-            return None;
-        }
         match self.source {
-            Source::Live(get) => self.element(get, facts, cx, w),
-            Source::Stored(otherwise) => match facts.stored.iter().find(|p| p.name == self.name) {
-                Some(property) => Some(w.raw(&property.value)),
-                None => self.element(otherwise?, facts, cx, w),
-            },
-            Source::Data => None,
+            // What somebody stored is there, wherever it is, as any dead property.
+            Source::Stored(otherwise) => write_dead(&self.name, facts, w).or_else(|| {
+                otherwise
+                    .filter(|_| self.on.has(facts.kind()))
+                    .and_then(|get| self.element(get, facts, cx, w))
+            }),
+            Source::Live(get) if self.on.has(facts.kind()) => self.element(get, facts, cx, w),
+            Source::Live(_) | Source::Data => None,
         }
     }
 
@@ -220,7 +219,12 @@ impl Prop {
     }
 }
 
-/// Writes a dead property of a resource, if it has it.
-pub fn write_dead(name: &QName, facts: &Facts, w: &mut Writer) -> Option<()> {
-    facts.stored.iter().find(|p| p.name == *name).map(|property| w.raw(&property.value))
+/// Writes a stored property of a resource, if it has it.
+pub fn write_dead<N>(name: &N, facts: &Facts, w: &mut Writer) -> Option<()>
+where
+    QName: PartialEq<N>,
+{
+    let property = facts.stored.iter().find(|p| p.name == *name)?;
+    w.raw(&property.value);
+    Some(())
 }

@@ -94,8 +94,8 @@ pub fn orders(root: &Element, tables: &Tables, kind: Kind, moment: Moment) -> Ve
 }
 
 fn refusal(prop: Option<&Prop>, value: Option<&Element>, kind: Kind, moment: Moment) -> Option<Refusal> {
-    // What no row knows is a dead property; what is live elsewhere is dead here.
-    let prop = prop.filter(|prop| prop.on.has(kind))?;
+    // What no row knows is a dead property.
+    let prop = prop?;
     if prop.is_protected(kind) && !(prop.at_creation && moment == Moment::Creation) {
         return Some(CANNOT_MODIFY_PROTECTED_PROPERTY.into());
     }

@@ -206,7 +206,7 @@ pub fn href(base: &str, target: &Target) -> String {
         Target::Home(user) => push(&mut out, "calendars/", &[user], true),
         Target::Collection(user, name) => push(&mut out, "calendars/", &[user, name], true),
         Target::Object(user, collection, name) => {
-            push(&mut out, "calendars/", &[user, collection, name], false)
+            push(&mut out, "calendars/", &[user, collection, name], false);
         }
     }
     out

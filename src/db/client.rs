@@ -188,18 +188,17 @@ impl Drop for Client {
     }
 }
 
-// The pool's place stays taken meanwhile, so that callers who come and go cannot pile up connections.
+// The pool's place stays taken until the statement has ended, so that callers who come and go cannot pile them up.
 async fn cancel(object: Object, tls: MakeRustlsConnect) {
     let cancelled = async {
         object.cancel_token().cancel_query(tls).await?;
-        // Until the statement has ended: a PgBouncer forgets the cancellation of a connection that is gone. The answer
-        // to this comes after it.
+        // The answer to this comes when the statement has ended.
         object.batch_execute("").await
     };
     match timeout(TIDY, cancelled).await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => {
-            tracing::debug!(%error, "a statement that nobody waits for was cancelled with an error")
+            tracing::debug!(%error, "a statement that nobody waits for was cancelled with an error");
         }
         Err(_) => tracing::warn!("a statement that nobody waits for could not be cancelled in time"),
     }

@@ -76,11 +76,14 @@ impl Error {
             &SqlState::T_R_DEADLOCK_DETECTED => Self::Busy("others locked the same rows"),
             // A primary that became a standby: another connection may lead to the new primary.
             &SqlState::READ_ONLY_SQL_TRANSACTION => Self::Lost(Box::new(error)),
+            // The timeouts that a PgBouncer does not take.
+            &SqlState::PROTOCOL_VIOLATION if error.message().contains("startup parameter") => {
+                behind_pgbouncer(&error)
+            }
             // The name of a prepared statement went to another server connection.
-            &SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT => Self::Setup(format!(
-                "{}. Where a PgBouncer in transaction mode stands before the database, set database.pgbouncer = true",
-                error.message()
-            )),
+            &SqlState::INVALID_SQL_STATEMENT_NAME | &SqlState::DUPLICATE_PSTATEMENT => {
+                behind_pgbouncer(&error)
+            }
             &SqlState::INVALID_PASSWORD
             | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
             | &SqlState::INVALID_CATALOG_NAME => {
@@ -97,6 +100,13 @@ impl Error {
             _ => Self::Bug(Box::new(error)),
         }
     }
+}
+
+fn behind_pgbouncer(error: &DbError) -> Error {
+    Error::Setup(format!(
+        "{}. Where a PgBouncer in transaction mode stands before the database, set database.pgbouncer = true",
+        error.message()
+    ))
 }
 
 /// An error with all its causes, in a line.

@@ -1,4 +1,8 @@
 //! The PostgreSQL room: statements, connections, transactions and migrations; the only one that names the driver.
+//!
+//! Behind a PgBouncer in transaction mode (tried with 1.18) everything works with `database.pgbouncer = true`, except
+//! that the statement of a caller who went away runs on until `statement_timeout`, which belongs to the role there: the
+//! PgBouncer forgets a cancellation whose connection is closed at once, as the driver closes it.
 
 mod client;
 mod connect;

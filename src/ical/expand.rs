@@ -1,9 +1,10 @@
 //! Writes each instance of an object as a component of its own, in UTC.
 //! RFC 4791 §9.6.5.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
-use crate::ical::calendar::{Calendar, Property};
+use crate::ical::calendar::{Calendar, Component, Property};
 use crate::ical::clock::When;
 use crate::ical::occurrence::{Occurrence, View, overlapping};
 use crate::ical::recur::{Budget, Exhausted};
@@ -29,9 +30,12 @@ pub(super) fn expand(
             copy(component, wanted, freebusy, out);
         }
     }
+    let mut lines: HashMap<Component<'_>, Vec<Property<'_>>> = HashMap::new();
     for occurrence in &overlapping(calendar, view)? {
-        if let Some(wanted) = wanted.part(occurrence.component) {
-            Instance { occurrence, wanted, budget: view.budget }.write(&mut zones, out)?;
+        let component = occurrence.component;
+        if let Some(wanted) = wanted.part(component) {
+            let lines = lines.entry(component).or_insert_with(|| single(component));
+            Instance { occurrence, lines, wanted, budget: view.budget }.write(&mut zones, out)?;
             if out.len() > MAX_OCTETS {
                 return Err(Exhausted);
             }
@@ -43,11 +47,15 @@ pub(super) fn expand(
 /// How long the answer about one object may be, for memory is no part of the budget.
 const MAX_OCTETS: usize = 32 << 20;
 
-/// What makes components recur; an instance has none of it.
-const RECURRENCE: [&str; 4] = ["RRULE", "RDATE", "EXDATE", "EXRULE"];
+/// The properties that an instance has of its component: all but those that make it recur.
+fn single(component: Component<'_>) -> Vec<Property<'_>> {
+    const RECURRENCE: [&str; 5] = ["RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"];
+    component.lines().filter(|property| !RECURRENCE.iter().any(|name| property.is(name))).collect()
+}
 
 struct Instance<'e, 'a> {
     occurrence: &'e Occurrence<'a>,
+    lines: &'e [Property<'a>],
     wanted: Wanted<'e>,
     budget: &'e Budget,
 }
@@ -57,11 +65,8 @@ impl<'a> Instance<'_, 'a> {
         let component = self.occurrence.component;
         let name = component.name();
         out.pieces(&["BEGIN:", &name]);
-        for property in component.lines() {
-            if RECURRENCE.iter().any(|recurrence| property.is(recurrence)) || property.is("RECURRENCE-ID") {
-                continue;
-            }
-            self.property(property, zones, out)?;
+        for property in self.lines {
+            self.property(*property, zones, out)?;
         }
         if let Some(id) = &self.occurrence.id {
             out.pieces(&["RECURRENCE-ID", &stamp(id)]);

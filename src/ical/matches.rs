@@ -1,6 +1,8 @@
 //! Whether a calendar object passes the filter of a query.
 //! RFC 4791 §7.4, §9.7–9.9.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ops::{ControlFlow, Range};
 
 use crate::ical::alarm::Alarm;
@@ -29,7 +31,7 @@ pub fn matches(
     floating: &Zone,
     budget: &Budget,
 ) -> Result<bool, Exhausted> {
-    let query = Query { calendar, floating, budget };
+    let query = Query { calendar, floating, budget, alarms: RefCell::default() };
     let root = calendar.root();
     let Filter(CompFilter { name, test }) = filter;
     match test {
@@ -53,6 +55,7 @@ struct Query<'q> {
     calendar: &'q Calendar,
     floating: &'q Zone,
     budget: &'q Budget,
+    alarms: RefCell<HashMap<Component<'q>, Option<Alarm>>>,
 }
 
 impl<'q> Query<'q> {
@@ -72,7 +75,7 @@ impl<'q> Query<'q> {
         };
         let passes = |component: Component<'q>, occurrence: Option<&Occurrence<'_>>| {
             Ok(self.has_properties(component, props, occurrence)?
-                && comps.iter().all(|comp| has_part(component, comp, occurrence)))
+                && comps.iter().all(|comp| self.has_part(component, comp, occurrence)))
         };
         let Some(window) = self.window(filter) else {
             return any(self.calendar.components().filter(|c| c.is(&filter.name)), |c| passes(c, None));
@@ -185,6 +188,28 @@ impl<'q> Query<'q> {
         })
     }
 
+    /// A comp-filter inside the filter of a component: alarms, but also parts of any other kind.
+    fn has_part(&self, parent: Component<'q>, filter: &CompFilter, at: Option<&Occurrence<'_>>) -> bool {
+        let mut parts = parent.components().filter(|part| part.is(&filter.name));
+        let CompTest::Defined { time_range, props, comps } = &filter.test else {
+            return parts.next().is_none();
+        };
+        parts.any(|part| {
+            let happens = time_range.is_none_or(|range| {
+                self.alarm(part).is_some_and(|alarm| alarm.overlaps(&range.window(), at))
+            });
+            happens
+                && props.iter().all(|prop| has_plain_property(part, prop))
+                && comps.iter().all(|comp| self.has_part(part, comp, None))
+        })
+    }
+
+    /// A VALARM, read once for all the instances that it is asked about.
+    fn alarm(&self, part: Component<'q>) -> Option<Alarm> {
+        let mut alarms = self.alarms.borrow_mut();
+        *alarms.entry(part).or_insert_with(|| Alarm::of(part).filter(|_| part.is("VALARM")))
+    }
+
     fn is_within(&self, property: Property<'q>, range: TimeRange) -> Result<bool, Exhausted> {
         let window = range.window();
         let mut zones = Zones::new(self.calendar);
@@ -213,22 +238,6 @@ fn moment_of_instance(name: &str, occurrence: &Occurrence<'_>) -> Option<i64> {
         Ends::Due if is("DUE") => Some(occurrence.start),
         Ends::Both | Ends::Lasting | Ends::Start | Ends::Due => None,
     }
-}
-
-/// A comp-filter inside the filter of a component: alarms, but also parts of any other kind.
-fn has_part(parent: Component<'_>, filter: &CompFilter, occurrence: Option<&Occurrence<'_>>) -> bool {
-    let mut parts = parent.components().filter(|part| part.is(&filter.name));
-    let CompTest::Defined { time_range, props, comps } = &filter.test else {
-        return parts.next().is_none();
-    };
-    parts.any(|part| {
-        let happens = time_range.is_none_or(|range| {
-            part.is("VALARM") && Alarm::of(part).is_some_and(|a| a.overlaps(&range.window(), occurrence))
-        });
-        happens
-            && props.iter().all(|prop| has_plain_property(part, prop))
-            && comps.iter().all(|comp| has_part(part, comp, None))
-    })
 }
 
 /// A prop-filter on a part, whose dates are in UTC or need no zone.

@@ -1,6 +1,7 @@
 //! What a TZID means: a zone of the IANA database, the object's own VTIMEZONE, or nothing.
 //! RFC 5545 §3.2.19, §3.3.5, §3.6.5; the order of the sources is decision 0004.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -198,17 +199,17 @@ fn onsets(observance: Component<'_>, budget: &Budget, changes: &mut Vec<Change>)
 /// The zones of one object, each looked up once.
 pub(super) struct Zones<'a> {
     calendar: &'a Calendar,
-    known: Vec<(String, Option<Zone>)>,
+    known: HashMap<String, Option<Zone>>,
 }
 
 impl<'a> Zones<'a> {
     pub fn new(calendar: &'a Calendar) -> Self {
-        Self { calendar, known: vec![] }
+        Self { calendar, known: HashMap::new() }
     }
 
     /// The zone of a TZID in this object; none is floating.
     pub fn find(&mut self, tzid: &str, budget: &Budget) -> Result<Option<Zone>, Exhausted> {
-        if let Some((_, zone)) = self.known.iter().find(|(name, _)| name == tzid) {
+        if let Some(zone) = self.known.get(tzid) {
             return Ok(zone.clone());
         }
         let same = |c: &Component<'_>| {
@@ -218,7 +219,7 @@ impl<'a> Zones<'a> {
             Some(zone) => Some(zone),
             None => resolve(tzid, self.calendar.components().find(same), budget)?,
         };
-        self.known.push((tzid.to_owned(), zone.clone()));
+        self.known.insert(tzid.to_owned(), zone.clone());
         Ok(zone)
     }
 }

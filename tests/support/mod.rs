@@ -3,6 +3,7 @@
 //! Each test program has a private cluster, made once under `$KALENDS_TEST_DIR` (default: a directory in the
 //! system's temporary one) and used again by the next; it ends with the program. `KALENDS_TEST_DATABASE_URL` names a
 //! server to use instead.
+#![allow(clippy::unwrap_used)]
 #![allow(dead_code)] // each test program uses its own part
 
 use std::env;

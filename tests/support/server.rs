@@ -261,7 +261,8 @@ pub struct Page {
 impl Client {
     /// What changed in the collection since the token, `limit` members at most.
     pub async fn sync(&mut self, collection: &str, token: &str, limit: Option<u32>) -> Page {
-        let limit = limit.map_or(String::new(), |n| format!("<D:limit><D:nresults>{n}</D:nresults></D:limit>"));
+        let limit =
+            limit.map_or(String::new(), |n| format!("<D:limit><D:nresults>{n}</D:nresults></D:limit>"));
         let body = format!(
             "<D:sync-collection xmlns:D=\"DAV:\"><D:sync-token>{token}</D:sync-token><D:sync-level>1</D:sync-level>\
              {limit}<D:prop><D:getetag/></D:prop></D:sync-collection>"

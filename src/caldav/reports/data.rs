@@ -51,8 +51,8 @@ fn selected(
 ) -> Option<()> {
     let body: &Bytes = facts.object.as_ref()?.body.as_ref()?;
     let calendar = Calendar::parse(body.clone()).ok()?;
-    let mut budget = budget.lock().ok()?;
-    w.element(DATA, &ical::select(&calendar, selection, zone, &mut budget).ok()?);
+    let budget = budget.lock().ok()?;
+    w.element(DATA, &ical::select(&calendar, selection, zone, &budget).ok()?);
     Some(())
 }
 

@@ -39,19 +39,39 @@ fn component(element: &Element) -> Result<CompFilter> {
         CompTest::NotDefined
     } else {
         CompTest::Defined {
-            time_range: element.child(Name::cal("time-range")).map(range::time_range).transpose()?,
+            time_range: time_range(element)?,
             props: element.all(Name::cal("prop-filter")).map(property).collect::<Result<_>>()?,
-            comps: element.all(Name::cal("comp-filter")).map(component).collect::<Result<_>>()?,
+            comps: element
+                .all(Name::cal("comp-filter"))
+                .map(|inner| inside(element, inner))
+                .collect::<Result<_>>()?,
         }
     };
     Ok(CompFilter { name: named(element)?, test })
+}
+
+/// A component that cannot lie in the other is no filter (RFC 4791 §7.8).
+fn inside(outer: &Element, inner: &Element) -> Result<CompFilter> {
+    const TOPS: [&str; 7] =
+        ["VCALENDAR", "VEVENT", "VTODO", "VJOURNAL", "VFREEBUSY", "VTIMEZONE", "VAVAILABILITY"];
+    let (outer, inner_name) = (named(outer)?, named(inner)?);
+    let is_top = TOPS.iter().any(|top| top.eq_ignore_ascii_case(&inner_name));
+    if is_top && !outer.eq_ignore_ascii_case("VCALENDAR") {
+        return Err(VALID_FILTER.because(format!("{outer} holds no {inner_name}")));
+    }
+    component(inner)
+}
+
+fn time_range(element: &Element) -> Result<Option<TimeRange>> {
+    let range = element.child(Name::cal("time-range")).map(range::time_range).transpose();
+    range.map_err(|refusal| VALID_FILTER.because(refusal.reason().unwrap_or_default()))
 }
 
 fn property(element: &Element) -> Result<PropFilter> {
     let test = if element.child(Name::cal("is-not-defined")).is_some() {
         PropTest::NotDefined
     } else {
-        let time = element.child(Name::cal("time-range")).map(range::time_range).transpose()?;
+        let time = time_range(element)?;
         let text = element.child(Name::cal("text-match")).map(text_match).transpose()?;
         PropTest::Defined {
             value: time.map(ValueTest::Time).or(text.map(ValueTest::Text)),

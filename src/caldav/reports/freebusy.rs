@@ -29,12 +29,12 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     let kinds = [Component::Vevent, Component::Vfreebusy].into_iter().collect();
     let of = Candidates { kinds, window: Some((window.clone(), floating)), uid: None, body: true };
     let mut rows = candidates(&cx.pool, &calendar, &of).await?;
-    let mut budget = Budget::new(super::BUDGET);
+    let budget = Budget::new(super::BUDGET);
     let mut periods = Vec::new();
     while let Some(row) = rows.next().await {
         let (object, _) = read_candidate(&row?)?;
         let Some(Ok(calendar)) = object.body.map(Calendar::parse) else { continue };
-        let more = ical::freebusy::periods(&calendar, window.clone(), &zone, &mut budget);
+        let more = ical::freebusy::periods(&calendar, window.clone(), &zone, &budget);
         periods.extend(more.map_err(|_| MAX_INSTANCES)?);
     }
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs().cast_signed());

@@ -51,7 +51,7 @@ fn wanted(root: &Element, depth: usize) -> Result<Vec<Wanted>> {
 type Expansion<'a> = std::pin::Pin<Box<dyn Future<Output = Result<String>> + Send + 'a>>;
 
 /// The propstats of what `cx` is about.
-fn expand<'a>(cx: Arc<Cx>, wanted: Vec<Wanted>, reached: &'a mut usize) -> Expansion<'a> {
+fn expand(cx: Arc<Cx>, wanted: Vec<Wanted>, reached: &mut usize) -> Expansion<'_> {
     Box::pin(async move {
         let asked = wanted.iter().map(|w| Asked { name: w.name.clone(), prop: cx.tables.prop(&w.name) });
         let ask = Ask::Names(asked.collect());

@@ -72,6 +72,9 @@ fn property(element: &Element) -> Result<PropFilter> {
         PropTest::NotDefined
     } else {
         let time = time_range(element)?;
+        if time.is_some() && !is_dated(&named(element)?) {
+            return Err(VALID_FILTER.because("a C:time-range is for properties that hold times"));
+        }
         let text = element.child(Name::cal("text-match")).map(text_match).transpose()?;
         PropTest::Defined {
             value: time.map(ValueTest::Time).or(text.map(ValueTest::Text)),
@@ -79,6 +82,25 @@ fn property(element: &Element) -> Result<PropFilter> {
         }
     };
     Ok(PropFilter { name: named(element)?, test })
+}
+
+/// Whether a property may hold times: those that RFC 5545 says so of, and those nobody knows.
+fn is_dated(name: &str) -> bool {
+    const DATED: [&str; 11] = [
+        "DTSTART",
+        "DTEND",
+        "DUE",
+        "COMPLETED",
+        "CREATED",
+        "DTSTAMP",
+        "LAST-MODIFIED",
+        "RECURRENCE-ID",
+        "RDATE",
+        "EXDATE",
+        "ACKNOWLEDGED",
+    ];
+    let upper = name.to_ascii_uppercase();
+    upper.starts_with("X-") || DATED.contains(&upper.as_str())
 }
 
 fn parameter(element: &Element) -> Result<ParamFilter> {

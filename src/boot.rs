@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use crate::{
-    caldav::service::CalDav,
+    caldav::{listing, service::CalDav},
     cluster::Cluster,
     config::{Listen, Settings},
     db::{
@@ -85,6 +85,15 @@ pub fn check(file: Option<&Path>) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// What `kalends list` can be asked for.
+pub use listing::NAMES as TABLES;
+
+/// `kalends list`: a table of what the server knows, as Markdown.
+#[must_use]
+pub fn list(table: Option<&str>) -> String {
+    listing::print(table)
 }
 
 /// A service that listens, until it is told to stop.

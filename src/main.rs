@@ -2,8 +2,8 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Parser, Subcommand};
-use kalends::{boot, caldav::listing::Listing};
+use clap::{Parser, Subcommand, builder::PossibleValuesParser};
+use kalends::boot;
 
 /// A lean CalDAV server for sites with single sign-on.
 #[derive(Parser)]
@@ -35,8 +35,8 @@ enum Command {
     /// Prints what the server knows: methods, reports, properties, conditions, features, settings.
     List {
         /// Which table; all but the settings if none is named.
-        #[arg(value_enum)]
-        table: Option<Listing>,
+        #[arg(value_parser = PossibleValuesParser::new(boot::TABLES))]
+        table: Option<String>,
     },
 }
 
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         Command::Migrate(from) => boot::migrate(from.config.as_deref()),
         Command::Check(from) => boot::check(from.config.as_deref()),
         Command::List { table } => {
-            print!("{}", kalends::caldav::listing::print(table));
+            print!("{}", boot::list(table.as_deref()));
             Ok(())
         }
     };

@@ -203,6 +203,18 @@ async fn a_snapshot_sees_one_moment() {
     assert_eq!(number(&snapshot, "SELECT count(*) FROM seen").await, 0);
 }
 
+async fn cross(pool: Pool, first: i64, second: i64) -> Result<i64, Error> {
+    let bump = &sql("UPDATE pair SET n = n + 1 WHERE id = $1");
+    pool.transaction(|tx| async move {
+        tx.batch("SET LOCAL deadlock_timeout = '50ms'").await?;
+        tx.execute(bump, &[&first]).await?;
+        sleep(Duration::from_millis(100)).await;
+        tx.execute(bump, &[&second]).await?;
+        Ok(first)
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_meets_others_at_the_same_rows_tries_again() {
     let db = database().await;
@@ -212,17 +224,6 @@ async fn who_meets_others_at_the_same_rows_tries_again() {
         .await
         .unwrap();
     drop(client);
-    async fn cross(pool: Pool, first: i64, second: i64) -> Result<i64, Error> {
-        let bump = &sql("UPDATE pair SET n = n + 1 WHERE id = $1");
-        pool.transaction(|tx| async move {
-            tx.batch("SET LOCAL deadlock_timeout = '50ms'").await?;
-            tx.execute(bump, &[&first]).await?;
-            sleep(Duration::from_millis(100)).await;
-            tx.execute(bump, &[&second]).await?;
-            Ok(first)
-        })
-        .await
-    }
     // Spawned, as the server does it: the future is Send.
     let (one, two) = (db.pool.clone(), db.pool.clone());
     let (one, two) = (tokio::spawn(cross(one, 1, 2)), tokio::spawn(cross(two, 2, 1)));

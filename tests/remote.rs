@@ -135,7 +135,7 @@ async fn answers(pool: &Pool) -> Result<(), Error> {
     loop {
         match pool.ping().await {
             Err(Error::Lost(_)) if began.elapsed() < Duration::from_secs(20) => {
-                sleep(Duration::from_millis(50)).await
+                sleep(Duration::from_millis(50)).await;
             }
             outcome => return outcome,
         }

@@ -17,17 +17,16 @@ const USES: &[(&str, &[&str])] = &[
     ("front", &["config", "observe"]),
     ("ical", &["model"]),
     ("store", &["model", "xml", "db"]),
-    ("dav", &["config", "model", "xml", "db", "front", "store"]),
+    ("dav", &["config", "observe", "model", "xml", "db", "front", "store"]),
     ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav"]),
-    ("cluster", &["config"]),
-    ("boot", &["config", "observe", "db", "front", "store", "dav", "caldav", "cluster"]),
-    ("main", &["config", "boot"]),
+    ("cluster", &["config", "db"]),
+    ("boot", &["config", "observe", "db", "front", "caldav", "cluster"]),
+    ("main", &["boot"]),
 ];
 
 /// The walls: a foreign crate, and the rooms that may name it.
 const WALLS: &[(&str, &[&str])] = &[
     ("anyhow", &["boot", "main"]),
-    ("chrono", &["ical"]),
     ("clap", &["main"]),
     ("config", &["config"]),
     ("deadpool_postgres", &["db"]),
@@ -40,7 +39,6 @@ const WALLS: &[(&str, &[&str])] = &[
     ("metrics", &["observe"]),
     ("metrics_exporter_prometheus", &["observe"]),
     ("quick_xml", &["xml"]),
-    ("rrule", &["ical"]),
     ("rustls", &["db"]),
     ("rustls_platform_verifier", &["db"]),
     ("tokio_postgres", &["db"]),

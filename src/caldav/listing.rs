@@ -8,50 +8,37 @@ use crate::{
 
 use super::registry::TABLES;
 
-/// A table that can be printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Listing {
-    /// The methods.
-    Methods,
-    /// The reports.
-    Reports,
-    /// The properties.
-    Properties,
-    /// The preconditions.
-    Conditions,
-    /// The tokens of the DAV header.
-    Features,
-    /// The settings.
-    Settings,
-}
+/// The tables that can be printed.
+pub const NAMES: [&str; 6] = ["features", "methods", "reports", "properties", "conditions", "settings"];
 
-/// The table as Markdown; all but the settings where none is named.
+/// The table of that name as Markdown; all but the settings where none is named, nothing where none has the name.
 #[must_use]
-pub fn print(table: Option<Listing>) -> String {
-    use Listing::{Conditions, Features, Methods, Properties, Reports, Settings};
-    match table {
-        Some(Settings) => config::markdown(),
-        Some(one) => section(one),
+pub fn print(name: Option<&str>) -> String {
+    match name {
+        Some("settings") => config::markdown(),
+        Some(name) => section(name),
         None => {
             let head = "# What kalends implements\n\nPrinted by `kalends list`; do not edit.\n".to_owned();
-            [Features, Methods, Reports, Properties, Conditions]
-                .into_iter()
-                .fold(head, |page, one| page + "\n" + &section(one))
+            NAMES[..5].iter().fold(head, |page, name| page + "\n" + &section(name))
         }
     }
 }
 
-fn section(table: Listing) -> String {
-    match table {
-        Listing::Methods => rows(
+fn section(name: &str) -> String {
+    match name {
+        "features" => rows(
+            ["Token of the DAV header", "On", "Defined in"],
+            TABLES.features.iter().map(|f| [f.token.to_owned(), on(f.on), f.rfc.to_owned()]),
+        ),
+        "methods" => rows(
             ["Method", "On", "Defined in"],
             TABLES.methods.iter().map(|m| [m.verb.to_owned(), on(m.on), m.rfc.to_owned()]),
         ),
-        Listing::Reports => rows(
+        "reports" => rows(
             ["Report", "On", "Defined in"],
             TABLES.reports.iter().map(|r| [r.name.to_string(), on(r.on), r.rfc.to_owned()]),
         ),
-        Listing::Properties => rows(
+        "properties" => rows(
             ["Property", "On", "Set by", "Defined in"],
             TABLES.props.iter().copied().flatten().map(|p| {
                 let by = match p.source {
@@ -62,17 +49,13 @@ fn section(table: Listing) -> String {
                 [p.name.to_string(), on(p.on), by.to_owned(), p.rfc.to_owned()]
             }),
         ),
-        Listing::Conditions => rows(
+        "conditions" => rows(
             ["Condition", "Status", "Defined in"],
             condition::ALL
                 .iter()
                 .map(|c| [c.name.to_string(), c.status.as_str().to_owned(), c.rfc.to_owned()]),
         ),
-        Listing::Features => rows(
-            ["Token of the DAV header", "On", "Defined in"],
-            TABLES.features.iter().map(|f| [f.token.to_owned(), on(f.on), f.rfc.to_owned()]),
-        ),
-        Listing::Settings => config::markdown(),
+        _ => String::new(),
     }
 }
 

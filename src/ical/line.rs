@@ -122,13 +122,16 @@ impl Cursor<'_> {
 
     /// One name of letters, digits, hyphens; real products also write underscores.
     fn name(&mut self) -> Option<Span> {
+        let is_name = |b: &u8| b.is_ascii_alphanumeric() || *b == b'-' || *b == b'_';
         let start = self.at;
-        let mut end = start;
-        while self.peek().is_some_and(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_') {
-            self.at += 1;
-            end = self.at;
+        loop {
+            // Most names are of one piece; a fold is looked for only at the end of it.
+            self.at += self.bytes[self.at..self.end].iter().take_while(|b| is_name(b)).count();
+            let end = self.at;
+            if !self.peek().is_some_and(|b| is_name(&b)) {
+                return (end > start).then_some(Span { start, end });
+            }
         }
-        (end > start).then_some(Span { start, end })
     }
 
     /// One parameter, after its semicolon: the spans of its name and of its list of values.

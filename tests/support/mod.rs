@@ -89,13 +89,10 @@ async fn create(server: &Server, options: &str) -> Db {
 async fn server() -> &'static Server {
     SERVER
         .get_or_init(|| async {
-            let (url, cluster) = match env::var("KALENDS_TEST_DATABASE_URL") {
-                Ok(url) => (url, None),
-                Err(_) => {
-                    let cluster = cluster().await;
-                    (cluster.url().to_owned(), Some(cluster))
-                }
-            };
+            let outside = env::var("KALENDS_TEST_DATABASE_URL").ok();
+            let cluster = if outside.is_none() { Some(cluster().await) } else { None };
+            let own = || cluster.as_ref().map(|cluster| cluster.url().to_owned());
+            let url = outside.or_else(own).expect("one or the other");
             let template = fresh();
             run(&named(&url, "postgres"), &format!("CREATE DATABASE {template}")).await;
             let pool = Pool::new(&settings(&named(&url, &template))).unwrap();

@@ -338,7 +338,7 @@ async fn follow(storm: Arc<Storm>, mut client: Client) -> (State, String, Vec<(S
         turn(&mut client, &mut state, &mut token).await;
         if storm.done.load(Relaxed) >= kept {
             stops.push((state.clone(), token.clone()));
-            kept += storm.operations / 20;
+            kept += storm.operations / 10;
         }
     }
     while turn(&mut client, &mut state, &mut token).await {}

@@ -74,6 +74,9 @@ impl<'q> Query<'q> {
             return Ok(!self.calendar.components().any(|c| c.is(&filter.name)));
         };
         let passes = |component: Component<'q>, occurrence: Option<&Occurrence<'_>>| {
+            // Parts are looked at once an instance: an object of many alarms is many steps.
+            let parts = if comps.is_empty() { 0 } else { component.components().count() * comps.len() };
+            self.budget.spend(parts as u64)?;
             Ok(self.has_properties(component, props, occurrence)?
                 && comps.iter().all(|comp| self.has_part(component, comp, occurrence)))
         };

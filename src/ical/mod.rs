@@ -1,5 +1,5 @@
 //! The calendar room: iCalendar objects, what they mean, and when they happen. Pure, synchronous, without I/O; the only
-//! room that names `icalendar`, `rrule` and (but for a clock) `jiff`.
+//! room that names `icalendar` and (but for a clock) `jiff`.
 
 mod alarm;
 pub mod calendar;

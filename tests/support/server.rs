@@ -39,7 +39,9 @@ impl Server {
 
     /// A connection of that user.
     pub async fn client(&self, user: &str) -> Client {
-        Client::new(TcpStream::connect(self.address).await.expect("a connection"), user)
+        let socket = TcpStream::connect(self.address).await.expect("a connection");
+        socket.set_nodelay(true).expect("an option");
+        Client::new(socket, user)
     }
 }
 

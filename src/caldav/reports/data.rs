@@ -79,10 +79,10 @@ fn selection(asked: &Element) -> Result<Selection, Refusal> {
     })
 }
 
-/// RFC 4791 §9.6.1. The depth of the XML bounds the recursion.
+/// RFC 4791 §9.6.1; an empty C:comp is the whole component (§7.8.1). The depth of the XML bounds the recursion.
 fn component(comp: &Element) -> CompSelection {
     let name = |e: &Element| e.attribute("name").unwrap_or_default().to_owned();
-    let all = |local| comp.child(Name::cal(local)).is_some();
+    let all = |local| comp.child(Name::cal(local)).is_some() || comp.children().next().is_none();
     let prop = |p: &Element| PropSelection { name: name(p), novalue: p.attribute("novalue") == Some("yes") };
     CompSelection {
         name: name(comp),

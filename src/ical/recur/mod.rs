@@ -64,7 +64,7 @@ impl Budget {
     }
 
     /// Takes units, or, where there are too few, takes the rest and says so.
-    fn spend(&self, units: u64) -> Result<(), Exhausted> {
+    pub(super) fn spend(&self, units: u64) -> Result<(), Exhausted> {
         let left = self.left.get().checked_sub(units);
         self.left.set(left.unwrap_or(0));
         left.map(drop).ok_or(Exhausted)

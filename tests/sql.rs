@@ -1,0 +1,515 @@
+//! The statements under sql/ against a real PostgreSQL: each can be prepared and is run by its twin, the hot ones find
+//! what they want by an index, and each keeps to one home.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use futures_util::StreamExt;
+use kalends::config::Database;
+use kalends::db::{Client, Pool, Query, Rows, migrate};
+use kalends::model::{Busy, Component, Components, Index, Instance};
+use kalends::store::object::{Candidates, Put, Which};
+use kalends::store::principal::{Known, Start};
+use kalends::store::{self, Calendar, Property, Subject};
+use kalends::xml::QName;
+use kalends::{cluster, store::object};
+use support::{Db, database, sql};
+
+/// The statements that a client's usual day is made of; the rest run when somebody or something is made or goes.
+const HOT: &[&str] = &[
+    "caldav/principal.sql: by_name",
+    "caldav/principal.sql: by_subject",
+    "caldav/calendar.sql: home",
+    "caldav/calendar.sql: all",
+    "caldav/calendar.sql: by_name",
+    "caldav/calendar.sql: lock",
+    "caldav/calendar.sql: count",
+    "caldav/calendar.sql: delete",
+    "caldav/calendar.sql: touch",
+    "caldav/calendar.sql: touch_home",
+    "caldav/object.sql: all",
+    "caldav/object.sql: all_with_body",
+    "caldav/object.sql: by_name",
+    "caldav/object.sql: by_name_with_body",
+    "caldav/object.sql: by_path_with_body",
+    "caldav/object.sql: by_names",
+    "caldav/object.sql: by_names_with_body",
+    "caldav/object.sql: before_put",
+    "caldav/object.sql: count",
+    "caldav/object.sql: put",
+    "caldav/object.sql: delete",
+    "caldav/object.sql: between",
+    "caldav/object.sql: matching",
+    "caldav/change.sql: since",
+    "caldav/change.sql: since_with_body",
+    "caldav/property.sql: of",
+    "caldav/property.sql: of_calendars",
+    "caldav/property.sql: of_members",
+    "caldav/property.sql: set",
+    "caldav/property.sql: remove",
+    "caldav/property.sql: size",
+];
+
+/// Every statement of the product.
+fn statements() -> Vec<&'static Query> {
+    let store = store::ALL.iter().flat_map(|(_, queries)| *queries);
+    store.chain(migrate::ALL).chain(cluster::ALL).collect()
+}
+
+#[test]
+fn every_section_of_every_file_is_a_statement() {
+    let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
+    let mut written = BTreeSet::new();
+    for room in ["caldav", "db"] {
+        for entry in fs::read_dir(sql.join(room)).unwrap().map(Result::unwrap).filter(|e| e.path().is_file())
+        {
+            let text = fs::read_to_string(entry.path()).unwrap();
+            let file = format!("{room}/{}", entry.file_name().to_string_lossy());
+            for name in text.lines().filter_map(|line| line.strip_prefix("--: ")) {
+                assert!(written.insert(format!("{file}: {name}")), "{file}: {name} is there twice");
+            }
+        }
+    }
+    let named: Vec<String> = statements().iter().map(|query| query.name.to_owned()).collect();
+    let declared: BTreeSet<String> = named.iter().cloned().collect();
+    assert_eq!(named.len(), declared.len(), "a statement is declared twice");
+    assert_eq!(declared, written);
+    let hot: BTreeSet<String> = HOT.iter().map(|&name| name.to_owned()).collect();
+    assert!(hot.is_subset(&declared), "{:?}", hot.difference(&declared));
+}
+
+#[tokio::test]
+async fn every_statement_can_be_prepared_and_uses_all_its_parameters() {
+    let (_db, pool) = worked().await;
+    let client = pool.client().await.unwrap();
+    // Those of the store are prepared, with the types that their twins send; the others say theirs themselves.
+    for query in [migrate::ALL, cluster::ALL].concat() {
+        // What is neither read nor written cannot be prepared by PREPARE, and takes no parameters.
+        if ["SET ", "CREATE ", "ALTER "].iter().any(|word| bare(query.text).starts_with(word)) {
+            assert!(!query.text.contains('$'), "{}", query.name);
+            continue;
+        }
+        let outcome = client.batch(&format!("PREPARE \"{}\" AS {}", query.name, query.text)).await;
+        outcome.unwrap_or_else(|error| panic!("{}: {}", query.name, kalends::db::chain(&error)));
+    }
+    let all = sql(
+        "SELECT name, statement, cardinality(parameter_types)::bigint AS count FROM pg_prepared_statements",
+    );
+    let mut seen = 0;
+    for row in client.rows(&all, &[]).await.unwrap() {
+        let (name, text): (&str, &str) = (row.at("name").unwrap(), row.at("statement").unwrap());
+        let Some(query) = statements().into_iter().find(|q| q.name == name || q.text == text) else {
+            continue;
+        };
+        let used: BTreeSet<i64> =
+            words(text).iter().filter_map(|w| w.strip_prefix('$')?.parse().ok()).collect();
+        let count: i64 = row.at("count").unwrap();
+        assert!(used.iter().copied().eq(1..=count), "{}: {count} parameters, {used:?} used", query.name);
+        seen += 1;
+    }
+    let unprepared = ["patience", "create", "create", "toast", "wal"].len();
+    assert_eq!(seen, statements().len() - unprepared);
+}
+
+#[tokio::test]
+async fn every_statement_of_the_store_is_run_by_its_twin() {
+    let (_db, pool) = worked().await;
+    let client = pool.client().await.unwrap();
+    let rows = client.rows(&sql("SELECT statement FROM pg_prepared_statements"), &[]).await.unwrap();
+    let run: BTreeSet<String> = rows.iter().map(|row| row.at("statement").unwrap()).collect();
+    let idle: Vec<&str> = store::ALL
+        .iter()
+        .flat_map(|(_, queries)| *queries)
+        .filter(|query| !run.contains(query.text))
+        .map(|query| query.name)
+        .collect();
+    assert!(idle.is_empty(), "nothing runs {idle:?}: call their twins in `work`");
+}
+
+#[tokio::test]
+async fn hot_statements_read_no_table_from_end_to_end() {
+    let (_db, pool) = worked().await;
+    let client = pool.client().await.unwrap();
+    client.batch(SEED).await.unwrap();
+    client.batch("ANALYZE").await.unwrap();
+    let mut faults = Vec::new();
+    for name in HOT {
+        let query = statements().into_iter().find(|query| query.name == *name).unwrap();
+        // The driver's own, with the types that it sends.
+        let (statement, types) = prepared(&client, query).await;
+        for (mode, arguments) in
+            [("force_custom_plan", values(name, &types)), ("force_generic_plan", nulls(&types))]
+        {
+            let explain = format!("SET plan_cache_mode = {mode}");
+            client.batch(&explain).await.unwrap();
+            let plan = plan(&client, &statement, &arguments).await;
+            if let Some(scan) = plan.lines().find(|line| line.contains("Seq Scan on ")) {
+                faults.push(format!("{name} ({mode}): {}\n{plan}", scan.trim()));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "\n{}", faults.join("\n"));
+}
+
+#[tokio::test]
+async fn a_statement_without_an_index_is_found_out() {
+    let (_db, pool) = worked().await;
+    let client = pool.client().await.unwrap();
+    client.batch(SEED).await.unwrap();
+    client.batch("ANALYZE; PREPARE by_etag (text) AS SELECT id FROM object WHERE etag = $1").await.unwrap();
+    assert!(plan(&client, "by_etag", "'1-3'").await.contains("Seq Scan on object"));
+}
+
+#[tokio::test]
+async fn every_statement_keeps_to_one_home() {
+    let db = database().await;
+    let tables = sql("SELECT table_name::text FROM information_schema.columns WHERE column_name = 'home_id'");
+    let tables = db.pool.rows(&tables, &[]).await.unwrap();
+    let tables: BTreeSet<String> = tables.iter().map(|row| row.at(0).unwrap()).collect();
+    assert!(tables.contains("object") && tables.len() > 6, "{tables:?}");
+    let faults: Vec<String> = store::ALL
+        .iter()
+        .flat_map(|(_, queries)| *queries)
+        // It makes the home that all else keeps to.
+        .filter(|query| query.name != "caldav/principal.sql: create")
+        .flat_map(|query| {
+            strays(query.text, &tables).into_iter().map(|table| format!("{}: {table}", query.name))
+        })
+        .collect();
+    assert!(faults.is_empty(), "without `home_id = $n`:\n{}", faults.join("\n"));
+}
+
+#[test]
+fn a_statement_that_strays_is_found_out() {
+    let tables = ["object", "bind", "calendar"].map(str::to_owned).into();
+    let strays = |text: &str| strays(text, &tables);
+    for good in [
+        "SELECT 1 FROM object WHERE home_id = $1",
+        "SELECT 1 FROM bind b JOIN object AS o ON o.id = b.id WHERE b.home_id = $1 AND o.home_id = $1",
+        "INSERT INTO object (home_id, id) VALUES ($1, $2)",
+        "WITH made AS (INSERT INTO object (home_id) VALUES ($1) RETURNING home_id) INSERT INTO bind (home_id) SELECT home_id FROM made",
+        "SELECT 1 FROM principal",
+    ] {
+        assert_eq!(strays(good), [""; 0], "{good}");
+    }
+    for (bad, table) in [
+        ("SELECT 1 FROM object WHERE id = $1 -- home_id = $1", "object"),
+        ("SELECT 1 FROM bind b JOIN object o ON o.home_id = b.home_id WHERE b.home_id = $1", "object"),
+        ("SELECT 1 FROM bind b, object o WHERE o.home_id = $1", "bind"),
+        ("SELECT 1 FROM bind b JOIN object o ON true WHERE home_id = $1", "bind"),
+        ("SELECT 1 FROM object WHERE home_id = $1 UNION SELECT 2 FROM bind", "bind"),
+        ("UPDATE calendar SET id = 1 WHERE id IN (SELECT id FROM bind WHERE home_id = $1)", "calendar"),
+        ("WITH a AS (SELECT 1 FROM object) SELECT 1 FROM bind WHERE home_id = $1", "object"),
+        ("DELETE FROM object o USING bind b WHERE b.home_id = $1", "object"),
+        ("INSERT INTO object (id, home_id) VALUES ($1, $2)", "object"),
+        ("INSERT INTO object (home_id) VALUES (7)", "object"),
+    ] {
+        assert!(strays(bad).contains(&table.to_owned()), "{bad}");
+    }
+}
+
+// ---- what statements say ----
+
+/// The statement without comments, in one line.
+fn bare(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split("--").next().unwrap_or_default());
+    lines.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+}
+
+/// Its words, numbers, parameters and signs.
+fn words(text: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    let mut open = false;
+    for character in bare(text).chars() {
+        let goes_on = character.is_alphanumeric() || matches!(character, '_' | '$' | '\'');
+        match words.last_mut() {
+            Some(last) if goes_on && open => last.push(character),
+            _ if character == ' ' => {}
+            _ => words.push(character.to_string()),
+        }
+        open = goes_on;
+    }
+    words
+}
+
+const KEYWORDS: &[&str] = &[
+    "AS",
+    "CROSS",
+    "DEFAULT",
+    "FOR",
+    "GROUP",
+    "JOIN",
+    "LEFT",
+    "LIMIT",
+    "ON",
+    "ORDER",
+    "RETURNING",
+    "SELECT",
+    "SET",
+    "USING",
+    "VALUES",
+    "WHERE",
+    "FROM",
+    "UNION",
+    "INNER",
+    "HAVING",
+];
+
+/// The tables in the statement of which it does not say that their `home_id` is a parameter.
+fn strays(text: &str, tables: &BTreeSet<String>) -> Vec<String> {
+    let mut blocks = vec![Vec::new()];
+    let mut done = Vec::new();
+    // Each pair of parentheses with a statement in it is a block of its own; so is each arm of a UNION.
+    let words = words(text);
+    for (at, word) in words.iter().enumerate() {
+        let begins =
+            |at: usize| ["SELECT", "INSERT", "UPDATE", "DELETE"].contains(&words.get(at).map_or("", |w| w));
+        match word.as_str() {
+            "(" if begins(at + 1) => blocks.push(Vec::new()),
+            "(" => blocks.push(vec!["(".to_owned()]),
+            ")" => {
+                let inner = blocks.pop().unwrap();
+                let outer = blocks.last_mut().unwrap();
+                if inner.first().is_some_and(|first| first == "(") {
+                    outer.extend(inner);
+                    outer.push(")".to_owned());
+                } else {
+                    done.push(inner);
+                }
+            }
+            _ => blocks.last_mut().unwrap().push(word.clone()),
+        }
+    }
+    done.extend(blocks);
+    done.iter()
+        .flat_map(|block| block.split(|word| word == "UNION"))
+        .flat_map(|block| strays_of(block, tables))
+        .collect()
+}
+
+fn strays_of(block: &[String], tables: &BTreeSet<String>) -> Vec<String> {
+    let word = |at: usize| block.get(at).map_or("", String::as_str);
+    let refs: Vec<(usize, &str)> = (0..block.len()).filter_map(|at| reference(block, at)).collect();
+    let homely: Vec<&(usize, &str)> = refs.iter().filter(|(at, _)| tables.contains(word(*at))).collect();
+    let held = |alias: &str| {
+        (0..block.len()).any(|at| {
+            let names = if word(at) == alias && word(at + 1) == "." { at + 2 } else { at };
+            let whose = names > at || (homely.len() == 1 && word(at.wrapping_sub(1)) != ".");
+            whose && word(names) == "home_id" && word(names + 1) == "=" && word(names + 2).starts_with('$')
+        })
+    };
+    // What is put in has the parameter, or the home of a row that was put in just before, as its first value.
+    let put = |at: usize| {
+        let values =
+            block[at..].iter().position(|w| w == "VALUES" || w == "SELECT").map_or(at, |n| at + n + 1);
+        let first = if word(values) == "(" { word(values + 1) } else { word(values) };
+        word(at + 1) == "(" && word(at + 2) == "home_id" && (first.starts_with('$') || first == "home_id")
+    };
+    let stray = |(at, alias): &&&(usize, &str)| if word(at - 1) == "INTO" { !put(*at) } else { !held(alias) };
+    homely.iter().filter(stray).map(|(at, _)| word(*at).to_owned()).collect()
+}
+
+/// The table that is named at this place, if one is, and what it is called in the block.
+fn reference(block: &[String], at: usize) -> Option<(usize, &str)> {
+    let word = |at: usize| block.get(at).map_or("", String::as_str);
+    let listed = || {
+        let from = block[..at].iter().rposition(|w| w == "FROM" || w == "USING")?;
+        let plain = block[from..at].iter().all(|w| !["WHERE", "ON", "SET", "ORDER"].contains(&w.as_str()));
+        (word(at - 1) == "," && plain && !block[from..at].contains(&"(".to_owned())).then_some(())
+    };
+    let named = at > 0 && ["FROM", "JOIN", "USING", "UPDATE", "INTO"].contains(&word(at - 1));
+    let update = at == 1 || word(at.wrapping_sub(2)) != "DO";
+    if !(named && update && (word(at - 1) != "UPDATE" || word(at) != "OF") || at > 0 && listed().is_some()) {
+        return None;
+    }
+    let alias = if word(at + 1) == "AS" { word(at + 2) } else { word(at + 1) };
+    let is_name = alias.starts_with(|c: char| c.is_alphabetic()) && !KEYWORDS.contains(&alias);
+    Some((at, if is_name { alias } else { word(at) }))
+}
+
+// ---- plans ----
+
+/// The driver's name of a statement that ran, and the types of its parameters.
+async fn prepared(client: &Client, query: &Query) -> (String, Vec<String>) {
+    let find =
+        sql("SELECT name, parameter_types::text[] AS types FROM pg_prepared_statements WHERE statement = $1");
+    let row = client.rows(&find, &[&query.text]).await.unwrap().pop();
+    let row = row.unwrap_or_else(|| panic!("{} never ran", query.name));
+    (row.at("name").unwrap(), row.at("types").unwrap())
+}
+
+fn nulls(types: &[String]) -> String {
+    types.iter().map(|kind| format!("NULL::{kind}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Values such as requests bring: of home 7 and a calendar of some hundred objects in it.
+fn values(name: &str, types: &[String]) -> String {
+    let given: &[&str] = match name.rsplit_once(' ').map_or(name, |(_, section)| section) {
+        "by_subject" => &["'subject-7'"],
+        "by_name" if name.contains("principal") => &["'user-7'"],
+        "by_name" | "lock" if name.contains("calendar") => &["7", "'c2'"],
+        "all" | "home" | "count" | "touch_home" if name.contains("calendar") => &["7"],
+        "by_path_with_body" => &["7", "'c2'", "'o50.ics'"],
+        "by_name" | "by_name_with_body" => &["7", "32", "'o50.ics'"],
+        "by_names" | "by_names_with_body" => &["7", "32", "'{o50.ics,o51.ics,o52.ics}'"],
+        "before_put" => &["7", "32", "'o50.ics'", "'uid-50'"],
+        "put" => &[
+            "7",
+            "32",
+            "'o50.ics'",
+            "'uid-50'",
+            "1",
+            "'x'",
+            "'x'",
+            "1",
+            "NULL",
+            "true",
+            "700050",
+            "'{1}'",
+            "'{2}'",
+            "'{f}'",
+            "'{1}'",
+        ],
+        "delete" if name.contains("object") => &["7", "32", "700050"],
+        "between" => &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000", "'{1}'", "true"],
+        "matching" => &["7", "32", "'{1}'", "'uid-50'", "true"],
+        "since" | "since_with_body" => &["7", "32", "190", "100"],
+        "of" => &["7", "32", "'{0}'"],
+        "of_calendars" => &["7", "'{31,32,33,34,35}'"],
+        "set" => &["7", "32", "0", "'{DAV:}'", "'{x}'", "'{x}'"],
+        "remove" => &["7", "32", "0", "'{DAV:}'", "'{x}'"],
+        "size" => &["7", "32", "0"],
+        _ => &["7", "32"],
+    };
+    assert_eq!(given.len(), types.len(), "{name}");
+    given.join(", ")
+}
+
+async fn plan(client: &Client, statement: &str, arguments: &str) -> String {
+    let explain = format!("EXPLAIN EXECUTE {statement} ({arguments})");
+    let rows = client.rows(&sql(explain.leak()), &[]).await;
+    let rows = rows.unwrap_or_else(|error| panic!("{statement}: {}", kalends::db::chain(&error)));
+    rows.iter().map(|row| row.at::<String>(0).unwrap()).collect::<Vec<_>>().join("\n")
+}
+
+/// 400 homes of five collections, 9,700 objects (200 in each calendar of the homes 1 to 10, two in each of the others) with
+/// 29,100 instances, 2,000 tombstones, 6,000 properties. Calendar n of home h is h*5-5+n.
+const SEED: &str = "
+    TRUNCATE principal CASCADE;
+    INSERT INTO principal (id, name, subject, email) SELECT h, 'user-' || h, 'subject-' || h, h || '@x' FROM generate_series(1, 400) h;
+    INSERT INTO home (home_id) SELECT id FROM principal;
+    INSERT INTO home_state (home_id) SELECT id FROM principal;
+    INSERT INTO calendar (home_id, id, components, revision) SELECT h, h * 5 - 5 + n, 1, 300 FROM generate_series(1, 400) h, generate_series(1, 5) n;
+    INSERT INTO bind (home_id, name, owner_home_id, calendar_id) SELECT home_id, 'c' || (id - home_id * 5 + 5), home_id, id FROM calendar;
+    INSERT INTO object (home_id, calendar_id, id, name, uid, component, etag, revision, size, times, tail, body)
+    SELECT home_id, c.id, c.id * 20000 + 60000 + n, 'o' || n || '.ics', 'uid-' || n, 1, c.id || '-' || n, n, 300, 1,
+           CASE WHEN n % 50 = 0 THEN 1800000000 END, convert_to(repeat('x', 300), 'UTF8')
+    FROM calendar c, generate_series(1, 200) n WHERE (c.home_id <= 10 AND c.id % 5 > 0) OR n <= 1;
+    INSERT INTO instance (home_id, calendar_id, object_id, starts, ends, floating, busy)
+    SELECT home_id, calendar_id, id, s, s + CASE WHEN i = 3 THEN 3000000 ELSE 3600 END, i = 2, 1
+    FROM object, generate_series(1, 3) i, LATERAL (SELECT 1760000000 + revision * 86400 + i * 604800 AS s) AS at;
+    INSERT INTO tombstone (home_id, calendar_id, name, revision) SELECT home_id, id, 'gone-' || n, 200 + n FROM calendar, generate_series(1, 1) n;
+    INSERT INTO tombstone (home_id, calendar_id, name, revision) SELECT home_id, id, 'more-' || n, 220 + n FROM calendar, generate_series(1, 50) n WHERE home_id <= 10;
+    INSERT INTO property (home_id, calendar_id, namespace, local, value) SELECT home_id, id, 'DAV:', 'p' || n, 'x' FROM calendar, generate_series(1, 2) n;
+    INSERT INTO property (home_id, calendar_id, object_id, namespace, local, value) SELECT home_id, calendar_id, id, 'DAV:', 'x', 'x' FROM object WHERE revision < 20;
+";
+
+// ---- every function of the store, once ----
+
+/// A database on one connection, on which every statement of the store has run.
+async fn worked() -> (Db, Pool) {
+    let db = database().await;
+    let pool = Pool::new(&Database { pool_size: 1, ..support::settings(&db.url) }).unwrap();
+    arrive(&pool).await;
+    let calendar = store::calendar::by_name(&pool, 1, "calendar").await.unwrap().unwrap();
+    write(&pool, &calendar).await;
+    read(&pool, &calendar).await;
+    leave(&pool, &calendar).await;
+    (db, pool)
+}
+
+async fn arrive(pool: &Pool) {
+    let known = Known { subject: Some("s"), email: Some("a@x"), ..Known::default() };
+    let start = [("calendar", 0), ("tasks", 0), ("inbox", 1)].map(|(name, kind)| Start {
+        name,
+        kind,
+        components: 1,
+        label: Some("<x/>".to_owned()),
+    });
+    let tx = pool.begin().await.unwrap();
+    store::principal::create(&tx, "alice", &known, &start, ("calendar", "tasks")).await.unwrap();
+    let alice = store::principal::by_subject_in(&tx, "s").await.unwrap().unwrap();
+    assert_eq!(alice.id, 1);
+    store::principal::rename(&tx, alice.id, "alicia").await.unwrap();
+    store::principal::vacate(&tx, "alicia", "another").await.unwrap();
+    assert_eq!(store::principal::by_name_in(&tx, "alicia/1").await.unwrap().unwrap().id, 1);
+    store::principal::rename(&tx, alice.id, "alice").await.unwrap();
+    store::principal::refresh(&tx, alice.id, &known).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(store::principal::by_name(pool, "alice").await.unwrap().unwrap(), alice);
+}
+
+async fn write(pool: &Pool, calendar: &Calendar) {
+    let tx = pool.begin().await.unwrap();
+    assert!(store::calendar::lock(&tx, 1, "calendar").await.unwrap().is_some());
+    let before = object::before_put(&tx, calendar, "a.ics", "a").await.unwrap();
+    let instance = Instance { starts: 100, ends: 200, floating: false, busy: Busy::Busy };
+    let put = Put {
+        name: "a.ics".to_owned(),
+        uid: "a".to_owned(),
+        component: Component::Vevent,
+        etag: "e".to_owned(),
+        body: "x".into(),
+        index: Index { instances: vec![instance], tail: None },
+        times: 1,
+    };
+    object::put(&tx, calendar, &put, &before).await.unwrap();
+    assert_eq!(object::count(&tx, calendar).await.unwrap(), 1);
+    let value = Property { name: QName::new("urn:x", "x"), value: "<x/>".to_owned() };
+    store::property::set(&tx, Subject::object(calendar, 1), &[value]).await.unwrap();
+    assert_eq!(store::property::size(&tx, Subject::object(calendar, 1)).await.unwrap(), (1, 4));
+    store::calendar::touch(&tx, calendar).await.unwrap();
+    store::calendar::touch_home(&tx, 1).await.unwrap();
+    assert_eq!(store::calendar::count(&tx, 1).await.unwrap(), 2);
+    tx.commit().await.unwrap();
+}
+
+async fn read(pool: &Pool, calendar: &Calendar) {
+    assert!(store::calendar::home(pool, 1).await.unwrap().unwrap().state.revision > 0);
+    assert_eq!(store::calendar::all(pool, 1).await.unwrap().len(), 3);
+    let names = ["a.ics".to_owned()];
+    for body in [false, true] {
+        for which in [Which::All, Which::Named(&names)] {
+            assert_eq!(count(object::stream(pool, calendar, which, body).await.unwrap()).await, 1);
+        }
+        assert!(object::by_name(pool, calendar, "a.ics", body).await.unwrap().is_some());
+        assert_eq!(count(store::change::since(pool, calendar, 0, 9, body).await.unwrap()).await, 1);
+    }
+    assert!(object::by_path(pool, 1, "calendar", "a.ics").await.unwrap().is_some());
+    let kinds = Components::default().with(Component::Vevent);
+    for window in [None, Some((150..160, 150..160))] {
+        let of = Candidates { kinds, window, uid: None, body: true };
+        assert_eq!(count(object::candidates(pool, calendar, &of).await.unwrap()).await, 1);
+    }
+    assert_eq!(store::property::of(pool, Subject::object(calendar, 1)).await.unwrap().len(), 1);
+    assert_eq!(store::property::of_calendars(pool, 1, &[calendar.id]).await.unwrap().len(), 1);
+    assert_eq!(store::property::of_members(pool, calendar).await.unwrap().len(), 1);
+}
+
+async fn leave(pool: &Pool, calendar: &Calendar) {
+    let tx = pool.begin().await.unwrap();
+    store::property::remove(&tx, Subject::object(calendar, 1), &[QName::new("urn:x", "x")]).await.unwrap();
+    object::delete(&tx, calendar, 1).await.unwrap();
+    let kinds = Components::default().with(Component::Vevent);
+    store::calendar::create(&tx, 1, "work", kinds).await.unwrap();
+    let work = store::calendar::lock(&tx, 1, "work").await.unwrap().unwrap();
+    store::calendar::delete(&tx, &work).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+async fn count(rows: Rows<'static>) -> usize {
+    rows.map(Result::unwrap).count().await
+}

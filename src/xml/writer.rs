@@ -118,6 +118,17 @@ impl Writer {
         escape(&mut self.out, text, TEXT);
     }
 
+    /// Text of lines that end in CRLF, each CR left out: a reader makes LF of the two anyway (XML 1.0 §2.11). A CR that
+    /// stands alone is kept.
+    pub fn lines(&mut self, text: &str) {
+        let mut lines = text.split("\r\n");
+        self.text(lines.next().unwrap_or_default());
+        for line in lines {
+            self.out.push('\n');
+            self.text(line);
+        }
+    }
+
     /// What is escaped already: stored fragments, rendered answers.
     pub fn raw(&mut self, xml: &str) {
         self.out.push_str(xml);

@@ -18,7 +18,7 @@
 //! first time and must be that ever after, also in requests; `{new!old}` must be another value than `old`; `{*}` is anything. `{5*x}` in a request is `xxxxx`.
 //! XML is compared for its meaning: prefixes, white space between elements and the order of sets do not count; `{*}` among
 //! the elements of a set lets others be there too; D, C, CS and A need no declaration in an expectation.
-//! Lines of calendar data end in CRLF, as they must. Every transcript has users of its own: alice, bob, carol, dave and
+//! Lines of calendar data end in CRLF where they are a body, and in LF inside XML. Every transcript has users of its own: alice, bob, carol, dave and
 //! erin stand for names nobody else uses.
 
 pub mod cast;

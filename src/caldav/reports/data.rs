@@ -35,9 +35,12 @@ pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
 fn whole(facts: &Facts, w: &mut Writer) -> Option<()> {
     let body = facts.object.as_ref()?.body.as_ref()?;
     match from_utf8(body) {
-        Ok(text) => w.element(DATA, text),
+        Ok(text) => w.inside(DATA, |w| w.lines(text)),
         // A line may be folded in the middle of a character.
-        Err(_) => w.element(DATA, &Calendar::parse(body.clone()).ok()?.text()),
+        Err(_) => {
+            let calendar = Calendar::parse(body.clone()).ok()?;
+            w.inside(DATA, |w| w.lines(&calendar.text()));
+        }
     }
     Some(())
 }
@@ -52,7 +55,8 @@ fn selected(
     let body: &Bytes = facts.object.as_ref()?.body.as_ref()?;
     let calendar = Calendar::parse(body.clone()).ok()?;
     let budget = budget.lock().ok()?;
-    w.element(DATA, &ical::select(&calendar, selection, zone, &budget).ok()?);
+    let selected = ical::select(&calendar, selection, zone, &budget).ok()?;
+    w.inside(DATA, |w| w.lines(&selected));
     Some(())
 }
 

@@ -147,6 +147,12 @@ impl Client {
         self.exchange(&[(head + "\r\n").as_bytes(), body.as_ref()], line.starts_with("HEAD")).await
     }
 
+    /// Sends a request and leaves it at that.
+    pub async fn start(&mut self, line: &str, body: &str) {
+        let head = format!("{line} HTTP/1.1\r\n{}Content-Length: {}\r\n\r\n", self.standing, body.len());
+        self.writer.write_all((head + body).as_bytes()).await.expect("the server takes bytes");
+    }
+
     /// The answer to these bytes. A server may answer before it has read all of them.
     pub async fn exchange(&mut self, pieces: &[&[u8]], headless: bool) -> Result<Answer, Gone> {
         let writer = &mut self.writer;

@@ -1,0 +1,264 @@
+//! What no honest client sends, each with the answer that it must get; the server neither falls nor grows by any of it.
+//!
+//! A real `kalends serve`, so that its memory is its own, and sockets. `KALENDS_HOSTILE=word` runs the cases whose names
+//! have that word in them.
+
+#[path = "hostile/bombs.rs"]
+mod bombs;
+#[path = "hostile/forms.rs"]
+mod forms;
+#[path = "hostile/objects.rs"]
+mod objects;
+#[path = "hostile/reports.rs"]
+mod reports;
+#[path = "support/server.rs"]
+mod server;
+mod support;
+
+use std::env;
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use server::{Answer, Client, Gone};
+use support::Db;
+use tokio::time::sleep;
+
+pub const HOME: &str = "/dav/calendars/alice/";
+pub const CALENDAR: &str = "/dav/calendars/alice/calendar/";
+
+/// What the server's memory may grow by while it answers one request, and by all of them together, in KiB.
+const GROWTH: u64 = 64 << 10;
+
+/// The longest that one may take, in a build for debugging on a busy machine.
+const SLOWEST: Duration = Duration::from_secs(10);
+
+/// One request, and the answer it must get.
+pub struct Case {
+    name: String,
+    request: Request,
+    status: u16,
+    condition: Option<&'static str>,
+}
+
+enum Request {
+    Whole(String, Vec<(&'static str, String)>, Vec<u8>),
+    /// Octets that no client library would send.
+    Raw(Vec<u8>),
+}
+
+/// A request that is well-formed HTTP; `line` is `METHOD /path`.
+pub fn case(name: &str, line: &str, body: impl Into<Vec<u8>>) -> Case {
+    Case {
+        name: name.to_owned(),
+        request: Request::Whole(line.to_owned(), Vec::new(), body.into()),
+        status: 0,
+        condition: None,
+    }
+}
+
+/// Octets as they are.
+pub fn raw(name: &str, octets: impl Into<Vec<u8>>) -> Case {
+    Case { name: name.to_owned(), request: Request::Raw(octets.into()), status: 0, condition: None }
+}
+
+impl Case {
+    pub fn with(mut self, header: &'static str, value: impl Into<String>) -> Self {
+        if let Request::Whole(_, headers, _) = &mut self.request {
+            headers.push((header, value.into()));
+        }
+        self
+    }
+
+    /// Must get this status.
+    pub fn is(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// Must get this status, and a DAV:error with this element.
+    pub fn refused(mut self, status: u16, condition: &'static str) -> Self {
+        (self.status, self.condition) = (status, Some(condition));
+        self
+    }
+
+    async fn run(&self, served: &Served) -> Result<Answer, Gone> {
+        let mut client = served.client("http.sock").await;
+        match &self.request {
+            Request::Whole(line, headers, body) => {
+                let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+                client.try_ask(line, &headers, body).await
+            }
+            Request::Raw(octets) => client.exchange(&[octets], false).await,
+        }
+    }
+
+    fn judge(&self, outcome: &Result<Answer, Gone>) -> Option<String> {
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(gone) => return Some(format!("{gone:?}, {} is expected", self.status)),
+        };
+        let condition = answer.condition();
+        if answer.status == self.status
+            && (self.condition.is_none() || condition.as_deref() == self.condition)
+        {
+            return None;
+        }
+        let text: String = answer.text().chars().take(300).collect();
+        let expected = self.condition.unwrap_or_default();
+        Some(format!("{} {text:?}, {} {expected} is expected", answer.status, self.status))
+    }
+}
+
+/// A server with a database, both gone with this.
+struct Served {
+    dir: PathBuf,
+    child: Child,
+    _db: Db,
+}
+
+impl Served {
+    async fn start(name: &str) -> Self {
+        let db = support::database().await;
+        let dir = support::directory().join(format!("{name}-{}", std::process::id()));
+        fs::create_dir_all(&dir).unwrap();
+        let at = dir.display();
+        let settings = format!(
+            "server.listen = [\"unix:{at}/http.sock\"]\nmonitor.listen = \"unix:{at}/monitor.sock\"\n\
+             log.level = \"warn\"\ndatabase.url = \"{}\"\n",
+            db.url
+        );
+        fs::write(dir.join("settings.toml"), settings).unwrap();
+        let log = fs::File::create(dir.join("log")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kalends"));
+        command.args(["serve", "--config"]).arg(dir.join("settings.toml"));
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let served = Self { dir, child, _db: db };
+        for _ in 0..1000 {
+            if served.dir.join("http.sock").exists() {
+                return served;
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+        panic!("it does not start:\n{}", served.log());
+    }
+
+    async fn client(&self, socket: &str) -> Client {
+        let client = Client::unix(&self.dir.join(socket), "alice").await;
+        client.unwrap_or_else(|error| panic!("the server is gone: {error}\n{}", self.log()))
+    }
+
+    async fn panics(&self) -> String {
+        let figures = self.client("monitor.sock").await.ask("GET /metrics", &[], "").await.text();
+        figures.lines().filter(|line| line.starts_with("kalends_panics_total")).collect()
+    }
+
+    /// A line of the process' status, in KiB: `VmRSS`, or `VmHWM` for the most that it was.
+    fn memory(&self, line: &str) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
+        let line = status.lines().find(|text| text.starts_with(line)).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+
+    /// What is held now is the most there was.
+    fn forget_most(&self) {
+        fs::write(format!("/proc/{}/clear_refs", self.child.id()), "5").expect("the process is ours");
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+/// Everything that is wrong with how the server took one case.
+async fn faults(case: &Case, served: &Served) -> Vec<String> {
+    let mut faults = Vec::new();
+    served.forget_most();
+    let (began, before) = (Instant::now(), served.memory("VmRSS"));
+    let outcome = case.run(served).await;
+    faults.extend(case.judge(&outcome));
+    drop(outcome);
+    if began.elapsed() > SLOWEST {
+        faults.push(format!("it took {:?}", began.elapsed()));
+    }
+    let most = served.memory("VmHWM").saturating_sub(before);
+    if most > GROWTH {
+        faults.push(format!("memory grew by {} MiB", most >> 10));
+    }
+    let after = served.client("http.sock").await.try_ask("OPTIONS /dav/", &[], "").await;
+    if !after.is_ok_and(|answer| answer.status == 200) {
+        faults.push("the next request has no answer".to_owned());
+    }
+    faults.into_iter().map(|fault| format!("{}: {fault}", case.name)).collect()
+}
+
+async fn assert_all(name: &str, cases: Vec<Case>) {
+    let only = env::var("KALENDS_HOSTILE").unwrap_or_default();
+    let served = Served::start(name).await;
+    let mut client = served.client("http.sock").await;
+    assert_eq!(client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 207);
+    let before = served.memory("VmRSS");
+    let mut wrong = Vec::new();
+    for case in cases.iter().filter(|case| case.name.contains(&only)) {
+        wrong.extend(faults(case, &served).await);
+    }
+    let growth = served.memory("VmRSS").saturating_sub(before);
+    if growth > GROWTH {
+        wrong.push(format!("after all of them {} MiB more are held", growth >> 10));
+    }
+    wrong.extend(Some(served.panics().await).filter(|panics| !panics.is_empty()));
+    wrong.extend(Some(served.log()).filter(|log| log.contains("panic")));
+    assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_requests_paths_and_headers() {
+    assert_all("forms", forms::cases()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_xml_and_reports() {
+    assert_all("reports", reports::cases()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_objects_and_endless_recurrences() {
+    assert_all("objects", objects::cases()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn small_requests_that_want_much() {
+    assert_all("bombs", bombs::cases()).await;
+}
+
+/// Clients that ask for much and take none of it: they hold no one else up.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_that_do_not_read_hold_nobody_up() {
+    let served = Served::start("stalled").await;
+    let mut client = served.client("http.sock").await;
+    for nth in 0..300 {
+        let body = server::event(&nth.to_string(), &"x".repeat(10_000));
+        assert_eq!(client.ask(&format!("PUT {CALENDAR}{nth}.ics"), &[], body).await.status, 201);
+    }
+    let mut stalled = Vec::new();
+    for _ in 0..12 {
+        let mut client = served.client("http.sock").await;
+        client.start(&format!("REPORT {CALENDAR}"), reports::ALL_DATA).await;
+        stalled.push(client);
+    }
+    sleep(Duration::from_secs(1)).await;
+    let began = Instant::now();
+    let answer = client.try_ask(&format!("PROPFIND {HOME}"), &[("Depth", "1")], "").await;
+    let status = answer.as_ref().map(|answer| answer.status);
+    assert_eq!(status, Ok(207), "{answer:?}");
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}

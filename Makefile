@@ -9,7 +9,6 @@ export CARGO_TERM_COLOR ?= auto
 
 install := tests/tools/install.sh
 debug := $(CARGO_TARGET_DIR)/debug/kalends
-nextest := $(shell command -v cargo-nextest)
 
 .PHONY: help run check test clients bless soak bench docs
 
@@ -30,12 +29,7 @@ check: ## formatting, lints and the licences of dependencies
 test: ## everything that must be green before a commit: check, the tests, the small clients
 	@$(install) test
 	@$(MAKE) --no-print-directory check
-ifdef nextest
-	@cargo nextest run --locked --no-fail-fast
-	@cargo test --locked --doc --quiet
-else
 	@cargo test --locked --no-fail-fast
-endif
 	@cargo build --locked --quiet
 	@KALENDS=$(debug) tests/clients/run.sh
 

@@ -72,7 +72,7 @@ pub struct Located {
 /// Why a path is refused: it could mean one thing to the proxy and another here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadPath {
-    /// It lies in no part of the server.
+    /// Nothing of the server can be there.
     Elsewhere,
     /// It holds what no path of this server may hold.
     Malformed(&'static str),
@@ -105,22 +105,26 @@ impl Space {
         if !path.starts_with('/') {
             return Err(BadPath::Malformed("the path does not start with a slash"));
         }
-        let of_base = |base: &&Arc<str>| {
-            path.strip_prefix(&***base).or_else(|| (path == base.trim_end_matches('/')).then_some(""))
+        let below = |base: &Arc<str>| {
+            path.strip_prefix(&**base).or_else(|| (path == base.trim_end_matches('/')).then_some(""))
         };
-        let longest = self.bases.iter().filter(|b| of_base(b).is_some()).max_by_key(|b| b.len());
-        let (base, rest, outside) = match longest {
-            Some(base) => (base, of_base(&base).unwrap_or_default(), false),
-            None => (self.base(), &path[1..], true),
+        let longest = self.bases.iter().filter(|base| below(base).is_some()).max_by_key(|base| base.len());
+        match longest.and_then(|base| Some((base, below(base)?))) {
+            Some((base, rest)) => Ok(Located { target: read(rest)?, base: base.clone(), asked_as: None }),
+            None => self.outside(path),
+        }
+    }
+
+    /// Clients that were told a bare host look around there.
+    fn outside(&self, path: &str) -> Result<Located, BadPath> {
+        let (target, asked_as) = match path {
+            "/" => (Target::Root, "/"),
+            "/principals" | "/principals/" => (Target::Principals, "/principals/"),
+            _ if path.starts_with("/.well-known/") => return Err(BadPath::Elsewhere),
+            // Whoever routed it here meant another server, or tries where this one ends.
+            _ => return Err(BadPath::Malformed("the path lies under none of the base paths")),
         };
-        let target = read(rest)?;
-        let asked_as = match (&target, outside) {
-            (_, false) => None,
-            (Target::Root, true) => Some("/"),
-            (Target::Principals, true) => Some("/principals/"),
-            (_, true) => return Err(BadPath::Elsewhere),
-        };
-        Ok(Located { target, base: base.clone(), asked_as })
+        Ok(Located { target, base: self.base().clone(), asked_as: Some(asked_as) })
     }
 }
 
@@ -278,8 +282,11 @@ mod tests {
             let located = space().locate(path).unwrap();
             assert_eq!((&located.target, located.own_href().as_str()), (&target, own), "{path}");
         }
-        assert_eq!(space().locate("/calendars/alice/"), Err(BadPath::Elsewhere));
-        assert_eq!(space().locate("/etc/passwd"), Err(BadPath::Elsewhere));
+        assert_eq!(space().locate("/.well-known/carddav"), Err(BadPath::Elsewhere));
+        assert_eq!(space().locate("/dav/calendars/a/b/c/d"), Err(BadPath::Elsewhere));
+        for path in ["/calendars/alice/", "/etc/passwd", "/etc/", "/a/b/c/d/e/f/", "/principals/alice/"] {
+            assert!(matches!(space().locate(path), Err(BadPath::Malformed(_))), "{path}");
+        }
     }
 
     #[test]

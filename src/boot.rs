@@ -196,20 +196,27 @@ fn reload(file: Option<&Path>, front: &Front, logs: &Logs) {
 /// What a person is told who has just started it.
 fn welcome(settings: &Settings) -> String {
     let base = &settings.server.base_paths[0];
-    let public = settings.server.public_url.as_ref().map(|url| format!("{url}{base}"));
-    let place = settings.server.listen.iter().map(|listen| match listen {
+    let header = settings.identity.header.name().unwrap_or(settings.identity.header.usual());
+    let places: Vec<String> = settings.server.listen.iter().map(|listen| place(listen, base)).collect();
+    let listening = format!("kalends is listening on {}.", places.join(", "));
+    if let Some(public) = &settings.server.public_url {
+        return format!("{listening}\nGive calendar clients this address: {public}{base}");
+    }
+    let curl = match settings.server.listen.first() {
+        Some(Listen::Unix(path)) => format!("--unix-socket {} http://localhost{base}", path.display()),
+        _ => places.first().cloned().unwrap_or_default(),
+    };
+    format!(
+        "{listening}\nGive calendar clients the address of the proxy in front of it, with the path {base}; the proxy names \
+         the user in the header {header}.\nTo try it without a proxy:\n  \
+         curl -X PROPFIND -H 'Depth: 0' -H '{header}: you' {curl}"
+    )
+}
+
+fn place(listen: &Listen, base: &str) -> String {
+    match listen {
         Listen::Tcp(address) => format!("http://{address}{base}"),
         other => other.to_string(),
-    });
-    let listening = format!("kalends is listening on {}.", place.collect::<Vec<_>>().join(", "));
-    let header = settings.identity.header.name().unwrap_or(settings.identity.header.usual());
-    match public {
-        Some(public) => format!("{listening}\nGive calendar clients this address: {public}"),
-        None => format!(
-            "{listening}\nGive calendar clients the address of the proxy in front of it, with the path {base}; the proxy \
-             names the user in the header {header}.\nTo try it without a proxy:\n  curl -X PROPFIND -H '{header}: you' \
-             -H 'Depth: 0' http://127.0.0.1:8008{base}"
-        ),
     }
 }
 

@@ -34,13 +34,12 @@ pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
 /// The octets as they lie there: they were checked when they came.
 fn whole(facts: &Facts, w: &mut Writer) -> Option<()> {
     let body = facts.object.as_ref()?.body.as_ref()?;
-    match from_utf8(body) {
-        Ok(text) => w.inside(DATA, |w| w.lines(text)),
+    if let Ok(text) = from_utf8(body) {
+        w.inside(DATA, |w| w.lines(text));
+    } else {
         // A line may be folded in the middle of a character.
-        Err(_) => {
-            let calendar = Calendar::parse(body.clone()).ok()?;
-            w.inside(DATA, |w| w.lines(&calendar.text()));
-        }
+        let calendar = Calendar::parse(body.clone()).ok()?;
+        w.inside(DATA, |w| w.lines(&calendar.text()));
     }
     Some(())
 }

@@ -1,5 +1,7 @@
 //! Many at once: whoever wins, exactly one does, nobody waits for nobody, and a syncer hears of everything.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/server.rs"]
 mod server;
 mod support;
@@ -29,7 +31,9 @@ async fn at_once(server: &Server, count: usize, ask: impl AsyncFn(usize, Client)
 
 fn statuses(answers: &[Answer]) -> BTreeMap<u16, usize> {
     let mut counts = BTreeMap::new();
-    answers.iter().for_each(|answer| *counts.entry(answer.status).or_default() += 1);
+    for answer in answers {
+        *counts.entry(answer.status).or_default() += 1;
+    }
     counts
 }
 
@@ -325,7 +329,9 @@ async fn turn(client: &mut Client, state: &mut State, token: &mut String) -> boo
     for (href, tag) in page.changed {
         state.insert(href, tag);
     }
-    page.gone.iter().for_each(|href| drop(state.remove(href)));
+    for href in &page.gone {
+        state.remove(href);
+    }
     *token = page.token;
     page.cut
 }

@@ -2,6 +2,8 @@
 //!
 //! Real processes: the `kalends` program with its private cluster, killed under load and started again.
 
+#![allow(clippy::unwrap_used)]
+
 #[path = "support/server.rs"]
 mod server;
 mod support;
@@ -25,7 +27,7 @@ const CALENDAR: &str = "/dav/calendars/alice/calendar/";
 const WRITERS: usize = 6;
 
 /// Longer than any start takes, recovery included.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 // ---- the processes ----
 
@@ -182,8 +184,8 @@ async fn write(load: Arc<Load>, socket: PathBuf, nth: usize, mut ledger: Ledger)
             turn += 1;
             let name = format!("{nth}-{}", turn % 23);
             let url = format!("{CALENDAR}{name}.ics");
-            let octets =
-                (turn % 5 != 0).then(|| event(&name, &format!("{turn} {}", "x".repeat(turn % 3000))));
+            let octets = (!turn.is_multiple_of(5))
+                .then(|| event(&name, &format!("{turn} {}", "x".repeat(turn % 3000))));
             let possible = ledger.entry(url.clone()).or_insert_with(|| vec![None]);
             let before = possible.clone();
             possible.push(octets.clone());
@@ -254,7 +256,9 @@ impl Syncer {
     async fn catch_up(&mut self, client: &mut Client) {
         loop {
             let page = client.sync(CALENDAR, &self.token, Some(50)).await;
-            page.gone.iter().for_each(|href| drop(self.state.remove(href)));
+            for href in &page.gone {
+                self.state.remove(href);
+            }
             self.state.extend(page.changed);
             self.token = page.token;
             if !page.cut {
@@ -301,7 +305,9 @@ async fn strike(kalends: &mut Kalends, death: Death, work: &Work) {
         Death::Postgres => send(postgres[0], Signal::KILL),
         Death::All => {
             kalends.signal(Signal::KILL);
-            postgres.iter().for_each(|pid| send(*pid, Signal::KILL));
+            for pid in &postgres {
+                send(*pid, Signal::KILL);
+            }
         }
     }
     if matches!(death, Death::Postgres) {

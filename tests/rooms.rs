@@ -42,6 +42,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("rustls", &["db"]),
     ("rustls_platform_verifier", &["db"]),
     ("tokio_postgres", &["db"]),
+    ("unicode_normalization", &["front", "ical"]),
     ("tokio_postgres_rustls", &["db"]),
     ("tracing_subscriber", &["observe"]),
 ];

@@ -26,6 +26,10 @@ JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
 WHERE b.home_id = $1 AND b.name = $2 AND b.owner_home_id = $1 AND c.home_id = $1
 FOR NO KEY UPDATE OF c;
 
+--: lock_home
+-- Held to the end of the transaction: one at a time makes or counts calendars here.
+SELECT revision FROM home_state WHERE home_id = $1 FOR NO KEY UPDATE;
+
 --: count
 SELECT count(*) FROM calendar WHERE home_id = $1 AND kind = 0;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use crate::{
-    dav::{Cx, Given, Refusal, Result, Target, delete::conditions, facts, prop::Needs},
+    dav::{Cx, Given, Refusal, Result, Target, facts, guard::Guard, prop::Needs},
     front::{Response, Status, Verdict, header},
     ical::{Calendar, Merge},
     model::Privilege,
@@ -28,7 +28,7 @@ async fn object(cx: &Cx, collection: &str, name: &str) -> Result<Response> {
     let owner = facts::home_owner(cx, Privilege::Read).await?;
     let found = store::object::by_path(&cx.pool, owner.id, collection, name).await?;
     let object = found.ok_or_else(Refusal::not_found)?;
-    match conditions(cx)?.check(Some(&object.etag), Some(object.modified), true) {
+    match Guard::of(cx)?.verdict(Some(&object.etag), Some(object.modified), true) {
         Verdict::Failed => {
             Err(Refusal::plain(Status::PRECONDITION_FAILED, "the resource has changed").into())
         }
@@ -55,9 +55,9 @@ pub fn quoted(etag: &str) -> String {
 async fn collection(cx: &Cx) -> Result<Response> {
     let facts = facts::of_target(cx, Needs::STORED).await?;
     let calendar = facts.calendar.as_ref().ok_or_else(Refusal::not_found)?;
-    let tag = format!("{}-{}", calendar.state.key.simple(), calendar.state.revision);
+    let tag = calendar.tag();
     let answer = |status| Response::new(status).with(header::ETAG, format!("W/{}", quoted(&tag)));
-    match conditions(cx)?.check(Some(&tag), Some(calendar.modified), true) {
+    match Guard::of(cx)?.verdict(Some(&tag), Some(calendar.modified), true) {
         Verdict::Failed => {
             return Err(Refusal::plain(Status::PRECONDITION_FAILED, "the calendar has changed").into());
         }

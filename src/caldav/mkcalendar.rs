@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     dav::{
-        Cx, Error, Given, Refusal, Result, Target, access,
+        Cx, Error, Given, Refusal, Result, Target,
         condition::{MAX_CALENDARS, RESOURCE_MUST_BE_NULL, VALID_RESOURCETYPE},
         facts, mkcol as answer,
         proppatch::{Moment, Order, carry_out, orders},
@@ -24,8 +24,10 @@ pub async fn mkcalendar(cx: Arc<Cx>, given: Given) -> Result<Response> {
     if root.as_ref().is_some_and(|root| !root.is(Name::cal("mkcalendar"))) {
         return Err(Refusal::bad_request("the body of a MKCALENDAR is a C:mkcalendar").into());
     }
-    let orders = root.as_ref().map(|root| orders(root, cx.tables, Kind::Calendar, Moment::Creation));
-    let orders = orders.unwrap_or_default();
+    let orders = match &root {
+        Some(root) => orders(root, cx.tables, Kind::Calendar, Moment::Creation)?,
+        None => Vec::new(),
+    };
     if orders.iter().any(|order| order.refusal.is_some()) {
         return Ok(answer::calendar_not_made(&cx.located.own_href(), &orders));
     }
@@ -34,6 +36,8 @@ pub async fn mkcalendar(cx: Arc<Cx>, given: Given) -> Result<Response> {
 
 /// The same in the words of extended MKCOL; no other kind of collection is made here.
 pub async fn mkcol(cx: Arc<Cx>, given: Given) -> Result<Response> {
+    // Whether something is there comes before what was sent (RFC 4918 §9.3.1).
+    vacant(&cx).await?;
     let root = given.xml.ok_or(VALID_RESOURCETYPE)?;
     if !root.is(Name::dav("mkcol")) {
         return Err(Refusal::bad_request("the body of a MKCOL is a DAV:mkcol").into());
@@ -42,7 +46,7 @@ pub async fn mkcol(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let types: Vec<&Element> = wanted.map(|t| t.children().collect()).unwrap_or_default();
     let of_calendar = |t: &&Element| t.is(Name::dav("collection")) || t.is(Name::cal("calendar"));
     let is_calendar = types.iter().all(of_calendar) && types.iter().any(|t| t.is(Name::cal("calendar")));
-    let mut orders = orders(&root, cx.tables, Kind::Calendar, Moment::Creation);
+    let mut orders = orders(&root, cx.tables, Kind::Calendar, Moment::Creation)?;
     for order in orders.iter_mut().filter(|order| order.name == Name::dav("resourcetype")) {
         order.refusal = if is_calendar { None } else { Some(VALID_RESOURCETYPE.into()) };
     }
@@ -57,13 +61,13 @@ pub async fn mkcol(cx: Arc<Cx>, given: Given) -> Result<Response> {
 
 async fn make(cx: &Cx, root: Option<&Element>, orders: Vec<Order>) -> Result<Response> {
     let Target::Collection(_, name) = &cx.located.target else { return Err(Refusal::not_found().into()) };
-    let owner = facts::home_owner(cx, Privilege::Read).await?;
-    access::need(cx.viewer.rights(owner.id), Privilege::Bind, || cx.located.own_href())?;
+    let owner = facts::home_owner(cx, Privilege::Bind).await?;
     let components = root.map_or_else(|| Ok(standard()), components)?;
     let kept: Vec<Order> = orders.into_iter().filter(|order| !is_structure(order)).collect();
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
-            if store::calendar::lock(&tx, owner.id, name).await?.is_some() {
+            store::calendar::lock_home(&tx, owner.id).await?;
+            if store::calendar::is_taken(&tx, owner.id, name).await? {
                 return Err(RESOURCE_MUST_BE_NULL.into());
             }
             if store::calendar::count(&tx, owner.id).await? >= i64::from(cx.settings.calendar.max_collections)
@@ -76,7 +80,16 @@ async fn make(cx: &Cx, root: Option<&Element>, orders: Vec<Order>) -> Result<Res
             Ok::<_, Error>(())
         })
         .await?;
-    Ok(answer::made())
+    Ok(cx.named(answer::made()))
+}
+
+async fn vacant(cx: &Cx) -> Result<()> {
+    let Target::Collection(_, name) = &cx.located.target else { return Err(Refusal::not_found().into()) };
+    let owner = facts::home_owner(cx, Privilege::Bind).await?;
+    match store::calendar::by_name(&cx.pool, owner.id, name).await? {
+        Some(_) => Err(RESOURCE_MUST_BE_NULL.into()),
+        None => Ok(()),
+    }
 }
 
 /// What a calendar holds of which nothing else is said.

@@ -5,15 +5,18 @@
 #![allow(clippy::unnecessary_wraps)]
 
 use bytes::Bytes;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use crate::{
     dav::{
         Cx, Prop, Refusal, Target,
-        condition::{SUPPORTED_CALENDAR_COMPONENT, VALID_CALENDAR_DATA},
+        condition::{SUPPORTED_CALENDAR_COMPONENT, VALID_CALENDAR_DATA, VALID_TIMEZONE},
         prop::{Facts, Needs},
     },
-    ical::{Calendar, Zone},
+    front::Status,
+    ical::{Calendar, Collation, Zone},
     model::{Component, Components, Kind, Kinds},
+    store::calendar::tag,
     xml::{Element, Name, Writer},
 };
 
@@ -54,10 +57,15 @@ pub const PROPS: &[Prop] = &[
     Prop::stored(Name::apple("calendar-color"), CALENDAR, "Apple"),
     Prop::stored(Name::apple("calendar-order"), CALENDAR, "Apple"),
     Prop::stored(Name::cs("source"), CALENDAR, "calendarserver"),
+    // What scheduling will give, and nobody sets.
+    Prop::absent(Name::cal("schedule-tag"), "RFC 6638 §3.2.10"),
     // What an object is.
     Prop::live(Name::dav("getcontenttype"), OBJECT, content_type, "RFC 4918 §15.5").allprop(),
     Prop::data(Name::cal("calendar-data"), "RFC 4791 §9.6"),
 ];
+
+/// What of an address is escaped in a URL: what is no printable ASCII, and what means something else there (RFC 6068 §2).
+const ADDRESS: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#').add(b'<').add(b'>').add(b'"');
 
 fn href(path: &str, w: &mut Writer) {
     w.element(Name::dav("href"), path);
@@ -71,7 +79,7 @@ fn home_set(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
 fn addresses(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
     let who = facts.principal.as_ref()?;
     if let Some(email) = &who.email {
-        href(&format!("mailto:{email}"), w);
+        href(&format!("mailto:{}", utf8_percent_encode(email, ADDRESS)), w);
     }
     href(&cx.href(&Target::Principal(who.name.clone())), w);
     Some(())
@@ -117,8 +125,8 @@ fn data_types(_: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 }
 
 fn collations(_: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
-    for collation in ["i;ascii-casemap", "i;octet"] {
-        w.element(Name::cal("supported-collation"), collation);
+    for collation in Collation::ALL {
+        w.element(Name::cal("supported-collation"), collation.name());
     }
     Some(())
 }
@@ -142,7 +150,7 @@ fn max_attendees(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
 
 fn ctag(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     let state = facts.calendar.as_ref().map(|c| c.state).or(facts.home.map(|h| h.state))?;
-    w.text(&format!("{}-{}", state.key.simple(), state.revision));
+    w.text(&tag(state));
     Some(())
 }
 
@@ -186,7 +194,7 @@ fn timezone(value: &Element) -> Result<(), Refusal> {
 fn timezone_id(value: &Element) -> Result<(), Refusal> {
     match Zone::named(value.text().trim()) {
         Some(_) => Ok(()),
-        None => Err(VALID_CALENDAR_DATA.because("no time zone of that name is known")),
+        None => Err(VALID_TIMEZONE.because("no time zone of that name is known")),
     }
 }
 
@@ -195,5 +203,5 @@ fn transparency(value: &Element) -> Result<(), Refusal> {
     if one("opaque") || one("transparent") {
         return Ok(());
     }
-    Err(Refusal::bad_request("C:schedule-calendar-transp holds C:opaque or C:transparent"))
+    Err(Refusal::plain(Status::CONFLICT, "C:schedule-calendar-transp holds C:opaque or C:transparent"))
 }

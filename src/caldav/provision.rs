@@ -18,11 +18,10 @@ type Result<T> = std::result::Result<T, crate::db::Error>;
 
 /// The principal of a signed-in user. Only who signs in is made: never somebody whose path is looked up.
 pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> Result<Principal> {
-    let email = identity.email.clone().or_else(|| address(settings, &identity.user));
     let known = Known {
         subject: identity.subject.as_deref(),
         display_name: identity.name.as_deref(),
-        email: email.as_deref(),
+        email: identity.email.as_deref(),
         groups: identity.groups.as_deref(),
     };
     // Nearly always the person is known and nothing is new: one read.
@@ -60,18 +59,6 @@ async fn arrive(tx: &Tx, name: &str, known: &Known<'_>, start: &[Start]) -> Resu
         made.ok_or(crate::db::Error::Busy("a new principal was renamed while it was made"))?
     };
     if known.is_told_by(&there) { Ok(there) } else { principal::refresh(tx, there.id, known).await }
-}
-
-/// The address of a user of whom no header tells one.
-fn address(settings: &Settings, user: &str) -> Option<String> {
-    let domain = &settings.identity.email_domain;
-    if user.contains('@') {
-        Some(user.to_owned())
-    } else if domain.is_empty() {
-        None
-    } else {
-        Some(format!("{user}@{domain}"))
-    }
 }
 
 const EVENTS: &str = "calendar";

@@ -16,12 +16,12 @@ use crate::{
             SUPPORTED_CALENDAR_COMPONENT, SUPPORTED_CALENDAR_DATA, SUPPORTED_RSCALE, VALID_CALENDAR_DATA,
             VALID_CALENDAR_OBJECT_RESOURCE,
         },
-        delete::conditions,
         facts,
+        guard::Guard,
         header::Prefer,
     },
     db::Tx,
-    front::{Conditions, HeaderMap, HeaderName, Response, Status, Verdict, header},
+    front::{HeaderMap, HeaderName, Response, Status, header},
     ical::{self, Budget, Fault, Limits},
     model::{Index, Kind, Privilege},
     store::{
@@ -37,10 +37,10 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let Target::Object(user, collection, name) = &cx.located.target else {
         return Err(Refusal::not_found().into());
     };
-    let conditions = conditions(&cx)?;
+    let guard = Guard::of(&cx)?;
     content_type(&cx.headers)?;
     let put = understood(&cx.settings, name, given)?;
-    let owner = facts::home_owner(&cx, Privilege::Read).await?;
+    let owner = facts::home_owner(&cx, Privilege::Bind).await?;
     let rights = cx.viewer.rights(owner.id);
     let put = &put;
     let made = cx
@@ -51,7 +51,8 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
             let before = object::before_put(&tx, &calendar, name, &put.uid).await?;
             let needed = if before.object.is_some() { Privilege::WriteContent } else { Privilege::Bind };
             access::need(rights, needed, || cx.located.own_href())?;
-            unchanged(&conditions, &before)?;
+            let there = before.object.as_ref().map(|(object, _)| object);
+            guard.unchanged(there.map(|o| &*o.etag), there.map(|o| o.modified))?;
             fits(&cx, &calendar, put)?;
             no_uid_conflict(&before, put, |name| {
                 cx.href(&Target::Object(user.clone(), collection.clone(), name.to_owned()))
@@ -143,6 +144,11 @@ fn content_type(headers: &HeaderMap) -> std::result::Result<(), Refusal> {
     if headers.contains_key(header::CONTENT_RANGE) {
         return Err(Refusal::bad_request("Content-Range is not for PUT"));
     }
+    // What is stored is what GET gives, and that says nothing of a coding.
+    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        let why = "send the object without Content-Encoding";
+        return Err(Refusal::plain(Status::UNSUPPORTED_MEDIA_TYPE, why));
+    }
     let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
     let media = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
     if media.eq_ignore_ascii_case("text/calendar") { Ok(()) } else { Err(SUPPORTED_CALENDAR_DATA.into()) }
@@ -151,18 +157,6 @@ fn content_type(headers: &HeaderMap) -> std::result::Result<(), Refusal> {
 /// RFC 4918 §9.7.1: no collection comes into being on the way.
 fn no_collection() -> Refusal {
     Refusal::plain(Status::CONFLICT, "there is no such calendar")
-}
-
-fn unchanged(conditions: &Conditions, before: &Before) -> std::result::Result<(), Refusal> {
-    let object = before.object.as_ref().map(|(object, _)| object);
-    let verdict = conditions.check(object.map(|o| &*o.etag), object.map(|o| o.modified), false);
-    if verdict == Verdict::Proceed {
-        return Ok(());
-    }
-    Err(Refusal::plain(
-        Status::PRECONDITION_FAILED,
-        "the resource is not in the state that the request expects",
-    ))
 }
 
 fn fits(cx: &Cx, calendar: &Calendar, put: &Put) -> std::result::Result<(), Refusal> {
@@ -201,13 +195,20 @@ async fn room(cx: &Cx, tx: &Tx, calendar: &Calendar) -> Result<()> {
 }
 
 fn answer(cx: &Cx, put: &Put, made: bool) -> Response {
-    let status = if made { Status::CREATED } else { Status::NO_CONTENT };
     let tagged = |status| Response::new(status).with(header::ETAG, quoted(&put.etag));
-    if !Prefer::of(&cx.headers).representation {
-        return tagged(status);
-    }
-    tagged(if made { Status::CREATED } else { Status::OK })
-        .with(HeaderName::from_static("preference-applied"), "return=representation")
-        .with(header::CONTENT_LOCATION, cx.located.own_href())
-        .body(CALENDAR, put.body.clone())
+    let full = if made { Status::CREATED } else { Status::OK };
+    let answer = if Prefer::of(&cx.headers).representation {
+        return tagged(full)
+            .with(HeaderName::from_static("preference-applied"), "return=representation")
+            .with(header::CONTENT_LOCATION, cx.located.own_href())
+            .body(CALENDAR, put.body.clone());
+    } else if made {
+        tagged(Status::CREATED)
+    } else {
+        tagged(Status::NO_CONTENT)
+    };
+    // Some clients look nowhere else for the name of what they made.
+    let canonical = cx.located.own_href();
+    let elsewhere = made && cx.path != canonical;
+    cx.named(if elsewhere { answer.with(header::LOCATION, canonical) } else { answer })
 }

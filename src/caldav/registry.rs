@@ -1,6 +1,6 @@
 //! THE TABLES: methods, reports, properties and features, the server on one page.
 
-use std::{future::ready, sync::Arc};
+use std::sync::Arc;
 
 use crate::{
     dav::{
@@ -30,13 +30,7 @@ const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(Kind::Principal.only());
 
 /// The methods.
 pub const METHODS: &[Method] = &[
-    row(
-        "OPTIONS",
-        Kinds::ANY,
-        Takes::Nothing,
-        |c, _| Box::pin(ready(Ok(options::run(&c)))),
-        "RFC 9110 §9.3.7",
-    ),
+    row("OPTIONS", Kinds::ANY, Takes::Nothing, |c, g| Box::pin(options::run(c, g)), "RFC 9110 §9.3.7"),
     row("GET", MADE, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.1"),
     row("HEAD", MADE, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.2"),
     row("PUT", OBJECT, Takes::Content, |c, g| Box::pin(put::run(c, g)), "RFC 4791 §5.3.2"),

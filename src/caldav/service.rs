@@ -19,6 +19,9 @@ use crate::{
 
 use super::{provision, registry::TABLES};
 
+/// Octets of an XML body: five thousand paths, and more than any honest request has.
+const MOST_XML: usize = 2 << 20;
+
 /// The CalDAV service.
 pub struct CalDav {
     settings: Arc<Settings>,
@@ -30,7 +33,7 @@ impl CalDav {
     /// The service of these settings over that database.
     #[must_use]
     pub fn new(settings: Arc<Settings>, pool: Pool) -> Self {
-        let space = Arc::new(Space::new(&settings.server.base_paths));
+        let space = Arc::new(Space::new(&settings.server.base_paths, settings.identity.fold_case));
         Self { settings, pool, space }
     }
 
@@ -49,7 +52,14 @@ impl CalDav {
         };
         let cx = self.context(&request, &identity, located).await?;
         let given = self.given(row, request).await?;
-        (row.run)(cx, given).await
+        match (row.run)(cx, given).await {
+            // RFC 9110 §15.5.6: a 405 says what is allowed.
+            Err(Error::Refused(refusal)) if refusal.status == Status::METHOD_NOT_ALLOWED => {
+                let answer = Error::Refused(refusal).response();
+                Ok(answer.with(header::ALLOW, options::allow(&TABLES, kind, false)))
+            }
+            other => other,
+        }
     }
 
     async fn context(&self, request: &Request, identity: &Identity, located: Located) -> Result<Arc<Cx>> {
@@ -61,6 +71,7 @@ impl CalDav {
             space: self.space.clone(),
             viewer: Viewer { principal, admin: identity.admin },
             located,
+            path: request.path.clone(),
             headers: request.headers.clone(),
         }))
     }
@@ -71,9 +82,9 @@ impl CalDav {
             Takes::Nothing => Ok(Given::default()),
             Takes::Content => Ok(Given { bytes: request.body.read(most).await?, xml: None }),
             Takes::Xml => {
-                let bytes = request.body.read(most).await?;
+                let bytes = request.body.read(MOST_XML.min(most)).await?;
                 let root = if bytes.trim_ascii().is_empty() { None } else { Some(xml::parse(&bytes)) };
-                let xml = root.transpose().map_err(|fault| Refusal::bad_request(fault.to_string()))?;
+                let xml = root.transpose().map_err(|fault| unreadable(row, &fault))?;
                 Ok(Given { bytes, xml })
             }
         }
@@ -125,6 +136,12 @@ impl Service for CalDav {
     }
 }
 
+/// What MKCOL cannot read it does not support (RFC 4918 §9.3.1); elsewhere it is malformed.
+fn unreadable(row: &Method, fault: &xml::Malformed) -> Refusal {
+    let status = if row.verb == "MKCOL" { Status::UNSUPPORTED_MEDIA_TYPE } else { Status::BAD_REQUEST };
+    Refusal::plain(status, fault.to_string())
+}
+
 fn bad_path(fault: BadPath) -> Refusal {
     match fault {
         BadPath::Elsewhere => Refusal::not_found(),
@@ -137,7 +154,7 @@ fn not_here(row: Option<&Method>, kind: Kind) -> Result<Response> {
     match row {
         Some(Method { elsewhere: Some(condition), .. }) if kind == Kind::Object => Err((*condition).into()),
         _ => {
-            let allow = options::allow(&TABLES, kind);
+            let allow = options::allow(&TABLES, kind, false);
             Ok(Response::new(Status::METHOD_NOT_ALLOWED).with(header::ALLOW, allow))
         }
     }

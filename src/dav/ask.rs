@@ -1,6 +1,11 @@
 //! What properties a request asks for (RFC 4918 §9.1, §14.20).
 
-use crate::xml::{Element, Name, QName};
+use std::collections::HashSet;
+
+use crate::{
+    front::Status,
+    xml::{Element, Name, QName},
+};
 
 use super::{
     Prop, Refusal, Tables,
@@ -42,7 +47,7 @@ impl Ask {
         }
         let mut asks = root.children().filter_map(|child| Self::of_child(child, root, tables));
         match (asks.next(), asks.next()) {
-            (Some(ask), None) => Ok(ask),
+            (Some(ask), None) => ask,
             _ => Err(Refusal::bad_request(
                 "a DAV:propfind holds one of DAV:prop, DAV:allprop and DAV:propname",
             )),
@@ -50,21 +55,19 @@ impl Ask {
     }
 
     /// The ask of a report: it may hold DAV:prop, DAV:allprop or DAV:propname, or nothing of that.
-    #[must_use]
-    pub fn of_report(root: &Element, tables: &Tables) -> Self {
-        root.children()
-            .find_map(|child| Self::of_child(child, root, tables))
-            .unwrap_or_else(|| Self::Names(Vec::new()))
+    pub fn of_report(root: &Element, tables: &Tables) -> Result<Self, Refusal> {
+        let ask = root.children().find_map(|child| Self::of_child(child, root, tables));
+        ask.unwrap_or_else(|| Ok(Self::Names(Vec::new())))
     }
 
-    fn of_child(child: &Element, root: &Element, tables: &Tables) -> Option<Self> {
+    fn of_child(child: &Element, root: &Element, tables: &Tables) -> Option<Result<Self, Refusal>> {
         if child.is(Name::dav("prop")) {
-            Some(Self::Names(names(child, tables)))
+            Some(names(child, tables).map(Self::Names))
         } else if child.is(Name::dav("allprop")) {
             let include = root.child(Name::dav("include"));
-            Some(Self::All(include.map(|i| names(i, tables)).unwrap_or_default()))
+            Some(include.map_or_else(|| Ok(Vec::new()), |i| names(i, tables)).map(Self::All))
         } else if child.is(Name::dav("propname")) {
-            Some(Self::NamesOnly)
+            Some(Ok(Self::NamesOnly))
         } else {
             None
         }
@@ -92,12 +95,14 @@ impl Ask {
     }
 }
 
-fn names(list: &Element, tables: &Tables) -> Vec<Asked> {
-    let mut seen: Vec<Asked> = Vec::new();
-    for child in list.children() {
-        if seen.iter().all(|asked| asked.name != *child.name()) {
-            seen.push(Asked { name: child.name().clone(), prop: tables.prop(child.name()) });
-        }
+/// Properties that one request may name. Each of them may be missing from each of many resources.
+pub const MOST_NAMES: usize = 1000;
+
+fn names(list: &Element, tables: &Tables) -> Result<Vec<Asked>, Refusal> {
+    if list.children().len() > MOST_NAMES {
+        return Err(Refusal::plain(Status::PAYLOAD_TOO_LARGE, "too many properties at once"));
     }
-    seen
+    let mut seen = HashSet::new();
+    let new = list.children().map(Element::name).filter(|name| seen.insert(*name));
+    Ok(new.map(|name| Asked { name: name.clone(), prop: tables.prop(name) }).collect())
 }

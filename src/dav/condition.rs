@@ -65,10 +65,10 @@ conditions! {
     MAX_INSTANCES = cal "max-instances" FORBIDDEN "RFC 4791 §5.3.2.1";
     /// Not too many take part in it.
     MAX_ATTENDEES_PER_INSTANCE = cal "max-attendees-per-instance" FORBIDDEN "RFC 4791 §5.3.2.1";
+    /// A time zone is known by its name.
+    VALID_TIMEZONE = cal "valid-timezone" FORBIDDEN "RFC 7809 §5.2";
     /// The filter of a query is one.
     VALID_FILTER = cal "valid-filter" FORBIDDEN "RFC 4791 §7.8";
-    /// The filter of a query names what can be tested.
-    SUPPORTED_FILTER = cal "supported-filter" FORBIDDEN "RFC 4791 §7.8";
     /// The collation of a text-match is known.
     SUPPORTED_COLLATION = cal "supported-collation" FORBIDDEN "RFC 4791 §7.5.1";
     /// The home holds no more calendars than it may.

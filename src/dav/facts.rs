@@ -4,7 +4,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    db::Row,
+    db::{Row, Rows},
     model::{Kind, Privilege, Privileges},
     store::{self, Calendar, Principal, Property, Subject, object::Which, property},
 };
@@ -40,6 +40,16 @@ pub async fn collection(cx: &Cx, privilege: Privilege) -> Result<Calendar> {
     };
     let found = store::calendar::by_name(&cx.pool, owner.id, name).await?;
     Ok(found.ok_or_else(Refusal::not_found)?)
+}
+
+/// The collection that a report searches: the one in the request's URL, or the one of an object that is there.
+pub async fn searched(cx: &Cx) -> Result<Calendar> {
+    let calendar = collection(cx, Privilege::Read).await?;
+    if let Target::Object(.., name) = &cx.located.target {
+        let object = store::object::by_name(&cx.pool, &calendar, name, false).await?;
+        object.ok_or_else(Refusal::not_found)?;
+    }
+    Ok(calendar)
 }
 
 /// The facts of the request's own resource, if it is there and the viewer may read it.
@@ -124,6 +134,20 @@ impl Members {
         Ok(Self { cx, calendar, user, stored })
     }
 
+    /// The rows of the members with or without their octets, and how they are read. Whoever has begun to read rows holds
+    /// a connection, and must not wait for another: all else is loaded before.
+    pub async fn rows(&self, which: Which<'_>, needs: Needs) -> Result<(Rows<'static>, store::object::Read)> {
+        let body = needs.has(Needs::BODY);
+        let rows = store::object::stream(&self.cx.pool, &self.calendar, which, body).await?;
+        Ok((rows, if body { store::object::read_whole } else { store::object::read }))
+    }
+
+    /// The collection they are in.
+    #[must_use]
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
     /// The facts of a row, read by `read`.
     pub fn facts(&mut self, row: &Row, read: store::object::Read) -> Result<Facts> {
         Ok(self.of_object(read(row)?))
@@ -153,18 +177,6 @@ impl Members {
     fn target(&self, name: &str) -> Target {
         Target::Object(self.user.clone(), self.calendar.name.clone(), name.to_owned())
     }
-}
-
-/// Which statement and which reader serve the members with or without their octets.
-pub async fn member_rows(
-    cx: &Cx,
-    calendar: &Calendar,
-    which: Which<'_>,
-    needs: Needs,
-) -> Result<(crate::db::Rows<'static>, store::object::Read)> {
-    let body = needs.has(Needs::BODY);
-    let rows = store::object::stream(&cx.pool, calendar, which, body).await?;
-    Ok((rows, if body { store::object::read_whole } else { store::object::read }))
 }
 
 /// What the stored properties of a resource are kept under.
@@ -200,6 +212,7 @@ async fn of_home(cx: &Cx, owner: &Principal, href: String, needs: Needs) -> Resu
 fn of_collection(cx: &Cx, user: &str, calendar: Calendar, href: String) -> Facts {
     let target = Target::Collection(user.to_owned(), calendar.name.clone());
     let rights = cx.viewer.rights(calendar.home_id);
+    let rights = if calendar.kind == Kind::Calendar { rights } else { rights.and(Privileges::TEND) };
     Facts { calendar: Some(calendar), ..Facts::bare(target, href, rights) }
 }
 

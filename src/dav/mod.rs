@@ -7,6 +7,7 @@ pub mod condition;
 pub mod delete;
 pub mod error;
 pub mod facts;
+pub mod guard;
 pub mod header;
 pub mod mkcol;
 pub mod multistatus;
@@ -25,7 +26,7 @@ use bytes::Bytes;
 use crate::{
     config::Settings,
     db::Pool,
-    front::{HeaderMap, Response},
+    front::{HeaderMap, HeaderName, Response},
     model::{Kinds, Privileges},
     store::Principal,
     xml::{Element, Name},
@@ -152,6 +153,8 @@ pub struct Cx {
     pub viewer: Viewer,
     /// What the request is about.
     pub located: Located,
+    /// The path as it was sent.
+    pub path: String,
     /// The headers of the request.
     pub headers: HeaderMap,
 }
@@ -167,6 +170,17 @@ impl Cx {
     #[must_use]
     pub fn at(&self, located: Located) -> Self {
         Self { located, ..self.clone() }
+    }
+
+    /// Says which path an answer is about, where the client spelt it in another way (RFC 4918 §5.2, RFC 9110 §8.7).
+    #[must_use]
+    pub fn named(&self, response: Response) -> Response {
+        let canonical = self.located.own_href();
+        if self.path == canonical {
+            response
+        } else {
+            response.with(HeaderName::from_static("content-location"), canonical)
+        }
     }
 
     /// The path of the viewer's principal.

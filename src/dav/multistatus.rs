@@ -17,8 +17,8 @@ use super::{
     prop::{Facts, Prop, Source, write_dead},
 };
 
-/// How a report renders what only it gives of a resource; `None`, and nothing written, where there is nothing to give.
-pub type Render = dyn Fn(&Facts, &mut Writer) -> Option<()> + Send + Sync;
+/// How a report renders what only it gives of a resource: whether there was anything to give, or why that is refused.
+pub type Render = dyn Fn(&Facts, &mut Writer) -> Result<bool, Refusal> + Send + Sync;
 
 /// A multistatus in the making.
 pub struct Multistatus {
@@ -28,6 +28,8 @@ pub struct Multistatus {
 
 /// Octets after which a piece of a long answer is sent.
 const PIECE: usize = 64 << 10;
+/// Pieces that wait for a slow client: what is not longer than all of them leaves the database as fast as that can give it.
+const WAITING: usize = 64;
 
 impl Multistatus {
     /// An empty one.
@@ -37,10 +39,22 @@ impl Multistatus {
     }
 
     /// A response with the properties that are asked for: one propstat of those that are there, one of those that are not.
-    pub fn response(&mut self, facts: &Facts, ask: &Ask, cx: &Cx, render: Option<&Render>) {
+    pub fn response(&mut self, facts: &Facts, ask: &Ask, cx: &Cx) {
+        // Without a rendering there is nothing to refuse.
+        drop(self.rendered(facts, ask, cx, None));
+    }
+
+    /// The same, with what only a report gives.
+    pub fn rendered(
+        &mut self,
+        facts: &Facts,
+        ask: &Ask,
+        cx: &Cx,
+        render: Option<&Render>,
+    ) -> Result<(), Refusal> {
         let of = Of { facts, cx, render };
         let minimal = self.prefer.minimal;
-        self.other(&facts.href, |w| of.propstats(ask, minimal, w));
+        self.other(&facts.href, |w| of.propstats(ask, minimal, w))
     }
 
     /// A response that is a status alone.
@@ -59,11 +73,11 @@ impl Multistatus {
     }
 
     /// A response whose content somebody else writes.
-    pub fn other(&mut self, href: &str, content: impl FnOnce(&mut Writer)) {
+    pub fn other<T>(&mut self, href: &str, content: impl FnOnce(&mut Writer) -> T) -> T {
         self.w.inside(Name::dav("response"), |w| {
             w.element(Name::dav("href"), href);
-            content(w);
-        });
+            content(w)
+        })
     }
 
     /// The token up to which a sync report tells (RFC 6578 §6.4).
@@ -84,7 +98,7 @@ impl Multistatus {
         while let Some(row) = rows.next().await {
             each.row(&row?, &mut self)?;
             if self.w.len() > PIECE {
-                let (feeder, feed) = Payload::stream(2);
+                let (feeder, feed) = Payload::stream(WAITING);
                 let head = self.head().stream(XML, feed);
                 tokio::spawn(self.rest(rows, each, feeder));
                 return Ok(head);
@@ -145,11 +159,12 @@ pub fn line(status: Status) -> String {
 }
 
 /// Writes a propstat: its properties, its status, and what is said about it.
-pub fn propstat(status: Status, w: &mut Writer, props: impl FnOnce(&mut Writer)) {
-    w.open(Name::dav("propstat"));
-    w.inside(Name::dav("prop"), props);
-    w.element(Name::dav("status"), &line(status));
-    w.close(Name::dav("propstat"));
+pub fn propstat<T>(status: Status, w: &mut Writer, props: impl FnOnce(&mut Writer) -> T) -> T {
+    w.inside(Name::dav("propstat"), |w| {
+        let value = w.inside(Name::dav("prop"), props);
+        w.element(Name::dav("status"), &line(status));
+        value
+    })
 }
 
 /// A resource, and who looks at it.
@@ -160,29 +175,19 @@ struct Of<'a> {
 }
 
 impl Of<'_> {
-    fn propstats(&self, ask: &Ask, minimal: bool, w: &mut Writer) {
-        let mut missing: Vec<&Asked> = Vec::new();
+    fn propstats(&self, ask: &Ask, minimal: bool, w: &mut Writer) -> Result<(), Refusal> {
         let mark = w.len();
-        let mut found = false;
-        propstat(Status::OK, w, |w| match ask {
-            Ask::Names(asked) => {
-                for asked in asked {
-                    match self.asked(asked, w) {
-                        Some(()) => found = true,
-                        None => missing.push(asked),
-                    }
-                }
-            }
+        let (found, missing) = propstat(Status::OK, w, |w| match ask {
+            Ask::Names(asked) => self.names(asked, w),
             Ask::All(include) => {
-                found = true;
                 self.all(include, w);
-                missing.extend(include.iter().filter(|asked| asked.prop.is_some_and(|p| !self.has(p))));
+                Ok((true, include.iter().filter(|asked| !self.has(asked)).collect()))
             }
             Ask::NamesOnly => {
-                found = true;
-                self.names(w);
+                self.names_only(w);
+                Ok((true, Vec::new()))
             }
-        });
+        })?;
         // Where nothing is there, the 404 stands alone; a response has at least one propstat.
         let tell = !missing.is_empty() && !minimal;
         if !found && tell {
@@ -191,13 +196,29 @@ impl Of<'_> {
         if tell {
             propstat(Status::NOT_FOUND, w, |w| missing.iter().for_each(|asked| w.empty_owned(&asked.name)));
         }
+        Ok(())
     }
 
-    fn asked(&self, asked: &Asked, w: &mut Writer) -> Option<()> {
+    /// Writes those that are there; tells whether there were any, and which are missing.
+    fn names<'a>(&self, asked: &'a [Asked], w: &mut Writer) -> Result<(bool, Vec<&'a Asked>), Refusal> {
+        let (mut found, mut missing) = (false, Vec::new());
+        for asked in asked {
+            if self.asked(asked, w)? {
+                found = true;
+            } else {
+                missing.push(asked);
+            }
+        }
+        Ok((found, missing))
+    }
+
+    fn asked(&self, asked: &Asked, w: &mut Writer) -> Result<bool, Refusal> {
         match asked.prop {
-            Some(Prop { source: Source::Data, .. }) => self.render?(self.facts, w),
-            Some(prop) => prop.write(self.facts, self.cx, w),
-            None => write_dead(&asked.name, self.facts, w),
+            Some(Prop { source: Source::Data, .. }) => {
+                self.render.map_or(Ok(false), |render| render(self.facts, w))
+            }
+            Some(prop) => Ok(prop.write(self.facts, self.cx, w).is_some()),
+            None => Ok(write_dead(&asked.name, self.facts, w).is_some()),
         }
     }
 
@@ -209,15 +230,16 @@ impl Of<'_> {
         self.dead().for_each(|property| w.raw(&property.value));
     }
 
-    fn names(&self, w: &mut Writer) {
-        for prop in self.cx.tables.props.iter().copied().flatten().filter(|p| self.has(p)) {
+    fn names_only(&self, w: &mut Writer) {
+        let there = |prop: &&Prop| prop.write(self.facts, self.cx, &mut Writer::fragment()).is_some();
+        for prop in self.cx.tables.props.iter().copied().flatten().filter(there) {
             w.empty(prop.name);
         }
         self.dead().for_each(|property| w.empty_owned(&property.name));
     }
 
-    fn has(&self, prop: &Prop) -> bool {
-        prop.write(self.facts, self.cx, &mut Writer::fragment()).is_some()
+    fn has(&self, asked: &Asked) -> bool {
+        self.asked(asked, &mut Writer::fragment()).unwrap_or(false)
     }
 
     fn dead(&self) -> impl Iterator<Item = &crate::store::Property> {

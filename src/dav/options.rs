@@ -1,24 +1,28 @@
 //! OPTIONS, and what the tables say of a resource in headers (RFC 4918 §9.1 and §10.1, RFC 9110 §9.3.7).
 
+use std::sync::Arc;
+
 use crate::{
     front::{HeaderName, Response, Status, header},
-    model::Kind,
+    model::{Kind, Privilege},
 };
 
-use super::{Cx, Tables};
+use super::{Cx, Given, Result, Tables, facts};
 
 /// What may be done with a resource of this kind; exactly 200, because some clients take nothing else.
-pub fn run(cx: &Cx) -> Response {
+pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
     let kind = cx.located.target.kind();
-    with_features(Response::new(Status::OK), cx.tables, kind)
-        .with(header::ALLOW, allow(cx.tables, kind))
-        .with(header::CONTENT_LENGTH, "0")
+    let vacant = kind == Kind::Calendar && facts::collection(&cx, Privilege::Read).await.is_err();
+    Ok(with_features(Response::new(Status::OK), cx.tables, kind)
+        .with(header::ALLOW, allow(cx.tables, kind, vacant))
+        .with(header::CONTENT_LENGTH, "0"))
 }
 
-/// The Allow header of a kind.
+/// The Allow header of a kind; `vacant` says that nothing is there yet.
 #[must_use]
-pub fn allow(tables: &Tables, kind: Kind) -> String {
-    let verbs: Vec<&str> = tables.methods.iter().filter(|m| m.on.has(kind)).map(|m| m.verb).collect();
+pub fn allow(tables: &Tables, kind: Kind, vacant: bool) -> String {
+    let allowed = |m: &&super::Method| m.on.has(kind) && (vacant || m.elsewhere.is_none());
+    let verbs: Vec<&str> = tables.methods.iter().filter(allowed).map(|m| m.verb).collect();
     verbs.join(", ")
 }
 

@@ -136,6 +136,12 @@ impl Prop {
         Self { name, on, source, needs, check, protected: Kinds::NONE, at_creation, allprop, rfc }
     }
 
+    /// A property that its RFC protects and the server does not have: it is not taken for a dead one.
+    #[must_use]
+    pub const fn absent(name: Name, rfc: &'static str) -> Self {
+        Self::live(name, Kinds::NONE, |_, _, _| None, rfc)
+    }
+
     /// A rendering that only reports give.
     #[must_use]
     pub const fn data(name: Name, rfc: &'static str) -> Self {

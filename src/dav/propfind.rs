@@ -32,20 +32,20 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let prefer = Prefer::of(&cx.headers);
     let mut answer = Multistatus::new(prefer);
     if depth == Depth::Zero || !prefer.no_root {
-        answer.response(&root, &ask, &cx, None);
+        answer.response(&root, &ask, &cx);
     }
     if depth == Depth::Zero || !kind.is_collection() {
         return Ok(answer.finish());
     }
     match root.calendar {
         Some(calendar) if Kinds::IN_HOME.has(kind) => {
-            let (rows, read) = facts::member_rows(&cx, &calendar, Which::All, needs).await?;
             let members = Members::of(cx, calendar, needs).await?;
+            let (rows, read) = members.rows(Which::All, needs).await?;
             answer.of_rows(rows, Listing { members, read, ask }).await
         }
         _ => {
             for member in facts::of_members(&cx, &root, needs).await? {
-                answer.response(&member, &ask, &cx, None);
+                answer.response(&member, &ask, &cx);
             }
             Ok(answer.finish())
         }
@@ -61,7 +61,7 @@ struct Listing {
 impl Each for Listing {
     fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
         let facts = self.members.facts(row, self.read)?;
-        answer.response(&facts, &self.ask, self.members.cx(), None);
+        answer.response(&facts, &self.ask, self.members.cx());
         Ok(())
     }
 }

@@ -12,11 +12,13 @@ use crate::{
 
 use super::{
     Cx, Given, Prop, Refusal, Result, Tables, access,
+    ask::MOST_NAMES,
     condition::{CANNOT_MODIFY_PROTECTED_PROPERTY, QUOTA_NOT_EXCEEDED},
     facts,
+    guard::Guard,
     header::Prefer,
     multistatus::{Multistatus, propstat},
-    prop::Needs,
+    prop::{Facts, Needs},
 };
 
 /// Octets that the stored properties of one resource may take, and how many they may be.
@@ -28,17 +30,15 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let root = root.ok_or_else(|| Refusal::bad_request("the body of a PROPPATCH is a DAV:propertyupdate"))?;
     let facts = facts::of_target(&cx, Needs::NONE).await?;
     access::need(facts.rights, Privilege::WriteProperties, || facts.href.clone())?;
-    let orders = orders(&root, cx.tables, facts.kind(), Moment::Later);
+    let guard = Guard::of(&cx)?;
+    let orders = orders(&root, cx.tables, facts.kind(), Moment::Later)?;
     let prefer = Prefer::of(&cx.headers);
     if let (Some(subject), true) = (facts::subject(&facts), orders.iter().all(|o| o.refusal.is_none())) {
+        let (guard, orders, facts) = (&guard, &orders, &facts);
         cx.pool
             .transaction(async |tx: Arc<Tx>| {
-                carry_out(&tx, subject, &orders).await?;
-                match &facts.calendar {
-                    Some(calendar) => store::calendar::touch(&tx, calendar).await?,
-                    None => store::calendar::touch_home(&tx, subject.home_id).await?,
-                }
-                Ok::<_, super::Error>(())
+                still_there(&tx, facts, subject, guard).await?;
+                carry_out(&tx, subject, orders).await
             })
             .await?;
         if prefer.minimal {
@@ -49,6 +49,25 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let mut answer = Multistatus::new(prefer);
     answer.other(&facts.href, |w| report(&orders, w));
     Ok(answer.finish())
+}
+
+/// Counts the change, holds off whoever would delete the resource meanwhile, and refuses where somebody has.
+async fn still_there(tx: &Tx, facts: &Facts, subject: Subject, guard: &Guard) -> Result<()> {
+    let Some(loaded) = &facts.calendar else {
+        guard.unchanged(None, None)?;
+        return Ok(store::calendar::touch_home(tx, subject.home_id).await?);
+    };
+    let now = store::calendar::lock(tx, loaded.home_id, &loaded.name).await?;
+    let calendar = now.filter(|now| now.id == loaded.id).ok_or_else(Refusal::not_found)?;
+    match &facts.object {
+        None => guard.unchanged(Some(&calendar.tag()), Some(calendar.modified))?,
+        Some(object) => {
+            let now = store::object::before_put(tx, &calendar, &object.name, "").await?.object;
+            let (now, _) = now.filter(|(now, _)| now.id == object.id).ok_or_else(Refusal::not_found)?;
+            guard.unchanged(Some(&now.etag), Some(now.modified))?;
+        }
+    }
+    Ok(store::calendar::touch(tx, &calendar).await?)
 }
 
 /// Whether a resource is being made.
@@ -73,8 +92,7 @@ pub struct Order {
 
 /// The orders of a DAV:propertyupdate, or of a request that makes a collection, in document order; a later order on a name
 /// takes the place of an earlier one.
-#[must_use]
-pub fn orders(root: &Element, tables: &Tables, kind: Kind, moment: Moment) -> Vec<Order> {
+pub fn orders(root: &Element, tables: &Tables, kind: Kind, moment: Moment) -> Result<Vec<Order>, Refusal> {
     let mut orders: Vec<Order> = Vec::new();
     for instruction in root.children() {
         let set = instruction.is(Name::dav("set"));
@@ -82,6 +100,9 @@ pub fn orders(root: &Element, tables: &Tables, kind: Kind, moment: Moment) -> Ve
             continue;
         }
         for value in instruction.all(Name::dav("prop")).flat_map(Element::children) {
+            if orders.len() == MOST_NAMES {
+                return Err(Refusal::plain(Status::PAYLOAD_TOO_LARGE, "too many properties at once"));
+            }
             orders.retain(|order| order.name != *value.name());
             orders.push(Order {
                 name: value.name().clone(),
@@ -90,7 +111,7 @@ pub fn orders(root: &Element, tables: &Tables, kind: Kind, moment: Moment) -> Ve
             });
         }
     }
-    orders
+    Ok(orders)
 }
 
 fn refusal(prop: Option<&Prop>, value: Option<&Element>, kind: Kind, moment: Moment) -> Option<Refusal> {
@@ -135,7 +156,9 @@ pub fn report(orders: &[Order], w: &mut Writer) {
         w.inside(Name::dav("propstat"), |w| {
             w.inside(Name::dav("prop"), |w| w.empty_owned(&order.name));
             w.element(Name::dav("status"), &super::multistatus::line(refusal.status));
-            w.inside(Name::dav("error"), |w| refusal.write(w));
+            if refusal.condition.is_some() {
+                w.inside(Name::dav("error"), |w| refusal.write(w));
+            }
         });
     }
 }

@@ -41,6 +41,13 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::dav("group-membership"), PRINCIPAL, nothing, "RFC 3744 §4.4"),
     Prop::live(Name::dav("supported-report-set"), Kinds::ANY, reports, "RFC 3253 §3.1.5"),
     Prop::live(Name::dav("sync-token"), SYNCED, sync_token, "RFC 6578 §4"),
+    Prop::absent(Name::dav("lockdiscovery"), "RFC 4918 §15.8"),
+    Prop::absent(Name::dav("supportedlock"), "RFC 4918 §15.10"),
+    Prop::absent(Name::dav("acl"), "RFC 3744 §5.5"),
+    Prop::absent(Name::dav("supported-privilege-set"), "RFC 3744 §5.3"),
+    Prop::absent(Name::dav("group-member-set"), "RFC 3744 §4.3"),
+    Prop::absent(Name::dav("quota-available-bytes"), "RFC 4331 §3"),
+    Prop::absent(Name::dav("quota-used-bytes"), "RFC 4331 §4"),
 ];
 
 fn nothing(_: &Facts, _: &Cx, _: &mut Writer) -> Option<()> {

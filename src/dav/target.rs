@@ -82,6 +82,8 @@ pub enum BadPath {
 #[derive(Clone, Debug)]
 pub struct Space {
     bases: Vec<Arc<str>>,
+    /// Whether the user in a path is lower-cased, as the front does with user names.
+    fold_case: bool,
 }
 
 /// RFC 3986 pchar less what some client or proxy reads as something else.
@@ -90,8 +92,8 @@ const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 impl Space {
     /// The space under these base paths (each with a slash at both ends); the first is the canonical one.
     #[must_use]
-    pub fn new(bases: &[String]) -> Self {
-        Self { bases: bases.iter().map(|base| Arc::from(base.as_str())).collect() }
+    pub fn new(bases: &[String], fold_case: bool) -> Self {
+        Self { bases: bases.iter().map(|base| Arc::from(base.as_str())).collect(), fold_case }
     }
 
     /// The canonical base path.
@@ -110,7 +112,10 @@ impl Space {
         };
         let longest = self.bases.iter().filter(|base| below(base).is_some()).max_by_key(|base| base.len());
         match longest.and_then(|base| Some((base, below(base)?))) {
-            Some((base, rest)) => Ok(Located { target: read(rest)?, base: base.clone(), asked_as: None }),
+            Some((base, rest)) => {
+                let target = read(rest, self.fold_case)?;
+                Ok(Located { target, base: base.clone(), asked_as: None })
+            }
             None => self.outside(path),
         }
     }
@@ -128,8 +133,20 @@ impl Space {
     }
 }
 
+/// What a URL in a request names here: a path, or a whole URL with this server's name (RFC 4918 §8.3).
+#[must_use]
+pub fn is_ours(cx: &super::Cx, url: &str) -> Option<Located> {
+    let Some((_, rest)) = url.split_once("://") else { return cx.space.locate(url).ok() };
+    let (authority, path) = rest.split_at(rest.find('/')?);
+    let host = cx.headers.get("host").and_then(|host| host.to_str().ok());
+    let public = cx.settings.server.public_url.as_ref().map(|url| url.authority().to_owned());
+    let known =
+        [host, public.as_deref()].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(authority));
+    if known { cx.space.locate(path).ok() } else { None }
+}
+
 /// The names of a path below its base, and what they name.
-fn read(rest: &str) -> Result<Target, BadPath> {
+fn read(rest: &str, fold_case: bool) -> Result<Target, BadPath> {
     let mut names = Vec::with_capacity(4);
     let mut segments = rest.split('/').peekable();
     while let Some(segment) = segments.next() {
@@ -137,6 +154,11 @@ fn read(rest: &str) -> Result<Target, BadPath> {
             break;
         }
         names.push(name(segment)?);
+    }
+    // The user stands after `principals` or `calendars`, or first.
+    let user = usize::from(names.first().is_some_and(|first| first == "principals" || first == "calendars"));
+    if let Some(user) = names.get_mut(user).filter(|_| fold_case) {
+        *user = user.to_lowercase();
     }
     let mut names = names.into_iter();
     let mut next = || names.next();
@@ -250,7 +272,7 @@ mod tests {
     use super::*;
 
     fn space() -> Space {
-        Space::new(&["/dav/".to_owned(), "/api/v1.0/caldav/".to_owned()])
+        Space::new(&["/dav/".to_owned(), "/api/v1.0/caldav/".to_owned()], true)
     }
 
     #[test]
@@ -261,6 +283,8 @@ mod tests {
             "/dav/calendars/alice%40x.org/work",
             "/dav/calendars/%61lice%40x.org/work/",
             "/dav/alice@x.org/work/",
+            "/dav/Alice@X.org/work/",
+            "/dav/calendars/ALICE@x.org/work/",
             "/api/v1.0/caldav/calendars/alice@x.org/work/",
         ] {
             let located = space().locate(path).unwrap();
@@ -314,7 +338,7 @@ mod tests {
         fn what_is_printed_is_read_back(user in "[^/\\\\\\pC]{1,20}", calendar in any::<[u8; 4]>(), name in "\\PC{1,20}") {
             let target = Target::Object(user, calendar.map(|b| char::from(b % 26 + 97)).iter().collect(), name);
             let path = href("/dav/", &target);
-            match space().locate(&path) {
+            match Space::new(&["/dav/".to_owned()], false).locate(&path) {
                 Ok(located) => assert_eq!((&located.target, located.own_href()), (&target, path)),
                 Err(fault) => assert!(matches!(fault, BadPath::Malformed(_)), "{path}"),
             }

@@ -29,9 +29,16 @@ pub(super) fn name(value: &[u8]) -> Result<String, &'static str> {
         "." | ".." => Err("a name that is a path"),
         // An intermediary may join two headers of one name by a comma: two users are nobody.
         text if text.contains(',') => Err("a name that is a list"),
-        text if text.contains(['/', '\\']) => Err("a name that is a path"),
+        text if text.contains(['/', '\\']) || has_escape(text) => Err("a name that is a path"),
+        // Apache writes this where nobody is signed in.
+        "(null)" => Err("a name that stands for nobody"),
         _ => Ok(text),
     }
+}
+
+/// Whether a percent sign and two digits stand for another character, in case somebody decodes them.
+fn has_escape(text: &str) -> bool {
+    text.as_bytes().windows(3).any(|w| w[0] == b'%' && w[1].is_ascii_hexdigit() && w[2].is_ascii_hexdigit())
 }
 
 /// An e-mail address: visible text without spaces, one `@`, something on both sides of it; in lower case.

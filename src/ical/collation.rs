@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use memchr::memmem;
+use unicode_normalization::UnicodeNormalization;
 
 /// A rule by which two texts count as the same.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub enum Collation {
     AsciiCasemap,
     /// i;octet: octet for octet.
     Octet,
-    /// i;unicode-casemap: the case of no letter matters. Composed and decomposed letters stay different.
+    /// i;unicode-casemap: the case of no letter matters, nor whether it is composed.
     UnicodeCasemap,
 }
 
@@ -45,7 +46,8 @@ impl Collation {
             Self::AsciiCasemap => Cow::Owned(text.to_ascii_lowercase()),
             Self::Octet => Cow::Borrowed(text),
             Self::UnicodeCasemap => {
-                Cow::Owned(text.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect())
+                // RFC 5051 §2: the one case, then the parts of composed characters.
+                Cow::Owned(text.chars().flat_map(char::to_uppercase).nfkd().collect())
             }
         }
     }

@@ -77,6 +77,16 @@ impl Privileges {
     pub const LOOK: Self =
         Privilege::Read.with_parts().or(Privilege::ReadCurrentUserPrivilegeSet.with_parts());
 
+    /// What the owner may do with a collection that only the server fills.
+    pub const TEND: Self =
+        Self::LOOK.or(Privilege::WriteProperties.with_parts()).or(Privilege::ReadAcl.with_parts());
+
+    /// What is in both.
+    #[must_use]
+    pub const fn and(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// These and those.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {

@@ -14,6 +14,7 @@ crate::queries!("caldav/calendar.sql":
     ALL_OF_HOME = "all",
     BY_NAME = "by_name",
     LOCK = "lock",
+    LOCK_HOME = "lock_home",
     COUNT = "count",
     CREATE = "create",
     DELETE = "delete",
@@ -51,6 +52,20 @@ pub struct Calendar {
     pub modified: SystemTime,
 }
 
+impl Calendar {
+    /// The tag of this state of it, as CS:getctag and the entity tag of its whole content have it.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        tag(self.state)
+    }
+}
+
+/// The tag of a state of a collection.
+#[must_use]
+pub fn tag(state: SyncToken) -> String {
+    format!("{}-{}", state.key.simple(), state.revision)
+}
+
 /// The state of a home.
 pub async fn home(pool: &Pool, home_id: i64) -> Result<Option<Home>, Error> {
     let Some(row) = pool.optional(&HOME, &[&home_id]).await? else { return Ok(None) };
@@ -67,9 +82,19 @@ pub async fn by_name(pool: &Pool, home_id: i64, name: &str) -> Result<Option<Cal
     pool.optional(&BY_NAME, &[&home_id, &name]).await?.map(|row| read(&row, home_id)).transpose()
 }
 
+/// Whether the home has a collection of that name.
+pub async fn is_taken(tx: &Tx, home_id: i64, name: &str) -> Result<bool, Error> {
+    Ok(tx.optional(&BY_NAME, &[&home_id, &name]).await?.is_some())
+}
+
 /// The collection of that name, which nobody else changes until the transaction ends.
 pub async fn lock(tx: &Tx, home_id: i64, name: &str) -> Result<Option<Calendar>, Error> {
     tx.optional(&LOCK, &[&home_id, &name]).await?.map(|row| read(&row, home_id)).transpose()
+}
+
+/// Lets nobody else make calendars in the home until the transaction ends.
+pub async fn lock_home(tx: &Tx, home_id: i64) -> Result<(), Error> {
+    tx.row(&LOCK_HOME, &[&home_id]).await.map(drop)
 }
 
 /// How many calendars the home has.

@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::strict::{Fault, ncname};
+
 /// A namespace the server writes, under a prefix of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Ns {
@@ -108,6 +110,14 @@ impl QName {
     pub fn new(ns: &str, local: &str) -> Self {
         let ns = Ns::of(ns).map_or_else(|| Cow::Owned(ns.to_owned()), |known| Cow::Borrowed(known.uri()));
         Self { ns, local: Cow::Owned(local.to_owned()) }
+    }
+}
+
+impl QName {
+    /// The name `local` in the namespace `ns`, of which it is not known that it is one.
+    pub fn checked(ns: &str, local: &str) -> Result<Self, Fault> {
+        ncname(local)?;
+        Ok(Self::new(ns, local))
     }
 }
 

@@ -14,6 +14,8 @@ const XML: &str = "http://www.w3.org/XML/1998/namespace";
 const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 /// As many bindings may be in scope at once.
 const MAX_BINDINGS: usize = 128;
+/// How long the name of a namespace may be: an answer may repeat it often.
+const MAX_NAMESPACE: usize = 1024;
 
 /// The bindings and the language one start tag declares, upon those around it.
 #[derive(Debug)]
@@ -47,6 +49,9 @@ impl Scope {
         let undone = uri.is_empty() && !prefix.is_empty();
         if reserved || undone {
             return Err(Fault::Declaration(prefix.to_owned()));
+        }
+        if uri.len() > MAX_NAMESPACE {
+            return Err(Fault::TooMany("characters in the name of a namespace"));
         }
         self.depth += 1;
         if self.depth > MAX_BINDINGS {

@@ -3,7 +3,7 @@
 use super::{CALENDAR, Case, HOME, case, raw};
 use crate::server::event;
 
-pub fn cases() -> Vec<Case> {
+pub(crate) fn cases() -> Vec<Case> {
     [messages(), identities(), headers(), paths()].into_iter().flatten().collect()
 }
 
@@ -129,7 +129,7 @@ fn paths() -> Vec<Case> {
         at("/dav//calendars/alice/", 400),
         at(&format!("/dav/calendars/alice/{}/", "n".repeat(300)), 400),
         at(&format!("/dav/{}", "a/".repeat(1000)), 404),
-        at("/etc/passwd", 404),
+        at("/etc/passwd", 400),
         at("/dav/calendars/nobody/", 404),
         at("/dav/principals/nobody/", 404),
         at("/dav/calendars/alice/nothing/", 404),

@@ -1,16 +1,19 @@
 //! Bodies of XML that are none, or ask what cannot be asked.
 
-use super::{CALENDAR, Case, HOME, case};
+use super::{CALENDAR, Case, HOME, case, pieces};
 
 /// A query for every object and its octets.
-pub const ALL_DATA: &str = "<C:calendar-query xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\"><D:prop>\
+pub(crate) const ALL_DATA: &str = "<C:calendar-query xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\"><D:prop>\
     <C:calendar-data/></D:prop><C:filter><C:comp-filter name=\"VCALENDAR\"/></C:filter></C:calendar-query>";
 
 /// `xmlns` for D and C.
-pub const XMLNS: &str = "xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\"";
+pub(crate) const XMLNS: &str = "xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\"";
 
-pub fn cases() -> Vec<Case> {
-    [documents(), propfinds(), proppatches(), queries(), others()].into_iter().flatten().collect()
+pub(crate) fn cases() -> Vec<Case> {
+    [entities(), documents(), bounds(), propfinds(), proppatches(), queries(), others(), syncs()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn propfind(name: &str, body: impl Into<Vec<u8>>) -> Case {
@@ -22,19 +25,13 @@ fn prop(name: &str, inside: &str) -> Case {
     propfind(name, format!("<D:propfind {XMLNS}><D:prop>{inside}</D:prop></D:propfind>"))
 }
 
-fn documents() -> Vec<Case> {
-    let laughs: String =
-        (1..10).map(|n| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10))).collect();
+fn entities() -> Vec<Case> {
+    let laughs = pieces(9, |n| format!("<!ENTITY l{} \"{}\">", n + 1, format!("&l{n};").repeat(10)));
     let doctype = |inside: &str, text: &str| {
         format!(
             "<!DOCTYPE x [{inside}]><D:propfind xmlns:D=\"DAV:\"><D:prop><D:x>{text}</D:x></D:prop></D:propfind>"
         )
     };
-    let utf16: Vec<u8> = "\u{feff}<D:propfind xmlns:D=\"DAV:\"><D:allprop/></D:propfind>"
-        .encode_utf16()
-        .flat_map(u16::to_le_bytes)
-        .collect();
-    let nested = |depth: usize| format!("{}{}", "<D:x>".repeat(depth), "</D:x>".repeat(depth));
     vec![
         propfind("a billion laughs", doctype(&format!("<!ENTITY l0 \"ha\">{laughs}"), "&l9;")).is(400),
         propfind("a file of the server", doctype("<!ENTITY f SYSTEM \"file:///etc/passwd\">", "&f;")).is(400),
@@ -45,6 +42,15 @@ fn documents() -> Vec<Case> {
         .is(400),
         propfind("an outer DTD", "<!DOCTYPE x SYSTEM \"http://192.0.2.1/\"><x/>").is(400),
         prop("an entity of HTML", "<D:x>&nbsp;</D:x>").is(400),
+    ]
+}
+
+fn documents() -> Vec<Case> {
+    let utf16: Vec<u8> = "\u{feff}<D:propfind xmlns:D=\"DAV:\"><D:allprop/></D:propfind>"
+        .encode_utf16()
+        .flat_map(u16::to_le_bytes)
+        .collect();
+    vec![
         propfind("UTF-16", utf16).is(400),
         propfind(
             "Latin-1 octets",
@@ -67,23 +73,23 @@ fn documents() -> Vec<Case> {
         prop("the prefix xml for another", "<D:x xmlns:xml=\"urn:x\"/>").is(400),
         prop("a name of two colons", "<D:a:b/>").is(400),
         prop("]]> in text", "<D:x>]]></D:x>").is(400),
+        prop("a long name", &format!("<D:{}/>", "x".repeat(100_000))).is(207),
+        prop("a comment in a comment", "<!-- a -- b -->").is(400),
+        propfind("white space alone", " \r\n\t ").is(207),
+    ]
+}
+
+/// Depths and numbers beyond what is read.
+fn bounds() -> Vec<Case> {
+    let nested = |depth: usize| format!("{}{}", "<D:x>".repeat(depth), "</D:x>".repeat(depth));
+    vec![
         prop("nested too deep", &nested(70)).is(400),
         prop("nested beyond all measure", &nested(100_000)).is(400),
         prop("opened and never closed", &"<D:x>".repeat(100_000)).is(400),
         prop("more elements than anyone needs", &"<D:x/>".repeat(200_001)).is(400),
-        prop(
-            "a thousand attributes",
-            &format!("<D:x{}/>", (0..1000).map(|n| format!(" a{n}=\"\"")).collect::<String>()),
-        )
-        .is(400),
-        prop(
-            "a thousand namespaces",
-            &format!("<D:x{}/>", (0..1000).map(|n| format!(" xmlns:a{n}=\"u\"")).collect::<String>()),
-        )
-        .is(400),
-        prop("a long name", &format!("<D:{}/>", "x".repeat(100_000))).is(207),
-        prop("a comment in a comment", "<!-- a -- b -->").is(400),
-        propfind("white space alone", " \r\n\t ").is(207),
+        prop("a thousand attributes", &format!("<D:x{}/>", pieces(1000, |n| format!(" a{n}=\"\"")))).is(400),
+        prop("a thousand namespaces", &format!("<D:x{}/>", pieces(1000, |n| format!(" xmlns:a{n}=\"u\""))))
+            .is(400),
     ]
 }
 
@@ -109,7 +115,7 @@ fn proppatches() -> Vec<Case> {
         )
     };
     let set = |inside: &str| format!("<D:set><D:prop>{inside}</D:prop></D:set>");
-    let many: String = (0..1001).map(|n| format!("<x{n} xmlns=\"urn:x\"/>")).collect();
+    let many = pieces(1001, |n| format!("<x{n} xmlns=\"urn:x\"/>"));
     vec![
         case("PROPPATCH without a body", &format!("PROPPATCH {CALENDAR}"), "").is(400),
         patch("PROPPATCH of nothing", "").is(207),
@@ -183,28 +189,17 @@ fn queries() -> Vec<Case> {
     ]
 }
 
+fn report(name: &str, body: &str) -> Case {
+    case(name, &format!("REPORT {CALENDAR}"), body.to_owned())
+}
+
 fn others() -> Vec<Case> {
-    let report = |name: &str, body: &str| case(name, &format!("REPORT {CALENDAR}"), body.to_owned());
     let multiget = |name: &str, hrefs: &str| {
         report(
             name,
             &format!(
                 "<C:calendar-multiget {XMLNS}><D:prop><D:getetag/></D:prop>{hrefs}</C:calendar-multiget>"
             ),
-        )
-    };
-    let sync = |name: &str, inside: &str| {
-        report(
-            name,
-            &format!(
-                "<D:sync-collection {XMLNS}>{inside}<D:sync-level>1</D:sync-level><D:prop/></D:sync-collection>"
-            ),
-        )
-    };
-    let limit = |n: &str| {
-        sync(
-            &format!("a limit of {n}"),
-            &format!("<D:sync-token/><D:limit><D:nresults>{n}</D:nresults></D:limit>"),
         )
     };
     let expand = |name: &str, inside: &str| {
@@ -222,15 +217,39 @@ fn others() -> Vec<Case> {
         "&#9;",
     ];
     let nonsense: String = nonsense.map(|href| format!("<D:href>{href}</D:href>")).concat();
-    let hrefs = |count: usize| -> String {
-        (0..count).map(|n| format!("<D:href>{CALENDAR}{n}.ics</D:href>")).collect()
-    };
+    let hrefs = |count| pieces(count, |n| format!("<D:href>{CALENDAR}{n}.ics</D:href>"));
     vec![
         report("REPORT without a body", "").is(400),
         report("a report nobody knows", "<D:x xmlns:D=\"DAV:\"/>").refused(403, "D:supported-report"),
         multiget("hrefs of nonsense", &nonsense).is(207),
         multiget("one href too many", &hrefs(5001)).refused(507, "D:number-of-matches-within-limits"),
         multiget("as many hrefs as may be", &hrefs(5000)).is(207),
+        expand("properties behind properties without end", &deep).is(400),
+        expand("a property without a name", "<D:property/>").is(400),
+        expand("a property whose name is XML", "<D:property name=\"x/>&lt;evil\"/>").is(400),
+        expand("a namespace that is XML", "<D:property name=\"x\" namespace=\"&quot;>&lt;evil\"/>").is(207),
+        report("free-busy time of no time", &format!("<C:free-busy-query {XMLNS}/>")).is(400),
+        case("MKCALENDAR with another body", &format!("MKCALENDAR {HOME}m/"), "<x/>").is(400),
+        case("MKCOL without a body", &format!("MKCOL {HOME}m/"), "").refused(403, "D:valid-resourcetype"),
+    ]
+}
+
+fn syncs() -> Vec<Case> {
+    let sync = |name: &str, inside: &str| {
+        report(
+            name,
+            &format!(
+                "<D:sync-collection {XMLNS}>{inside}<D:sync-level>1</D:sync-level><D:prop/></D:sync-collection>"
+            ),
+        )
+    };
+    let limit = |n: &str| {
+        sync(
+            &format!("a limit of {n}"),
+            &format!("<D:sync-token/><D:limit><D:nresults>{n}</D:nresults></D:limit>"),
+        )
+    };
+    vec![
         sync("a token of another server", "<D:sync-token>http://example.com/1</D:sync-token>")
             .refused(403, "D:valid-sync-token"),
         sync(
@@ -244,10 +263,5 @@ fn others() -> Vec<Case> {
         limit("-1").is(400),
         limit("many").is(400),
         limit("99999999999999999999").is(400),
-        expand("properties behind properties without end", &deep).is(400),
-        expand("a property without a name", "<D:property/>").is(400),
-        report("free-busy time of no time", &format!("<C:free-busy-query {XMLNS}/>")).is(400),
-        case("MKCALENDAR with another body", &format!("MKCALENDAR {HOME}m/"), "<x/>").is(400),
-        case("MKCOL without a body", &format!("MKCOL {HOME}m/"), "").refused(403, "D:valid-resourcetype"),
     ]
 }

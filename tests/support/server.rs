@@ -121,7 +121,7 @@ impl Client {
 
     /// Sends this header with every request.
     pub fn always(mut self, name: &str, value: &str) -> Self {
-        self.standing += &format!("{name}: {value}\r\n");
+        self.standing.extend([name, ": ", value, "\r\n"]);
         self
     }
 
@@ -138,11 +138,11 @@ impl Client {
         body: impl AsRef<[u8]>,
     ) -> Result<Answer, Gone> {
         let mut head = format!("{line} HTTP/1.1\r\n{}", self.standing);
-        for (name, value) in headers {
-            head += &format!("{name}: {value}\r\n");
+        for &(name, value) in headers {
+            head.extend([name, ": ", value, "\r\n"]);
         }
         if !body.as_ref().is_empty() || line.starts_with("PUT") {
-            head += &format!("Content-Length: {}\r\n", body.as_ref().len());
+            head.extend(["Content-Length: ", &body.as_ref().len().to_string(), "\r\n"]);
         }
         self.exchange(&[(head + "\r\n").as_bytes(), body.as_ref()], line.starts_with("HEAD")).await
     }

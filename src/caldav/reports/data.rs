@@ -1,11 +1,14 @@
 //! C:calendar-data: what of an object a report gives (RFC 4791 §9.6).
 
-use std::{str::from_utf8, sync::Mutex};
+use std::{
+    str::from_utf8,
+    sync::{Mutex, PoisonError},
+};
 
 use bytes::Bytes;
 
 use crate::{
-    dav::{Cx, Refusal, Result, facts, multistatus::Render, prop::Facts},
+    dav::{Cx, Refusal, Result, condition::MAX_INSTANCES, facts, multistatus::Render, prop::Facts},
     ical::{self, Budget, Calendar, CompSelection, PropSelection, Recurrence, Selection, Zone},
     model::Privilege,
     xml::{Element, Name, Writer},
@@ -23,7 +26,7 @@ pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
     content_type(asked)?;
     let selection = selection(asked)?;
     if selection.is_whole() {
-        return Ok(Some(Box::new(whole)));
+        return Ok(Some(Box::new(|facts, w| Ok(whole(facts, w).is_some()))));
     }
     let calendar = facts::collection(cx, Privilege::Read).await?;
     let zone = range::zone(cx, root, &calendar).await?;
@@ -35,7 +38,8 @@ pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
 fn whole(facts: &Facts, w: &mut Writer) -> Option<()> {
     let body = facts.object.as_ref()?.body.as_ref()?;
     if let Ok(text) = from_utf8(body) {
-        w.inside(DATA, |w| w.lines(text));
+        // The mark of the encoding is for files.
+        w.inside(DATA, |w| w.lines(text.trim_start_matches('\u{feff}')));
     } else {
         // A line may be folded in the middle of a character.
         let calendar = Calendar::parse(body.clone()).ok()?;
@@ -50,13 +54,14 @@ fn selected(
     zone: &Zone,
     budget: &Mutex<Budget>,
     w: &mut Writer,
-) -> Option<()> {
-    let body: &Bytes = facts.object.as_ref()?.body.as_ref()?;
-    let calendar = Calendar::parse(body.clone()).ok()?;
-    let budget = budget.lock().ok()?;
-    let selected = ical::select(&calendar, selection, zone, &budget).ok()?;
+) -> Result<bool, Refusal> {
+    // What cannot be read any more is not there.
+    let body: Option<&Bytes> = facts.object.as_ref().and_then(|object| object.body.as_ref());
+    let Some(Ok(calendar)) = body.cloned().map(Calendar::parse) else { return Ok(false) };
+    let budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
+    let selected = ical::select(&calendar, selection, zone, &budget).map_err(|_| MAX_INSTANCES)?;
     w.inside(DATA, |w| w.lines(&selected));
-    Some(())
+    Ok(true)
 }
 
 fn content_type(asked: &Element) -> Result<(), Refusal> {

@@ -10,10 +10,10 @@ use crate::{
         facts::{self, Members},
         header::Prefer,
         multistatus::{Each, Multistatus, Render},
+        target::is_ours,
     },
     db::Row,
     front::{Response, Status},
-    model::Privilege,
     store::object::{Read, Which},
     xml::{Element, Name},
 };
@@ -25,13 +25,13 @@ const MOST: usize = 5000;
 
 /// The properties of the objects that are there, and a 404 for each path that names none of this calendar.
 pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
-    let calendar = facts::collection(&cx, Privilege::Read).await?;
+    let calendar = facts::searched(&cx).await?;
     let hrefs: Vec<&str> = root.all(Name::dav("href")).map(|href| href.text().trim()).collect();
     if hrefs.len() > MOST {
         return Err(NUMBER_OF_MATCHES_WITHIN_LIMITS.into());
     }
     let render = data::rendering(&cx, &root).await?;
-    let ask = Ask::of_report(&root, cx.tables);
+    let ask = Ask::of_report(&root, cx.tables)?;
     let needs = ask.needs(cx.tables);
     let mut unseen: HashMap<String, String> = HashMap::with_capacity(hrefs.len());
     let mut answer = Multistatus::new(Prefer::of(&cx.headers));
@@ -42,22 +42,23 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
         }
     }
     let names: Vec<String> = unseen.keys().cloned().collect();
-    let (rows, read) = facts::member_rows(&cx, &calendar, Which::Named(&names), needs).await?;
     let members = Members::of(cx, calendar, needs).await?;
+    let (rows, read) = members.rows(Which::Named(&names), needs).await?;
     answer.of_rows(rows, Named { members, read, ask, render, unseen }).await
 }
 
 /// The name in the request's collection that a path stands for; clients send paths and whole URLs.
 fn member(cx: &Cx, href: &str) -> Option<String> {
-    let path = match href.split_once("://") {
-        Some((_, rest)) => &rest[rest.find('/')?..],
-        None => href,
+    let target = is_ours(cx, href)?.target;
+    let within = match &cx.located.target {
+        Target::Collection(of, here) => {
+            matches!(&target, Target::Object(user, collection, _) if user == of && collection == here)
+        }
+        // Of an object nothing but itself can be asked for.
+        own => target == *own,
     };
-    match (cx.space.locate(path).ok()?.target, &cx.located.target) {
-        (
-            Target::Object(user, collection, name),
-            Target::Collection(of, here) | Target::Object(of, here, _),
-        ) => (user == *of && collection == *here).then_some(name),
+    match target {
+        Target::Object(.., name) if within => Some(name),
         _ => None,
     }
 }
@@ -76,7 +77,7 @@ impl Each for Named {
         let object = (self.read)(row)?;
         self.unseen.remove(&object.name);
         let facts = self.members.of_object(object);
-        answer.response(&facts, &self.ask, self.members.cx(), self.render.as_deref());
+        answer.rendered(&facts, &self.ask, self.members.cx(), self.render.as_deref())?;
         Ok(())
     }
 

@@ -15,7 +15,6 @@ use crate::{
     db::Row,
     front::Response,
     ical::{self, Budget, Calendar, Filter, Zone},
-    model::Privilege,
     store::{
         Object,
         object::{Candidates, candidates, read_candidate},
@@ -32,13 +31,13 @@ use super::{
 /// asked for its members.
 pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     let filter = filter::read(&root)?;
-    let calendar = facts::collection(&cx, Privilege::Read).await?;
+    let calendar = facts::searched(&cx).await?;
     let bounds = filter::bounds(&filter);
     // Kinds alone are no matter of time: the listing that some clients live by needs no zone.
     let timeless = bounds.exact && bounds.time.is_none();
     let zone = if timeless { Zone::utc() } else { range::zone(&cx, &root, &calendar).await? };
     let render = data::rendering(&cx, &root).await?;
-    let ask = Ask::of_report(&root, cx.tables);
+    let ask = Ask::of_report(&root, cx.tables)?;
     let needs = ask.needs(cx.tables);
     let window = bounds.time.map(|(start, end)| {
         let window = start.unwrap_or(FOREVER.start)..end.unwrap_or(FOREVER.end);
@@ -47,13 +46,13 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     });
     let body = !bounds.exact || needs.has(Needs::BODY);
     let of = Candidates { kinds: bounds.kinds, window, uid: bounds.uid, body };
-    let rows = candidates(&cx.pool, &calendar, &of).await?;
     let answer = Multistatus::new(Prefer::of(&cx.headers));
     let only = match &cx.located.target {
         Target::Object(.., name) => Some(name.clone()),
         _ => None,
     };
     let members = Members::of(cx, calendar, needs).await?;
+    let rows = candidates(&members.cx().pool, members.calendar(), &of).await?;
     let test = Test { filter, zone, exact: bounds.exact, budget: Budget::new(super::BUDGET) };
     answer.of_rows(rows, Found { members, test, ask, render, only }).await
 }
@@ -94,7 +93,7 @@ impl Each for Found {
         }
         if self.test.passes(&object, open)? {
             let facts = self.members.of_object(object);
-            answer.response(&facts, &self.ask, self.members.cx(), self.render.as_deref());
+            answer.rendered(&facts, &self.ask, self.members.cx(), self.render.as_deref())?;
         }
         Ok(())
     }

@@ -42,7 +42,8 @@ fn wanted(root: &Element, depth: usize) -> Result<Vec<Wanted>> {
     root.all(Name::dav("property"))
         .map(|property| {
             let local = property.attribute("name").unwrap_or_default();
-            let name = QName::new(property.attribute("namespace").unwrap_or("DAV:"), local);
+            let name = QName::checked(property.attribute("namespace").unwrap_or("DAV:"), local);
+            let name = name.map_err(|fault| Refusal::bad_request(fault.to_string()))?;
             Ok(Wanted { name, inside: wanted(property, depth + 1)? })
         })
         .collect()
@@ -66,10 +67,10 @@ fn expand(cx: Arc<Cx>, wanted: Vec<Wanted>, reached: &mut usize) -> Expansion<'_
         }
         let mut w = Writer::fragment();
         let there = there.into_string();
-        if !there.is_empty() || missing.is_empty() {
+        if !there.is_empty() || missing.is_empty() || Prefer::of(&cx.headers).minimal {
             propstat(Status::OK, &mut w, |w| w.raw(&there));
         }
-        if !missing.is_empty() {
+        if !missing.is_empty() && !Prefer::of(&cx.headers).minimal {
             propstat(Status::NOT_FOUND, &mut w, |w| missing.iter().for_each(|name| w.empty_owned(name)));
         }
         Ok(w.into_string())

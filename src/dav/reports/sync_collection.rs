@@ -33,25 +33,26 @@ pub async fn run(cx: Arc<Cx>, root: Element, render: Option<Rendering>) -> Resul
     let calendar = facts::collection(&cx, Privilege::Read).await?;
     let since = since(&root, &calendar)?;
     let limit = limit(&root)?;
-    let ask = Ask::of_report(&root, cx.tables);
+    let ask = Ask::of_report(&root, cx.tables)?;
     let needs = ask.needs(cx.tables);
     let body = needs.has(Needs::BODY);
-    // One row more than are given tells whether there are more.
-    let rows = change::since(&cx.pool, &calendar, since, limit.map_or(i64::MAX, |n| n + 1), body).await?;
     let answer = Multistatus::new(Prefer::of(&cx.headers));
     let own_href = cx.located.own_href();
     let state = calendar.state;
     let members = Members::of(cx, calendar, needs).await?;
+    // One row more than are given tells whether there are more.
+    let most = limit.map_or(i64::MAX, |n| n + 1);
+    let rows = change::since(&members.cx().pool, members.calendar(), since, most, body).await?;
     let cut = false;
     let each = Changes { members, body, ask, render, own_href, state, reached: since, left: limit, cut };
     answer.of_rows(rows, each).await
 }
 
-/// The revision that the client has seen; 0 of one that has seen nothing.
+/// The revision that the client has seen; of one that has seen nothing, one before all.
 fn since(root: &Element, calendar: &Calendar) -> Result<i64> {
     let text = root.child(Name::dav("sync-token")).map_or("", |t| t.text().trim());
     if text.is_empty() {
-        return Ok(0);
+        return Ok(-1);
     }
     let token: SyncToken = text.parse().map_err(|_| VALID_SYNC_TOKEN)?;
     let known = token.key == calendar.state.key
@@ -62,9 +63,11 @@ fn since(root: &Element, calendar: &Calendar) -> Result<i64> {
 /// The most responses the client wants.
 fn limit(root: &Element) -> Result<Option<i64>> {
     let Some(limit) = root.child(Name::dav("limit")) else { return Ok(None) };
-    let number = limit.child(Name::dav("nresults")).map(|n| n.text().trim().parse::<u32>());
+    let number = limit.child(Name::dav("nresults")).map(|n| n.text().trim().parse::<u64>());
     match number {
-        Some(Ok(number)) if number > 0 => Ok(Some(i64::from(number))),
+        Some(Ok(number)) if number > 0 => {
+            Ok(Some(i64::try_from(number).unwrap_or(i64::MAX - 1).min(i64::MAX - 1)))
+        }
         _ => Err(Refusal::bad_request("DAV:limit holds a DAV:nresults with a positive number").into()),
     }
 }
@@ -100,7 +103,7 @@ impl Each for Changes {
             Change::Gone(name, _) => answer.status(&self.members.href(&name), Status::NOT_FOUND),
             Change::Member(object) => {
                 let facts = self.members.of_object(object);
-                answer.response(&facts, &self.ask, self.members.cx(), self.render.as_deref());
+                answer.rendered(&facts, &self.ask, self.members.cx(), self.render.as_deref())?;
             }
         }
         Ok(())

@@ -1,0 +1,266 @@
+//! The tables against what stands beside them: names are unique, every row is seen in a transcript, the printed pages are
+//! those of the tables, and the server does on each kind of resource what the tables say.
+//!
+//! `KALENDS_BLESS=1` prints the pages anew.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/server.rs"]
+mod server;
+mod support;
+#[allow(dead_code)]
+#[path = "canon/transcript.rs"]
+mod transcript;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::{env, fs};
+
+use kalends::caldav::listing;
+use kalends::caldav::registry::{ALL_PROPS, FEATURES, METHODS, REPORTS, TABLES};
+use kalends::dav::condition::{self, BY_CONSTRAINT};
+use kalends::dav::options;
+use kalends::model::Kind;
+use kalends::xml::{self, Element, Name, Ns, QName};
+use server::Server;
+use transcript::{Body, Transcript};
+
+fn unique<T: Ord + std::fmt::Debug>(of: &str, names: impl Iterator<Item = T>) {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        assert!(!seen.contains(&name), "{of}: {name:?} has two rows");
+        seen.insert(name);
+    }
+    assert!(!seen.is_empty(), "{of}: no rows");
+}
+
+#[test]
+fn a_name_has_one_row() {
+    unique("methods", METHODS.iter().map(|row| row.verb));
+    unique("reports", REPORTS.iter().map(|row| row.name.to_string()));
+    unique("properties", ALL_PROPS.iter().copied().flatten().map(|row| row.name.to_string()));
+    unique("conditions", condition::ALL.iter().map(|row| row.name.to_string()));
+    unique("features", FEATURES.iter().map(|row| row.token));
+    unique("constraints", BY_CONSTRAINT.iter().map(|(name, _)| *name));
+}
+
+#[test]
+fn every_row_is_on_something_and_says_where_it_is_defined() {
+    let props = ALL_PROPS.iter().copied().flatten().map(|row| (row.name.to_string(), row.on, row.rfc));
+    let methods = METHODS.iter().map(|row| (row.verb.to_owned(), row.on, row.rfc));
+    let reports = REPORTS.iter().map(|row| (row.name.to_string(), row.on, row.rfc));
+    for (name, on, rfc) in props.chain(methods).chain(reports) {
+        assert!(on.iter().next().is_some(), "{name} is on nothing");
+        assert!(!rfc.is_empty(), "{name} is defined nowhere");
+    }
+}
+
+#[tokio::test]
+async fn every_constraint_that_is_a_condition_is_one_of_the_schema() {
+    let db = support::database().await;
+    let text = "SELECT conname::text FROM pg_constraint WHERE contype IN ('u', 'p')";
+    let rows = db.pool.rows(&support::sql(text), &[]).await.unwrap();
+    let names: Vec<String> = rows.iter().map(|row| row.at(0).unwrap()).collect();
+    for (begin, condition) in BY_CONSTRAINT {
+        assert!(names.iter().any(|name| name.starts_with(begin)), "{begin} ({})", condition.name);
+    }
+}
+
+// ---- transcripts ----
+
+/// What all transcripts say.
+#[derive(Default)]
+struct Heard {
+    methods: BTreeSet<String>,
+    /// Roots of the bodies of REPORT.
+    reports: BTreeSet<QName>,
+    /// Everything in a DAV:prop of an answer.
+    props: BTreeSet<QName>,
+    /// Everything in a DAV:error of an answer.
+    conditions: BTreeSet<QName>,
+}
+
+impl Heard {
+    fn of_all() -> Self {
+        let mut heard = Self::default();
+        let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+        let mut paths = Vec::new();
+        gather(&tests.join("wire"), &mut paths);
+        gather(&tests.join("clients"), &mut paths);
+        for transcript in paths.iter().filter_map(|path| Transcript::read(path).ok()) {
+            for exchange in transcript.exchanges {
+                if exchange.method == "REPORT" {
+                    heard.reports.extend(xml_of(&exchange.body).map(|root| root.name().clone()));
+                }
+                heard.methods.insert(exchange.method);
+                if let Some(root) = xml_of(&exchange.expected.body) {
+                    heard.listen(&root);
+                }
+            }
+        }
+        heard
+    }
+
+    fn listen(&mut self, element: &Element) {
+        let names = element.children().map(|child| child.name().clone());
+        if element.is(Name::dav("prop")) {
+            self.props.extend(names);
+        } else if element.is(Name::dav("error")) {
+            self.conditions.extend(names);
+        }
+        element.children().for_each(|child| self.listen(child));
+    }
+}
+
+/// The root of a body on paper, where prefixes need no declaration.
+fn xml_of(body: &Body) -> Option<Element> {
+    let text = match body {
+        Body::None => return None,
+        Body::Text(text) => text.clone(),
+        Body::File(octets) => String::from_utf8_lossy(octets).into_owned(),
+    };
+    let text = text.trim_start();
+    let text = if text.starts_with("<?") { text.split_once("?>")?.1 } else { text };
+    let declared = Ns::ALL.map(|ns| format!(" xmlns:{}=\"{}\"", ns.prefix(), ns.uri())).concat();
+    // The wrapping is passed over; what cannot be read asks for nothing.
+    let wrapped = xml::parse(format!("<paper{declared}>{text}</paper>").as_bytes()).ok()?;
+    let alone = xml::parse(wrapped.children().next()?.fragment().as_bytes());
+    alone.ok()
+}
+
+fn gather(dir: &Path, out: &mut Vec<PathBuf>) {
+    for path in fs::read_dir(dir).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            gather(&path, out);
+        } else if path.extension().is_some_and(|x| x == "txt") {
+            out.push(path);
+        }
+    }
+}
+
+#[test]
+fn every_row_is_seen_in_a_transcript() {
+    let heard = Heard::of_all();
+    let is_in = |set: &BTreeSet<QName>, name: Name| set.iter().any(|other| *other == name);
+    let mut missing = Vec::new();
+    let methods = METHODS.iter().filter(|row| !heard.methods.contains(row.verb));
+    missing.extend(methods.map(|row| format!("method {}", row.verb)));
+    let reports = REPORTS.iter().filter(|row| !is_in(&heard.reports, row.name));
+    missing.extend(reports.map(|row| format!("report {}", row.name)));
+    let props = ALL_PROPS.iter().copied().flatten().filter(|row| !is_in(&heard.props, row.name));
+    missing.extend(props.map(|row| format!("property {}", row.name)));
+    let conditions = condition::ALL.iter().filter(|row| !is_in(&heard.conditions, row.name));
+    missing.extend(conditions.map(|row| format!("condition {}", row.name)));
+    assert!(
+        missing.is_empty(),
+        "no transcript in tests/wire or tests/clients has\n  {}\n",
+        missing.join("\n  ")
+    );
+}
+
+// ---- pages ----
+
+fn page(file: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(file);
+    if env::var_os("KALENDS_BLESS").is_some() {
+        fs::write(&path, text).unwrap();
+    }
+    let there = fs::read_to_string(&path).unwrap_or_default();
+    let differs = there.lines().zip(text.lines()).position(|(a, b)| a != b);
+    let line = differs.unwrap_or_else(|| there.lines().count().min(text.lines().count())) + 1;
+    assert!(there == text, "docs/{file}:{line} is not what the tables say: `make docs` prints it");
+}
+
+#[test]
+fn the_page_of_compliance_is_that_of_the_tables() {
+    page("compliance.md", &listing::print(None));
+}
+
+#[test]
+fn the_page_of_settings_is_that_of_the_table() {
+    page("settings.md", &listing::print(Some("settings")));
+}
+
+#[test]
+fn every_listing_has_its_rows() {
+    for name in listing::NAMES {
+        assert!(listing::print(Some(name)).lines().count() > 5, "{name}");
+    }
+    assert_eq!(listing::print(Some("weather")), "");
+}
+
+// ---- what is done ----
+
+/// A resource of each kind, of a user that nobody else is.
+fn path(kind: Kind, user: &str) -> String {
+    match kind {
+        Kind::Root => "/dav/".to_owned(),
+        Kind::Principals => "/dav/principals/".to_owned(),
+        Kind::Principal => format!("/dav/principals/{user}/"),
+        Kind::Homes => "/dav/calendars/".to_owned(),
+        Kind::Home => format!("/dav/calendars/{user}/"),
+        Kind::Calendar => format!("/dav/calendars/{user}/calendar/"),
+        Kind::Inbox => format!("/dav/calendars/{user}/inbox/"),
+        Kind::Outbox => format!("/dav/calendars/{user}/outbox/"),
+        Kind::Notifications => format!("/dav/calendars/{user}/notifications/"),
+        Kind::Object => format!("/dav/calendars/{user}/calendar/a.ics"),
+    }
+}
+
+fn tokens(list: &str) -> BTreeSet<&str> {
+    list.split(',').map(str::trim).collect()
+}
+
+#[tokio::test]
+async fn every_kind_allows_what_the_tables_say_and_nothing_else() {
+    let others = ["POST", "PATCH", "COPY", "MOVE", "LOCK", "UNLOCK", "ACL", "SEARCH", "TRACE", "BREW"];
+    let server = Server::start(|_| ()).await;
+    let mut wrong = Vec::new();
+    for kind in Kind::ALL {
+        let options =
+            server.client("alice").await.ask(&format!("OPTIONS {}", path(kind, "alice")), &[], "").await;
+        let allowed = METHODS.iter().filter(|row| row.on.has(kind)).map(|row| row.verb).collect();
+        assert_eq!(options.status, 200);
+        assert_eq!(tokens(options.header("allow").unwrap_or_default()), allowed, "{kind:?}");
+        let features = FEATURES.iter().filter(|row| row.on.has(kind)).map(|row| row.token).collect();
+        assert_eq!(tokens(options.header("dav").unwrap_or_default()), features, "{kind:?}");
+        for verb in METHODS.iter().map(|row| row.verb).chain(others) {
+            let user = format!("{}-{}", kind.name(), verb.to_lowercase());
+            let mut client = server.client(&user).await;
+            let body = if verb == "PUT" { server::event("a", "x") } else { String::new() };
+            client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await;
+            if kind == Kind::Object {
+                client.ask(&format!("PUT {}", path(kind, &user)), &[], server::event("a", "x")).await;
+            }
+            let answer = client.ask(&format!("{verb} {}", path(kind, &user)), &[("Depth", "0")], body).await;
+            // Where a calendar cannot be, the refusal says so; where one is already, another cannot be made.
+            let judged = answer.condition().is_some();
+            if answer.status >= 500 || (answer.status == 405 && !judged) == allowed.contains(verb) && !judged
+            {
+                wrong.push(format!("{verb} on {}: {}", kind.name(), answer.status));
+            }
+            if answer.status == 405 && answer.header("allow") != Some(&options::allow(&TABLES, kind)) {
+                wrong.push(format!("{verb} on {}: 405 with Allow {:?}", kind.name(), answer.header("allow")));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
+/// What a resource says of its reports is what it does with them.
+#[tokio::test]
+async fn every_kind_answers_the_reports_it_names() {
+    let server = Server::start(|_| ()).await;
+    let mut client = server.client("alice").await;
+    client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await;
+    client.ask(&format!("PUT {}", path(Kind::Object, "alice")), &[], server::event("a", "x")).await;
+    for kind in Kind::ALL {
+        for report in REPORTS {
+            let (prefix, uri) = (report.name.ns.prefix(), report.name.ns.uri());
+            let body = format!("<{} xmlns:{prefix}=\"{uri}\"/>", report.name);
+            let answer = client.ask(&format!("REPORT {}", path(kind, "alice")), &[], body).await;
+            let refused = answer.condition().as_deref() == Some("D:supported-report");
+            assert_eq!(refused, !report.on.has(kind), "{} on {}", report.name, kind.name());
+        }
+    }
+}

@@ -17,10 +17,10 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use kalends::caldav::listing;
-use kalends::caldav::registry::{ALL_PROPS, FEATURES, METHODS, REPORTS, TABLES};
+use kalends::caldav::registry::{ALL_PROPS, FEATURES, METHODS, REPORTS};
+use kalends::dav::Prop;
 use kalends::dav::condition::{self, BY_CONSTRAINT};
-use kalends::dav::options;
-use kalends::model::Kind;
+use kalends::model::{Kind, Kinds};
 use kalends::xml::{self, Element, Name, Ns, QName};
 use server::Server;
 use transcript::{Body, Transcript};
@@ -46,19 +46,25 @@ fn a_name_has_one_row() {
 
 #[test]
 fn every_row_is_on_something_and_says_where_it_is_defined() {
-    let props = ALL_PROPS.iter().copied().flatten().map(|row| (row.name.to_string(), row.on, row.rfc));
-    let methods = METHODS.iter().map(|row| (row.verb.to_owned(), row.on, row.rfc));
-    let reports = REPORTS.iter().map(|row| (row.name.to_string(), row.on, row.rfc));
-    for (name, on, rfc) in props.chain(methods).chain(reports) {
-        assert!(on.iter().next().is_some(), "{name} is on nothing");
-        assert!(!rfc.is_empty(), "{name} is defined nowhere");
-    }
+    let props = ALL_PROPS.iter().copied().flatten();
+    let on_something = |row: &&Prop| row.on != Kinds::NONE || row.is_protected(Kind::Home);
+    let idle: Vec<String> =
+        props.clone().filter(|row| !on_something(row)).map(|row| row.name.to_string()).collect();
+    assert!(idle.is_empty(), "neither there nor kept from being made up: {idle:?}");
+    assert!(
+        METHODS.iter().all(|row| row.on != Kinds::NONE) && REPORTS.iter().all(|row| row.on != Kinds::NONE)
+    );
+    let defined = props.map(|row| row.rfc).chain(METHODS.iter().map(|row| row.rfc));
+    let defined =
+        defined.chain(REPORTS.iter().map(|row| row.rfc)).chain(condition::ALL.iter().map(|row| row.rfc));
+    assert!(defined.clone().all(|rfc| !rfc.is_empty()), "{:?}", defined.collect::<Vec<_>>());
 }
 
 #[tokio::test]
 async fn every_constraint_that_is_a_condition_is_one_of_the_schema() {
     let db = support::database().await;
-    let text = "SELECT conname::text FROM pg_constraint WHERE contype IN ('u', 'p')";
+    let text =
+        "SELECT relname::text FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid WHERE indisunique";
     let rows = db.pool.rows(&support::sql(text), &[]).await.unwrap();
     let names: Vec<String> = rows.iter().map(|row| row.at(0).unwrap()).collect();
     for (begin, condition) in BY_CONSTRAINT {
@@ -219,7 +225,9 @@ async fn every_kind_allows_what_the_tables_say_and_nothing_else() {
     for kind in Kind::ALL {
         let options =
             server.client("alice").await.ask(&format!("OPTIONS {}", path(kind, "alice")), &[], "").await;
-        let allowed = METHODS.iter().filter(|row| row.on.has(kind)).map(|row| row.verb).collect();
+        // What makes something is for where nothing is.
+        let rows = METHODS.iter().filter(|row| row.on.has(kind) && row.elsewhere.is_none());
+        let allowed = rows.map(|row| row.verb).collect();
         assert_eq!(options.status, 200);
         assert_eq!(tokens(options.header("allow").unwrap_or_default()), allowed, "{kind:?}");
         let features = FEATURES.iter().filter(|row| row.on.has(kind)).map(|row| row.token).collect();
@@ -239,12 +247,15 @@ async fn every_kind_allows_what_the_tables_say_and_nothing_else() {
             {
                 wrong.push(format!("{verb} on {}: {}", kind.name(), answer.status));
             }
-            if answer.status == 405 && answer.header("allow") != Some(&options::allow(&TABLES, kind)) {
+            if answer.status == 405 && answer.header("allow").map(tokens).as_ref() != Some(&allowed) {
                 wrong.push(format!("{verb} on {}: 405 with Allow {:?}", kind.name(), answer.header("allow")));
             }
         }
     }
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    let vacant = server.client("alice").await.ask("OPTIONS /dav/calendars/alice/new/", &[], "").await;
+    let all = METHODS.iter().filter(|row| row.on.has(Kind::Calendar)).map(|row| row.verb).collect();
+    assert_eq!(tokens(vacant.header("allow").unwrap_or_default()), all);
 }
 
 /// What a resource says of its reports is what it does with them.

@@ -16,14 +16,14 @@ ORDER BY b.name;
 SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified
 FROM bind b
 JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
-WHERE b.home_id = $1 AND b.name = $2 AND b.owner_home_id = $1 AND c.home_id = $1;
+WHERE b.home_id = $1 AND b.name = $2 AND c.home_id = $1;
 
 --: lock
 -- Held to the end of the transaction: one writer at a time, and its revision is seen only when all before it are.
 SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified
 FROM bind b
 JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
-WHERE b.home_id = $1 AND b.name = $2 AND b.owner_home_id = $1 AND c.home_id = $1
+WHERE b.home_id = $1 AND b.name = $2 AND c.home_id = $1
 FOR NO KEY UPDATE OF c;
 
 --: lock_home

@@ -24,7 +24,7 @@ WHERE home_id = $1 AND calendar_id = $2 AND name = $3;
 SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.body
 FROM bind b
 JOIN object o ON o.home_id = b.home_id AND o.calendar_id = b.calendar_id
-WHERE b.home_id = $1 AND b.name = $2 AND b.owner_home_id = $1 AND o.home_id = $1 AND o.name = $3;
+WHERE b.home_id = $1 AND b.name = $2 AND o.home_id = $1 AND o.name = $3;
 
 --: by_names
 -- Looked up one by one, whatever the planner believes about the size of the calendar.
@@ -46,7 +46,7 @@ CROSS JOIN LATERAL (
 SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.times, twin.name AS twin
 FROM (SELECT 1) AS always
 LEFT JOIN object o ON o.home_id = $1 AND o.calendar_id = $2 AND o.name = $3
-LEFT JOIN object twin ON twin.home_id = $1 AND twin.calendar_id = $2 AND twin.uid = $4 AND twin.name <> $3;
+LEFT JOIN object twin ON twin.home_id = $1 AND twin.calendar_id = $2 AND twin.uid = $4 AND twin.uid <> '' AND twin.name <> $3;
 
 --: count
 SELECT count(*) FROM object WHERE home_id = $1 AND calendar_id = $2;

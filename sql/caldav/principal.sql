@@ -6,6 +6,10 @@ SELECT id, name, subject, display_name, email, groups FROM principal WHERE name 
 --: by_subject
 SELECT id, name, subject, display_name, email, groups FROM principal WHERE subject = $1;
 
+--: one_at_a_time
+-- Whoever is made, renamed or changed: two names and a subject may be concerned, which no row lock holds together.
+SELECT pg_advisory_xact_lock(7104879);
+
 --: create
 -- The principal and all that is in a new home, or nothing where the name is taken: whoever comes second waits for the first.
 WITH who AS (

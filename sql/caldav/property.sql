@@ -4,7 +4,7 @@
 -- calendar 0 is the home itself, -1 the principal; object 0 is the calendar itself.
 SELECT calendar_id, object_id, namespace, local, value
 FROM property
-WHERE home_id = $1 AND calendar_id = $2 AND object_id = ANY ($3::bigint[])
+WHERE home_id = $1 AND calendar_id = $2 AND object_id = $3
 ORDER BY namespace, local;
 
 --: of_calendars

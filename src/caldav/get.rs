@@ -5,8 +5,9 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 
 use crate::{
-    dav::{Cx, Given, Refusal, Result, Target, facts, guard::Guard, prop::Needs},
-    front::{Response, Status, Verdict, header},
+    dav::{Cx, Error, Given, Refusal, Result, Target, facts, guard::Guard, prop::Needs},
+    db::{Row, Rows},
+    front::{Feeder, Payload, Response, Status, Verdict, header},
     ical::{Calendar, Merge},
     model::Privilege,
     store::{self, Object, object::Which},
@@ -66,14 +67,51 @@ async fn collection(cx: &Cx) -> Result<Response> {
     }
     let label = facts.stored.iter().find(|p| p.name.local == "displayname" && p.name.ns == "DAV:");
     let label = label.and_then(|p| parse(p.value.as_bytes()).ok()).map(|e| e.text().to_owned());
-    let mut merge = Merge::new(label.as_deref());
-    let mut rows = store::object::stream(&cx.pool, calendar, Which::All, true).await?;
+    let merge = Merge::new(label.as_deref());
+    let rows = store::object::stream(&cx.pool, calendar, Which::All, true).await?;
+    stream(answer(Status::OK), merge, rows).await
+}
+
+/// Octets after which a piece of a long answer is sent, and pieces that wait for a slow client.
+const PIECES: (usize, usize) = (64 << 10, 64);
+
+/// The objects as one iCalendar stream: whole where it is short, else as it grows, cut off where the database fails.
+async fn stream(answer: Response, mut merge: Merge, mut rows: Rows<'static>) -> Result<Response> {
     while let Some(row) = rows.next().await {
-        let object = store::object::read_whole(&row?)?;
-        // What was taken in can be read; should it not be, the rest of the calendar still can.
-        if let Ok(object) = Calendar::parse(object.body.unwrap_or_default()) {
-            merge.add(&object);
+        add(&mut merge, &row?)?;
+        if merge.len() > PIECES.0 {
+            let (feeder, feed) = Payload::stream(PIECES.1);
+            tokio::spawn(rest(merge, rows, feeder));
+            return Ok(answer.stream(CALENDAR, feed));
         }
     }
-    Ok(answer(Status::OK).body(CALENDAR, merge.finish()))
+    Ok(answer.body(CALENDAR, merge.finish()))
+}
+
+async fn rest(mut merge: Merge, mut rows: Rows<'static>, feeder: Feeder) {
+    loop {
+        if merge.len() > PIECES.0 && feeder.send(merge.take().into()).await.is_err() {
+            return;
+        }
+        let step = match rows.next().await {
+            Some(row) => row.map_err(Error::from).and_then(|row| add(&mut merge, &row)),
+            None => break,
+        };
+        if let Err(error) = step {
+            tracing::error!(?error, "an answer was cut off");
+            return;
+        }
+    }
+    if feeder.send(merge.finish().into()).await.is_ok() {
+        feeder.finish();
+    }
+}
+
+fn add(merge: &mut Merge, row: &Row) -> Result<()> {
+    let object = store::object::read_whole(row)?;
+    // What was taken in can be read; should it not be, the rest of the calendar still can.
+    if let Ok(object) = Calendar::parse(object.body.unwrap_or_default()) {
+        merge.add(&object);
+    }
+    Ok(())
 }

@@ -38,6 +38,7 @@ pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> Re
 /// called now: who comes with a known subject and a new name is renamed, and who comes with a known name and another
 /// subject is somebody new.
 async fn arrive(tx: &Tx, name: &str, known: &Known<'_>, start: &[Start]) -> Result<Principal> {
+    principal::one_at_a_time(tx).await?;
     if let Some(subject) = known.subject {
         let same = principal::by_subject_in(tx, subject).await?;
         let called = principal::by_name_in(tx, name).await?;

@@ -136,7 +136,7 @@ mod tests {
             (r#"(["y"]) (["x"])"#, true),
             (r#"(["x"] <urn:lock>)"#, false),
             (r#"(Not <urn:lock> ["x"])"#, true),
-            (r#"(<urn:lock>) (Not <DAV:no-lock>)"#, true),
+            ("(<urn:lock>) (Not <DAV:no-lock>)", true),
             (r#"</a> (["y"]) </b> (["x"])"#, false),
             (r#"</b> (["y"])"#, true),
             (r#"(not [W/"y"])"#, true),

@@ -101,7 +101,7 @@ pub fn orders(root: &Element, tables: &Tables, kind: Kind, moment: Moment) -> Re
         }
         for value in instruction.all(Name::dav("prop")).flat_map(Element::children) {
             if orders.len() == MOST_NAMES {
-                return Err(Refusal::plain(Status::PAYLOAD_TOO_LARGE, "too many properties at once"));
+                return Err(QUOTA_NOT_EXCEEDED.into());
             }
             orders.retain(|order| order.name != *value.name());
             orders.push(Order {

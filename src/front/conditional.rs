@@ -141,13 +141,17 @@ fn tags(headers: &HeaderMap, name: HeaderName) -> Result<Option<Tags>, BadCondit
                 break;
             }
             if let Some(rest) = text.strip_prefix('*') {
+                // `*` stands alone (RFC 9110 §13.1.1).
+                if found.as_ref().is_some_and(|found| *found != Tags::Any) {
+                    return Err(BadCondition(name));
+                }
                 found = Some(Tags::Any);
                 text = rest;
                 continue;
             }
             let (tag, rest) = EntityTag::take(text).ok_or_else(|| BadCondition(name.clone()))?;
             match &mut found {
-                Some(Tags::Any) => {}
+                Some(Tags::Any) => return Err(BadCondition(name)),
                 Some(Tags::These(tags)) => tags.push(tag),
                 None => found = Some(Tags::These(vec![tag])),
             }

@@ -45,6 +45,18 @@ impl Merge {
         }
     }
 
+    /// Octets written since they were last taken.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Whether nothing was written since it was last taken.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// What has been written since it was last taken, for an answer that is sent as it is made.
     pub fn take(&mut self) -> String {
         self.out.take()

@@ -5,6 +5,7 @@ use crate::db::{Error, Pool, Row, Tx};
 crate::queries!("caldav/principal.sql":
     BY_NAME = "by_name",
     BY_SUBJECT = "by_subject",
+    ONE_AT_A_TIME = "one_at_a_time",
     CREATE = "create",
     REFRESH = "refresh",
     RENAME = "rename",
@@ -79,6 +80,11 @@ pub async fn by_name_in(tx: &Tx, name: &str) -> Result<Option<Principal>, Error>
 /// The principal of that subject.
 pub async fn by_subject_in(tx: &Tx, subject: &str) -> Result<Option<Principal>, Error> {
     tx.optional(&BY_SUBJECT, &[&subject]).await?.as_ref().map(read).transpose()
+}
+
+/// Lets nobody else make or change principals until the transaction ends.
+pub async fn one_at_a_time(tx: &Tx) -> Result<(), Error> {
+    tx.row(&ONE_AT_A_TIME, &[]).await.map(drop)
 }
 
 /// Makes principal, home and the collections it starts with, unless the name is taken; new events go to the collection

@@ -64,7 +64,7 @@ pub struct Property {
 
 /// The stored properties of one resource.
 pub async fn of(pool: &Pool, subject: Subject) -> Result<Vec<Property>, Error> {
-    let rows = pool.rows(&OF, &[&subject.home_id, &subject.calendar_id, &vec![subject.object_id]]).await?;
+    let rows = pool.rows(&OF, &[&subject.home_id, &subject.calendar_id, &subject.object_id]).await?;
     rows.iter().map(read).collect()
 }
 

@@ -31,6 +31,12 @@ fn names() -> Vec<Case> {
     vec![
         propfind("a long namespace of a thousand names", &long, &many("L", 1000)).cheap(),
         proppatch("a long namespace of a thousand properties", &long, &many("L", 1000)).cheap(),
+        case(
+            "a long namespace outside of properties",
+            &format!("REPORT {CALENDAR}"),
+            format!("<D:expand-property {XMLNS} {long}>{}</D:expand-property>", many("L", 20_000)),
+        )
+        .cheap(),
         propfind("a thousand names a collection", "", &many("D", 1000)).cheap(),
         propfind("a hundred thousand names", "", &many("D", 100_000)).cheap(),
         proppatch("a hundred thousand properties", "", &many("D", 100_000)).cheap(),

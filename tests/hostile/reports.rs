@@ -115,16 +115,17 @@ fn proppatches() -> Vec<Case> {
         )
     };
     let set = |inside: &str| format!("<D:set><D:prop>{inside}</D:prop></D:set>");
-    let many = pieces(1001, |n| format!("<x{n} xmlns=\"urn:x\"/>"));
+    let many = |from: usize| pieces(600, |n| format!("<x{} xmlns=\"urn:x\"/>", from + n));
+    let long = |name: &str, octets| format!("<{name} xmlns=\"urn:y\">{}</{name}>", "x".repeat(octets));
     vec![
         case("PROPPATCH without a body", &format!("PROPPATCH {CALENDAR}"), "").is(400),
         patch("PROPPATCH of nothing", "").is(207),
-        patch(
-            "a property of two mebibytes",
-            &set(&format!("<x xmlns=\"urn:x\">{}</x>", "x".repeat(2 << 20))),
-        )
-        .refused(507, "D:quota-not-exceeded"),
-        patch("a thousand and one properties", &set(&many)).refused(507, "D:quota-not-exceeded"),
+        patch("a long property", &set(&long("a", 700_000))).is(207),
+        patch("a second long property", &set(&long("b", 700_000))).refused(507, "D:quota-not-exceeded"),
+        patch("the first one, gone", "<D:remove><D:prop><a xmlns=\"urn:y\"/></D:prop></D:remove>").is(207),
+        patch("many properties", &set(&many(0))).is(207),
+        patch("as many again", &set(&many(600))).refused(507, "D:quota-not-exceeded"),
+        patch("a body beyond all properties", &set(&long("c", 5 << 20))).is(413),
         patch(
             "a time zone without end",
             &set(&format!("<C:calendar-timezone>{}</C:calendar-timezone>", "BEGIN:X\n".repeat(9999))),

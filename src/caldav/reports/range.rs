@@ -5,7 +5,10 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::{
-    dav::{Cx, Refusal, Result, condition::VALID_CALENDAR_DATA},
+    dav::{
+        Cx, Refusal, Result,
+        condition::{VALID_CALENDAR_DATA, VALID_TIMEZONE},
+    },
     ical::{self, Calendar, TimeRange, Zone},
     store::{self, Subject, property},
     xml::{Element, Name, parse},
@@ -54,7 +57,7 @@ pub async fn zone(cx: &Cx, root: &Element, calendar: &store::Calendar) -> Result
     if let Some(element) = root.child(Name::cal("timezone-id")) {
         let id = element.text().trim();
         return Ok(
-            Zone::named(id).ok_or_else(|| Refusal::bad_request(format!("no time zone {id:?} is known")))?
+            Zone::named(id).ok_or_else(|| VALID_TIMEZONE.because(format!("no time zone {id:?} is known")))?
         );
     }
     let stored = property::of(&cx.pool, Subject::calendar(calendar)).await?;

@@ -135,6 +135,9 @@ fn settings(database: &support::Db) -> Settings {
     settings.server.listen = vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))];
     settings.monitor.listen = None;
     settings.limits.drain_time = Span::seconds(1);
+    // Small enough for a transcript to reach.
+    settings.calendar.max_collections = 10;
+    settings.calendar.max_resources = 12;
     let identity = &mut settings.identity;
     identity.trusted = vec!["127.0.0.1/32".parse().expect("a network")];
     identity.email_header = HeaderName::named(identity.email_header.usual());

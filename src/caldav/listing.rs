@@ -63,6 +63,9 @@ fn on(kinds: Kinds) -> String {
     if kinds == Kinds::ANY {
         return "everything".to_owned();
     }
+    if kinds == Kinds::NONE {
+        return "nothing yet: refused, not kept".to_owned();
+    }
     kinds.iter().map(crate::model::Kind::name).collect::<Vec<_>>().join(", ")
 }
 

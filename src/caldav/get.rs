@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
+use bytes::Bytes;
 
 use crate::{
-    dav::{Cx, Error, Given, Refusal, Result, Target, facts, guard::Guard, prop::Needs},
-    db::{Row, Rows},
-    front::{Feeder, Payload, Response, Status, Verdict, header},
+    dav::{
+        Cx, Given, Refusal, Result, Target, facts,
+        guard::Guard,
+        prop::Needs,
+        stream::{self, Growing},
+    },
+    db::Row,
+    front::{Response, Status, Verdict, header},
     ical::{Calendar, Merge},
     model::Privilege,
     store::{self, Object, object::Which},
@@ -69,49 +74,31 @@ async fn collection(cx: &Cx) -> Result<Response> {
     let label = label.and_then(|p| parse(p.value.as_bytes()).ok()).map(|e| e.text().to_owned());
     let merge = Merge::new(label.as_deref());
     let rows = store::object::stream(&cx.pool, calendar, Which::All, true).await?;
-    stream(answer(Status::OK), merge, rows).await
+    stream::answer(answer(Status::OK), CALENDAR, Whole(merge), rows).await
 }
 
-/// Octets after which a piece of a long answer is sent, and pieces that wait for a slow client.
-const PIECES: (usize, usize) = (64 << 10, 64);
+/// The objects of a calendar as one iCalendar stream.
+struct Whole(Merge);
 
-/// The objects as one iCalendar stream: whole where it is short, else as it grows, cut off where the database fails.
-async fn stream(answer: Response, mut merge: Merge, mut rows: Rows<'static>) -> Result<Response> {
-    while let Some(row) = rows.next().await {
-        add(&mut merge, &row?)?;
-        if merge.len() > PIECES.0 {
-            let (feeder, feed) = Payload::stream(PIECES.1);
-            tokio::spawn(rest(merge, rows, feeder));
-            return Ok(answer.stream(CALENDAR, feed));
+impl Growing for Whole {
+    fn row(&mut self, row: &Row) -> Result<()> {
+        let object = store::object::read_whole(row)?;
+        // What was taken in can be read; should it not be, the rest of the calendar still can.
+        if let Ok(object) = Calendar::parse(object.body.unwrap_or_default()) {
+            self.0.add(&object);
         }
+        Ok(())
     }
-    Ok(answer.body(CALENDAR, merge.finish()))
-}
 
-async fn rest(mut merge: Merge, mut rows: Rows<'static>, feeder: Feeder) {
-    loop {
-        if merge.len() > PIECES.0 && feeder.send(merge.take().into()).await.is_err() {
-            return;
-        }
-        let step = match rows.next().await {
-            Some(row) => row.map_err(Error::from).and_then(|row| add(&mut merge, &row)),
-            None => break,
-        };
-        if let Err(error) = step {
-            tracing::error!(?error, "an answer was cut off");
-            return;
-        }
+    fn written(&self) -> usize {
+        self.0.len()
     }
-    if feeder.send(merge.finish().into()).await.is_ok() {
-        feeder.finish();
-    }
-}
 
-fn add(merge: &mut Merge, row: &Row) -> Result<()> {
-    let object = store::object::read_whole(row)?;
-    // What was taken in can be read; should it not be, the rest of the calendar still can.
-    if let Ok(object) = Calendar::parse(object.body.unwrap_or_default()) {
-        merge.add(&object);
+    fn take(&mut self) -> Bytes {
+        self.0.take().into()
     }
-    Ok(())
+
+    fn finish(self) -> Result<Bytes> {
+        Ok(self.0.finish().into())
+    }
 }

@@ -17,6 +17,7 @@ pub mod propfind;
 pub mod proppatch;
 pub mod props;
 pub mod reports;
+pub mod stream;
 pub mod target;
 
 use std::{future::Future, pin::Pin, sync::Arc};

@@ -1,20 +1,21 @@
 //! The answer about many resources: responses, propstats by status, sent while it is made when it is long
 //! (RFC 4918 §13 and §14.16, RFC 6578 §3.6, RFC 8144).
 
-use futures_util::StreamExt;
+use bytes::Bytes;
 
 use crate::{
     db::{Row, Rows},
-    front::{Feeder, HeaderName, Payload, Response, Status},
+    front::{HeaderName, Response, Status},
     xml::{Name, Writer},
 };
 
 use super::{
-    Cx, Error, Refusal, Result,
+    Cx, Refusal, Result,
     ask::{Ask, Asked},
     error::XML,
     header::Prefer,
     prop::{Facts, Prop, Source, write_dead},
+    stream::{self, Growing},
 };
 
 /// How a report renders what only it gives of a resource: whether there was anything to give, or why that is refused.
@@ -25,11 +26,6 @@ pub struct Multistatus {
     w: Writer,
     prefer: Prefer,
 }
-
-/// Octets after which a piece of a long answer is sent.
-const PIECE: usize = 64 << 10;
-/// Pieces that wait for a slow client: what is not longer than all of them leaves the database as fast as that can give it.
-const WAITING: usize = 64;
 
 impl Multistatus {
     /// An empty one.
@@ -92,43 +88,9 @@ impl Multistatus {
         head.body(XML, self.w.finish())
     }
 
-    /// The answer about the rows of a statement: sent whole, with its length, where it is short; else sent as it grows, at
-    /// the pace at which the client takes it, and cut off where the database fails in the middle.
-    pub async fn of_rows(mut self, mut rows: Rows<'static>, mut each: impl Each) -> Result<Response> {
-        while let Some(row) = rows.next().await {
-            each.row(&row?, &mut self)?;
-            if self.w.len() > PIECE {
-                let (feeder, feed) = Payload::stream(WAITING);
-                let head = self.head().stream(XML, feed);
-                tokio::spawn(self.rest(rows, each, feeder));
-                return Ok(head);
-            }
-        }
-        each.last(&mut self)?;
-        Ok(self.finish())
-    }
-
-    /// Sends what is left of a long answer. Where the database fails, the feeder is dropped before it is finished, which
-    /// cuts the answer off; where the client is gone, nothing is left to do.
-    async fn rest(mut self, mut rows: Rows<'static>, mut each: impl Each, feeder: Feeder) {
-        loop {
-            if self.w.len() > PIECE && feeder.send(self.w.take()).await.is_err() {
-                return;
-            }
-            let step = match rows.next().await {
-                Some(row) => row.map_err(Error::from).and_then(|row| each.row(&row, &mut self)),
-                None => break,
-            };
-            if let Err(error) = step {
-                tracing::error!(?error, "an answer was cut off");
-                return;
-            }
-        }
-        match each.last(&mut self) {
-            Ok(()) if feeder.send(self.w.finish()).await.is_ok() => feeder.finish(),
-            Ok(()) => {}
-            Err(error) => tracing::error!(?error, "an answer was cut off"),
-        }
+    /// The answer about the rows of a statement.
+    pub async fn of_rows(self, rows: Rows<'static>, each: impl Each) -> Result<Response> {
+        stream::answer(self.head(), XML, Filling { answer: self, each }, rows).await
     }
 
     fn head(&self) -> Response {
@@ -149,6 +111,31 @@ pub trait Each: Send + 'static {
     fn last(&mut self, answer: &mut Multistatus) -> Result<()> {
         let _ = answer;
         Ok(())
+    }
+}
+
+/// A multistatus, and how it is filled.
+struct Filling<E> {
+    answer: Multistatus,
+    each: E,
+}
+
+impl<E: Each> Growing for Filling<E> {
+    fn row(&mut self, row: &Row) -> Result<()> {
+        self.each.row(row, &mut self.answer)
+    }
+
+    fn written(&self) -> usize {
+        self.answer.w.len()
+    }
+
+    fn take(&mut self) -> Bytes {
+        self.answer.w.take()
+    }
+
+    fn finish(mut self) -> Result<Bytes> {
+        self.each.last(&mut self.answer)?;
+        Ok(self.answer.w.finish())
     }
 }
 

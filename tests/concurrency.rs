@@ -353,7 +353,7 @@ async fn follow(storm: Arc<Storm>, mut client: Client) -> (State, String, Vec<(S
 
 async fn storm(writers: usize, operations: usize) {
     let server = Server::start(|_| ()).await;
-    let mut alice = alice(&server).await;
+    alice(&server).await;
     let storm = Storm { writers, operations, done: AtomicUsize::new(0), over: AtomicBool::new(false) };
     let storm = Arc::new(storm);
     let follower = tokio::spawn(follow(Arc::clone(&storm), server.client("alice").await));
@@ -367,6 +367,8 @@ async fn storm(writers: usize, operations: usize) {
     storm.over.store(true, Relaxed);
     let (heard, token, stops) = follower.await.expect("the syncer");
 
+    // A connection that idled all the while would be closed by now.
+    let mut alice = server.client("alice").await;
     let members: State = alice.members(CALENDAR).await.into_iter().collect();
     assert_eq!(heard, members, "what the syncer heard is what there is");
     let after = alice.sync(CALENDAR, &token, Some(7)).await;

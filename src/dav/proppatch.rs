@@ -33,7 +33,8 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let guard = Guard::of(&cx)?;
     let orders = orders(&root, cx.tables, facts.kind(), Moment::Later)?;
     let prefer = Prefer::of(&cx.headers);
-    if let (Some(subject), true) = (facts::subject(&facts), orders.iter().all(|o| o.refusal.is_none())) {
+    let acceptable = !orders.is_empty() && orders.iter().all(|order| order.refusal.is_none());
+    if let (Some(subject), true) = (facts::subject(&facts), acceptable) {
         let (guard, orders, facts) = (&guard, &orders, &facts);
         cx.pool
             .transaction(async |tx: Arc<Tx>| {
@@ -54,7 +55,8 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
 /// Counts the change, holds off whoever would delete the resource meanwhile, and refuses where somebody has.
 async fn still_there(tx: &Tx, facts: &Facts, subject: Subject, guard: &Guard) -> Result<()> {
     let Some(loaded) = &facts.calendar else {
-        guard.unchanged(None, None)?;
+        // It is there, and has no tag.
+        guard.unchanged(Some(""), None)?;
         return Ok(store::calendar::touch_home(tx, subject.home_id).await?);
     };
     let now = store::calendar::lock(tx, loaded.home_id, &loaded.name).await?;
@@ -123,14 +125,13 @@ fn refusal(prop: Option<&Prop>, value: Option<&Element>, kind: Kind, moment: Mom
     prop.check?(value?).err()
 }
 
-/// Writes the orders to the database; those for live properties that were given at creation are somebody else's.
+/// Writes the orders to the database.
 pub async fn carry_out(tx: &Tx, subject: Subject, orders: &[Order]) -> Result<()> {
-    let kept = |order: &&Order| order.value.is_some();
     let set: Vec<Property> = orders
         .iter()
         .filter_map(|order| Some(Property { name: order.name.clone(), value: order.value.clone()? }))
         .collect();
-    let gone: Vec<QName> = orders.iter().filter(|o| !kept(o)).map(|o| o.name.clone()).collect();
+    let gone: Vec<QName> = orders.iter().filter(|o| o.value.is_none()).map(|o| o.name.clone()).collect();
     if !gone.is_empty() {
         property::remove(tx, subject, &gone).await?;
     }

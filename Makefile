@@ -43,8 +43,8 @@ bless: ## rewrite the expected answers of tests/wire; read the difference before
 	@KALENDS_BLESS=1 cargo test --locked --test wire
 
 soak: ## the long tests, which `make test` leaves out: consistency under load, kill -9
-	@$(install) test
-	@cargo test --locked --release -- --ignored --test-threads=1
+	@$(install) soak
+	@cargo test --locked --release --test concurrency --test durability --test remote -- --ignored --test-threads=1 --nocapture
 
 bench: ## the micro-benchmarks, then side by side with other servers (../shared/bench)
 	@$(install) test

@@ -1,8 +1,9 @@
 #!/bin/bash
 # Installs what a fresh Debian machine with Rust lacks; does nothing, and needs no network, where it is all there.
-# usage: install.sh run|test|desktop
+# usage: install.sh run|test|soak|desktop
 #   run      PostgreSQL's server programs, for `make run`
 #   test     also nginx, and the clients of the tests in $KALENDS_CACHE/clients (PyPI and npm, versions pinned)
+#   soak     also PgBouncer, for `make soak`
 #   desktop  also Thunderbird and Evolution's engine, for `make clients`
 # As root it calls apt-get; as anybody else it prints the one command to run and stops.
 set -eu
@@ -79,6 +80,9 @@ if [[ $what != run ]]; then
   need npm command -v npm
   need openssl command -v openssl
   need curl command -v curl
+fi
+if [[ $what == soak ]]; then
+  need pgbouncer command -v pgbouncer
 fi
 if [[ $what == desktop ]]; then
   need thunderbird command -v thunderbird

@@ -36,7 +36,12 @@ pub async fn run(cx: Arc<Cx>, root: Element, render: Option<Rendering>) -> Resul
     let ask = Ask::of_report(&root, cx.tables)?;
     let needs = ask.needs(cx.tables);
     let body = needs.has(Needs::BODY);
-    let answer = Multistatus::new(Prefer::of(&cx.headers));
+    let mut answer = Multistatus::new(Prefer::of(&cx.headers));
+    if since == calendar.state.revision {
+        // What clients ask for most: the row that has been read says that there is nothing new.
+        answer.sync_token(&calendar.state.to_string());
+        return Ok(answer.finish());
+    }
     let own_href = cx.located.own_href();
     let state = calendar.state;
     let members = Members::of(cx, calendar, needs).await?;

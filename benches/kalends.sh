@@ -57,6 +57,7 @@ trusted = ["127.0.0.1/32"]
 email_header = "X-Forwarded-Email"
 name_header = "X-Forwarded-Name"
 subject_header = "X-Forwarded-Sub"
+subject_required = false
 groups_header = "X-Forwarded-Groups"
 admins = ["admin"]
 local_domains = ["example.com"]

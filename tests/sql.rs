@@ -494,6 +494,7 @@ async fn write(pool: &Pool, calendar: &Calendar) {
     let value = Property { name: QName::new("urn:x", "x"), value: "<x/>".to_owned() };
     store::property::set(&tx, Subject::object(calendar, 1), &[value]).await.unwrap();
     assert_eq!(store::property::size(&tx, Subject::object(calendar, 1)).await.unwrap(), (1, 4));
+    assert!(store::property::size_of_home(&tx, calendar.home_id).await.unwrap() >= 4);
     store::calendar::touch(&tx, calendar).await.unwrap();
     store::calendar::lock_home(&tx, 1).await.unwrap();
     store::calendar::touch_home(&tx, 1).await.unwrap();

@@ -34,3 +34,6 @@ WHERE p.home_id = $1 AND p.calendar_id = $2 AND p.object_id = $3
 SELECT count(*) AS number, coalesce(sum(octet_length(value)), 0)::bigint AS octets
 FROM property
 WHERE home_id = $1 AND calendar_id = $2 AND object_id = $3;
+
+--: size_of_home
+SELECT coalesce(sum(octet_length(value)), 0)::bigint AS octets FROM property WHERE home_id = $1;

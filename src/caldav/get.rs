@@ -48,9 +48,15 @@ async fn object(cx: &Cx, collection: &str, name: &str) -> Result<Response> {
 
 /// Adds what tells one state of an object from another.
 pub fn validators(response: Response, object: &Object) -> Response {
-    response
+    private(response)
         .with(header::ETAG, quoted(&object.etag))
         .with(header::LAST_MODIFIED, httpdate::fmt_http_date(object.modified))
+}
+
+/// Keeps what is one person's out of caches that others are served from: with Last-Modified alone, a cache before the proxy
+/// might guess how long it is fresh (RFC 9111 §3 and §4.2.2).
+fn private(response: Response) -> Response {
+    response.with(header::CACHE_CONTROL, "private, no-cache")
 }
 
 /// An entity tag as headers carry it.
@@ -62,7 +68,7 @@ async fn collection(cx: &Cx) -> Result<Response> {
     let facts = facts::of_target(cx, Needs::STORED).await?;
     let calendar = facts.calendar.as_ref().ok_or_else(Refusal::not_found)?;
     let tag = calendar.tag();
-    let answer = |status| Response::new(status).with(header::ETAG, format!("W/{}", quoted(&tag)));
+    let answer = |status| private(Response::new(status)).with(header::ETAG, format!("W/{}", quoted(&tag)));
     match Guard::of(cx)?.verdict(Some(&tag), Some(calendar.modified), true) {
         Verdict::Failed => {
             return Err(Refusal::plain(Status::PRECONDITION_FAILED, "the calendar has changed").into());

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     config::Settings,
+    dav::{self, Refusal},
     db::{Pool, Tx},
-    front::Identity,
+    front::{Identity, Status},
     model::{Component, Components},
     store::{
         Known, Principal,
@@ -17,21 +18,46 @@ use crate::{
 type Result<T> = std::result::Result<T, crate::db::Error>;
 
 /// The principal of a signed-in user. Only who signs in is made: never somebody whose path is looked up.
-pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> Result<Principal> {
+pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> dav::Result<Principal> {
+    // In whatever order the proxy tells them.
+    let groups = identity.groups.clone().map(|mut groups| {
+        groups.sort();
+        groups
+    });
     let known = Known {
         subject: identity.subject.as_deref(),
         display_name: identity.name.as_deref(),
         email: identity.email.as_deref(),
-        groups: identity.groups.as_deref(),
+        groups: groups.as_deref(),
     };
     // Nearly always the person is known and nothing is new: one read.
-    if let Some(principal) = principal::by_name(pool, &identity.user).await?
-        && known.is_told_by(&principal)
+    let found = principal::by_name(pool, &identity.user).await?;
+    if settings.identity.subject_header.name().is_some()
+        && settings.identity.subject_required
+        && known.subject.is_none()
+        && found.as_ref().is_some_and(|principal| principal.subject.is_some())
     {
-        return Ok(principal);
+        return Err(nameless().into());
+    }
+    if let Some(principal) = found.as_ref().filter(|principal| known.is_told_by(principal)) {
+        return Ok(principal.clone());
+    }
+    if let Some(principal) =
+        found.filter(|p| known.subject.is_none() || known.subject == p.subject.as_deref())
+    {
+        // Nobody but this person is concerned.
+        return Ok(pool
+            .transaction(async |tx: Arc<Tx>| principal::refresh(&tx, principal.id, &known).await)
+            .await?);
     }
     let start = start(settings);
-    pool.transaction(async |tx: Arc<Tx>| arrive(&tx, &identity.user, &known, &start).await).await
+    Ok(pool.transaction(async |tx: Arc<Tx>| arrive(&tx, &identity.user, &known, &start).await).await?)
+}
+
+/// Who is known by a subject is not known by a name alone: a proxy may have given the name to somebody else since, and
+/// there are proxies that a client can make leave a header out.
+fn nameless() -> Refusal {
+    Refusal::plain(Status::FORBIDDEN, "The proxy did not say plainly who is asking.")
 }
 
 /// Makes or updates the principal. The subject, where there is one, is who somebody is; a name only says what they are
@@ -46,6 +72,10 @@ async fn arrive(tx: &Tx, name: &str, known: &Known<'_>, start: &[Start]) -> Resu
         // Where the subject is new and the name's owner has none yet, the two are one person from before subjects were told.
         let squatted = same.as_ref().is_some_and(|p| p.name != name) && called.is_some();
         if taken || squatted {
+            tracing::warn!(
+                name,
+                "the name belongs to somebody else now: whoever had it keeps the calendars, without a name"
+            );
             principal::vacate(tx, name, subject).await?;
         }
         if let Some(same) = same.filter(|p| p.name != name) {

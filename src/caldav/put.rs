@@ -12,7 +12,7 @@ use crate::{
     dav::{
         Cx, Given, Refusal, Result, Target, access,
         condition::{
-            MAX_ATTENDEES_PER_INSTANCE, MAX_INSTANCES, MAX_RESOURCE_SIZE, MAX_RESOURCES, NO_UID_CONFLICT,
+            MAX_ATTENDEES_PER_INSTANCE, MAX_INSTANCES, MAX_RESOURCES, NO_UID_CONFLICT,
             SUPPORTED_CALENDAR_COMPONENT, SUPPORTED_CALENDAR_DATA, SUPPORTED_RSCALE, VALID_CALENDAR_DATA,
             VALID_CALENDAR_OBJECT_RESOURCE,
         },
@@ -70,10 +70,6 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
 /// The object that the octets are, with its place in the index; nothing of this needs the database.
 fn understood(settings: &Settings, name: &str, given: Given) -> Result<Put> {
     let limits = &settings.calendar;
-    if given.bytes.len() > limits.max_resource_size.0 {
-        let why = format!("an object has at most {} octets", limits.max_resource_size.0);
-        return Err(MAX_RESOURCE_SIZE.because(why).into());
-    }
     let refused = |fault: Fault| {
         let condition = match &fault {
             Fault::Data(_) => VALID_CALENDAR_DATA,
@@ -89,6 +85,10 @@ fn understood(settings: &Settings, name: &str, given: Given) -> Result<Put> {
     let most =
         Limits { max_instances: limits.max_instances as usize, max_attendees: limits.max_attendees as usize };
     let about = ical::object(&calendar, &most).map_err(refused)?;
+    if about.uid.len() > LONGEST_UID {
+        let why = format!("a UID has at most {LONGEST_UID} octets");
+        return Err(VALID_CALENDAR_OBJECT_RESOURCE.because(why).into());
+    }
     let index = ical::index(&calendar, horizon(settings), MAX_ROWS, &Budget::new(PER_OBJECT));
     let body = calendar.bytes().clone();
     Ok(Put {
@@ -102,6 +102,8 @@ fn understood(settings: &Settings, name: &str, given: Given) -> Result<Put> {
     })
 }
 
+/// Octets of a UID: the index that keeps it unique takes no longer ones. RFC 7986 §5.3 makes them of 255 at most.
+const LONGEST_UID: usize = 1024;
 /// What indexing one object may cost, in units of [`Budget`]; beyond it the index ends early, which is no fault.
 const PER_OBJECT: u64 = 200_000;
 /// Rows that one object may have in the index.

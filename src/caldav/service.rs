@@ -6,12 +6,13 @@ use crate::{
     config::Settings,
     dav::{
         Cx, Given, Located, Method, Refusal, Space, Takes, Viewer,
+        condition::MAX_RESOURCE_SIZE,
         error::{Error, Result},
         options,
         target::BadPath,
     },
     db::Pool,
-    front::{Denial, Identity, Request, Response, Service, Status, header},
+    front::{BodyError, Denial, Identity, Request, Response, Service, Status, header},
     model::Kind,
     observe::metrics,
     xml,
@@ -80,7 +81,11 @@ impl CalDav {
         let most = self.settings.limits.body_bytes.0;
         match row.body {
             Takes::Nothing => Ok(Given::default()),
-            Takes::Content => Ok(Given { bytes: request.body.read(most).await?, xml: None }),
+            Takes::Content => {
+                let longest = self.settings.calendar.max_resource_size.0.min(most);
+                let bytes = request.body.read(longest).await.map_err(|fault| too_long(fault, longest))?;
+                Ok(Given { bytes, xml: None })
+            }
             Takes::Xml => {
                 let bytes = request.body.read(MOST_XML.min(most)).await?;
                 let root = if bytes.trim_ascii().is_empty() { None } else { Some(xml::parse(&bytes)) };
@@ -133,6 +138,16 @@ impl Service for CalDav {
                 error.response()
             }
         }
+    }
+}
+
+/// What is not stored is not taken into memory either; the refusal is in the words of what is PUT (RFC 4791 §5.3.2.1).
+fn too_long(fault: BodyError, longest: usize) -> Error {
+    match fault {
+        BodyError::TooLarge => {
+            MAX_RESOURCE_SIZE.because(format!("an object has at most {longest} octets")).into()
+        }
+        BodyError::Slow | BodyError::Broken => fault.into(),
     }
 }
 

@@ -136,6 +136,8 @@ settings! {
         name_header: HeaderName = HeaderName::off("X-Forwarded-Name");
         /// Header with the identity provider's lasting key of the person; `default` is X-Forwarded-Sub, empty is off.
         subject_header: HeaderName = HeaderName::off("X-Forwarded-Sub");
+        /// Whether a person who is known by that key is refused where the proxy does not tell it: a name may have passed to somebody else.
+        subject_required: bool = true;
         /// Header with the person's groups; `default` is X-Forwarded-Groups, empty is off.
         groups_header: HeaderName = HeaderName::off("X-Forwarded-Groups");
         /// What stands between two groups.

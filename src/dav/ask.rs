@@ -98,6 +98,12 @@ impl Ask {
 /// Properties that one request may name. Each of them may be missing from each of many resources.
 pub const MOST_NAMES: usize = 1000;
 
+/// How many elements lie in one, at any depth: what a request may ask of each of many resources is counted so.
+#[must_use]
+pub fn elements(of: &Element) -> usize {
+    of.children().map(|child| 1 + elements(child)).sum()
+}
+
 fn names(list: &Element, tables: &Tables) -> Result<Vec<Asked>, Refusal> {
     if list.children().len() > MOST_NAMES {
         return Err(Refusal::plain(Status::PAYLOAD_TOO_LARGE, "too many properties at once"));

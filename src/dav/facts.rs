@@ -79,7 +79,10 @@ pub async fn of_target(cx: &Cx, needs: Needs) -> Result<Facts> {
             Facts { calendar: Some(calendar), object: Some(object), ..Facts::bare(target, href, rights) }
         }
     };
+    // What somebody keeps at their principal is not for others.
+    let theirs = facts.kind() == Kind::Principal && !facts.rights.has(Privilege::WriteProperties);
     if needs.has(Needs::STORED)
+        && !theirs
         && let Some(subject) = subject(&facts)
     {
         facts.stored = property::of(&cx.pool, subject).await?;

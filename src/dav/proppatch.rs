@@ -21,8 +21,12 @@ use super::{
     prop::{Facts, Needs},
 };
 
-/// Octets that the stored properties of one resource may take, and how many they may be.
+/// How many properties are kept of one resource, and how many octets they may take.
 const MOST: (i64, i64) = (1000, 1 << 20);
+/// Octets that all of a home may take: a listing holds what the members keep.
+const MOST_OF_HOME: i64 = 16 << 20;
+/// Octets of the local name of a property that is kept: the index takes no longer ones.
+const LONGEST_NAME: usize = 1024;
 
 /// Changes properties: all of them or none.
 pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
@@ -109,11 +113,16 @@ pub fn orders(root: &Element, tables: &Tables, kind: Kind, moment: Moment) -> Re
             orders.push(Order {
                 name: value.name().clone(),
                 value: set.then(|| value.fragment()),
-                refusal: refusal(tables.prop(value.name()), set.then_some(value), kind, moment),
+                refusal: too_long(value.name())
+                    .or_else(|| refusal(tables.prop(value.name()), set.then_some(value), kind, moment)),
             });
         }
     }
     Ok(orders)
+}
+
+fn too_long(name: &QName) -> Option<Refusal> {
+    (name.local.len() > LONGEST_NAME).then(|| QUOTA_NOT_EXCEEDED.into())
 }
 
 fn refusal(prop: Option<&Prop>, value: Option<&Element>, kind: Kind, moment: Moment) -> Option<Refusal> {
@@ -138,7 +147,8 @@ pub async fn carry_out(tx: &Tx, subject: Subject, orders: &[Order]) -> Result<()
     if !set.is_empty() {
         property::set(tx, subject, &set).await?;
         let (number, octets) = property::size(tx, subject).await?;
-        if number > MOST.0 || octets > MOST.1 {
+        let of_home = property::size_of_home(tx, subject.home_id).await?;
+        if number > MOST.0 || octets > MOST.1 || of_home > MOST_OF_HOME {
             return Err(QUOTA_NOT_EXCEEDED.into());
         }
     }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::{sync::Semaphore, time::timeout};
+use tokio::{sync::Semaphore, task::coop::consume_budget, time::timeout};
+use tracing::Instrument;
 
 use crate::{
     db::{Row, Rows},
@@ -48,9 +49,11 @@ pub async fn answer<G: Growing>(
 ) -> Result<Response> {
     while let Some(row) = rows.next().await {
         growing.row(&row?)?;
+        // Rows may all be at hand: without this no other request had its turn, and no time limit an effect.
+        consume_budget().await;
         if growing.written() > PIECE {
             let (feeder, feed) = Payload::stream(WAITING);
-            tokio::spawn(rest(growing, rows, feeder));
+            tokio::spawn(rest(growing, rows, feeder).in_current_span());
             return Ok(head.stream(content_type, feed));
         }
     }
@@ -68,6 +71,7 @@ async fn rest<G: Growing>(mut growing: G, mut rows: Rows<'static>, feeder: Feede
             Some(row) => row.map_err(Error::from).and_then(|row| growing.row(&row)),
             None => break,
         };
+        consume_budget().await;
         if let Err(error) = step {
             tracing::error!(?error, "an answer was cut off");
             return;

@@ -158,6 +158,7 @@ impl<'q> Query<'q> {
         filters: &[PropFilter],
         occurrence: Option<&Occurrence<'_>>,
     ) -> Result<bool, Exhausted> {
+        self.budget.spend(filters.len() as u64)?;
         all(filters, |filter| self.has_property(component, filter, occurrence))
     }
 

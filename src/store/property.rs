@@ -14,6 +14,7 @@ crate::queries!("caldav/property.sql":
     SET = "set",
     REMOVE = "remove",
     SIZE = "size",
+    SIZE_OF_HOME = "size_of_home",
 );
 
 /// What a property belongs to.
@@ -101,6 +102,11 @@ pub async fn remove(tx: &Tx, subject: Subject, names: &[QName]) -> Result<(), Er
 pub async fn size(tx: &Tx, subject: Subject) -> Result<(i64, i64), Error> {
     let row = tx.row(&SIZE, &[&subject.home_id, &subject.calendar_id, &subject.object_id]).await?;
     Ok((row.at("number")?, row.at("octets")?))
+}
+
+/// How many octets all properties of a home take.
+pub async fn size_of_home(tx: &Tx, home_id: i64) -> Result<i64, Error> {
+    tx.row(&SIZE_OF_HOME, &[&home_id]).await?.at(0)
 }
 
 fn read(row: &Row) -> Result<Property, Error> {

@@ -16,7 +16,7 @@ use super::strict::{Fault, Malformed, allowed, characters, ncname, spacing};
 /// Elements may nest as deep as this.
 const MAX_DEPTH: usize = 64;
 /// A multiget names a few thousand resources; this is far beyond.
-const MAX_ELEMENTS: usize = 200_000;
+const MAX_ELEMENTS: usize = 50_000;
 /// An element may have as many attributes, declarations of namespaces among them.
 const MAX_ATTRIBUTES: usize = 64;
 

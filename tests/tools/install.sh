@@ -25,16 +25,17 @@ apt_install() {
   if [[ $(id -u) != 0 ]]; then
     die "missing: ${missing[*]}
 run this once, then try again:
-    sudo apt-get install -y --no-install-recommends ${missing[*]}"
+    sudo sh -c 'apt-get update && apt-get install -y --no-install-recommends ${missing[*]}'"
   fi
   say "installing ${missing[*]}"
-  local get=(nice apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0)
+  local get=(nice apt-get -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0) log
   export DEBIAN_FRONTEND=noninteractive
+  log=$(mktemp)
   # An old package list is good enough until it fails.
-  keep_services_down "${get[@]}" install -y --no-install-recommends "${missing[@]}" > /dev/null 2>&1 || {
-    "${get[@]}" update > /dev/null
-    keep_services_down "${get[@]}" install -y --no-install-recommends "${missing[@]}" > /dev/null
-  }
+  keep_services_down "${get[@]}" install -y --no-install-recommends "${missing[@]}" > "$log" 2>&1 ||
+    { "${get[@]}" update && keep_services_down "${get[@]}" install -y --no-install-recommends "${missing[@]}"; } > "$log" 2>&1 ||
+    { tail -20 "$log" >&2 && die "apt-get could not install ${missing[*]}; all it said is in $log"; }
+  rm -f "$log"
 }
 
 # Debian starts what it installs; the tests start their own. An administrator's policy-rc.d is left alone.
@@ -48,6 +49,7 @@ keep_services_down() {
   "$@"
 }
 
+have_new_rust() { printf '1.95\n%s\n' "$(cargo --version 2> /dev/null | cut -d' ' -f2)" | sort -VC; }
 have_server_programs() { compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb; }
 have_new_node() { [[ $(node --version | sed 's/^v\([0-9]*\).*/\1/') -ge 18 ]]; }
 
@@ -64,15 +66,18 @@ node_clients() {
   local mark=$CLIENTS/npm/.installed
   [[ $(cat "$mark" 2> /dev/null) == "${NPM[*]}" ]] && return
   say "installing ${NPM[*]}"
-  nice npm install --prefix "$CLIENTS/npm" --no-audit --no-fund --no-save --silent "${NPM[@]}"
+  nice npm install --prefix "$CLIENTS/npm" --no-audit --no-fund --no-save --loglevel=error "${NPM[@]}" > /dev/null
   printf '%s\n' "${NPM[*]}" > "$mark"
 }
 
 what=${1:-run}
-command -v cargo > /dev/null || die "Rust is missing: install it (https://rustup.rs), version 1.95 or newer"
+have_new_rust || die "Rust 1.95 or newer is missing: install it (https://rustup.rs)"
 need gcc command -v cc
+need libc6-dev test -e /usr/include/stdio.h
 need postgresql have_server_programs
 if [[ $what != run ]]; then
+  (cargo fmt --version && cargo clippy --version) > /dev/null 2>&1 ||
+    die "rustfmt or clippy is missing: rustup component add rustfmt clippy"
   need nginx-light command -v nginx
   need python3 command -v python3
   need python3-venv python3 -c 'import ensurepip, venv'
@@ -85,6 +90,7 @@ if [[ $what == soak ]]; then
   need pgbouncer command -v pgbouncer
 fi
 if [[ $what == desktop ]]; then
+  [[ -x $SHARED/rig/tb.py ]] || die "the drivers of the desktop clients are in ../shared/rig, which is not beside this clone"
   need thunderbird command -v thunderbird
   need xvfb command -v Xvfb
   need xauth command -v xauth

@@ -8,7 +8,15 @@ use std::{
 use bytes::Bytes;
 
 use crate::{
-    dav::{Cx, Refusal, Result, condition::MAX_INSTANCES, facts, multistatus::Render, prop::Facts},
+    dav::{
+        Cx, Refusal, Result,
+        ask::{MOST_NAMES, elements},
+        condition::MAX_INSTANCES,
+        facts,
+        multistatus::Render,
+        prop::Facts,
+    },
+    front::Status,
     ical::{self, Budget, Calendar, CompSelection, PropSelection, Recurrence, Selection, Zone},
     model::Privilege,
     xml::{Element, Name, Writer},
@@ -71,6 +79,9 @@ fn content_type(asked: &Element) -> Result<(), Refusal> {
 }
 
 fn selection(asked: &Element) -> Result<Selection, Refusal> {
+    if elements(asked) > MOST_NAMES {
+        return Err(Refusal::plain(Status::PAYLOAD_TOO_LARGE, "too many parts at once"));
+    }
     let one = |local| asked.child(Name::cal(local));
     let recurrence = match (one("expand"), one("limit-recurrence-set")) {
         (Some(_), Some(_)) => {

@@ -3,6 +3,7 @@
 use crate::{
     dav::{
         Refusal,
+        ask::elements,
         condition::{SUPPORTED_COLLATION, VALID_FILTER},
     },
     ical::{
@@ -17,10 +18,16 @@ use super::range;
 
 type Result<T> = std::result::Result<T, Refusal>;
 
+/// Elements of a filter, and octets of one text in it: all of it may be tried on each property of each object.
+const MOST: (usize, usize) = (200, 1024);
+
 /// The filter of a query.
 pub fn read(root: &Element) -> Result<Filter> {
     let filter =
         root.child(Name::cal("filter")).ok_or_else(|| VALID_FILTER.because("there is no C:filter"))?;
+    if elements(filter) > MOST.0 {
+        return Err(VALID_FILTER.because(format!("a filter has at most {} elements", MOST.0)));
+    }
     let mut comps = filter.all(Name::cal("comp-filter"));
     match (comps.next(), comps.next()) {
         (Some(comp), None) if named(comp)?.eq_ignore_ascii_case("VCALENDAR") => Ok(Filter(component(comp)?)),
@@ -122,6 +129,9 @@ fn text_match(element: &Element) -> Result<TextMatch> {
         Some("ends-with") => MatchKind::EndsWith,
         Some(other) => return Err(VALID_FILTER.because(format!("there is no match-type {other:?}"))),
     };
+    if element.text().len() > MOST.1 {
+        return Err(VALID_FILTER.because(format!("a C:text-match has at most {} octets", MOST.1)));
+    }
     Ok(TextMatch {
         text: element.text().to_owned(),
         collation: Collation::named(collation).ok_or(SUPPORTED_COLLATION)?,
@@ -166,13 +176,17 @@ pub fn bounds(filter: &Filter) -> Bounds {
     }
 }
 
-/// What a filter on UID says must be part of it.
+/// What a filter on UID says must be part of it, as the index has it: without white space around it. Where letters are
+/// folded as Unicode has it, the index cannot tell: ß is found by "ss".
 fn uid_part(filter: &PropFilter) -> Option<String> {
     match &filter.test {
         PropTest::Defined { value: Some(ValueTest::Text(text)), .. }
-            if filter.name.eq_ignore_ascii_case("UID") && !text.negate && text.text.is_ascii() =>
+            if filter.name.eq_ignore_ascii_case("UID")
+                && !text.negate
+                && text.collation != Collation::UnicodeCasemap
+                && text.text.is_ascii() =>
         {
-            Some(text.text.clone())
+            Some(text.text.trim_ascii().to_owned())
         }
         _ => None,
     }

@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures_util::StreamExt;
+use tokio::task::coop::consume_budget;
 
 use crate::{
     dav::{Cx, Refusal, Result, condition::MAX_INSTANCES, facts},
@@ -36,6 +37,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
         let Some(Ok(calendar)) = object.body.map(Calendar::parse) else { continue };
         let more = ical::freebusy::periods(&calendar, window.clone(), &zone, &budget);
         periods.extend(more.map_err(|_| MAX_INSTANCES)?);
+        consume_budget().await;
     }
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs().cast_signed());
     Ok(Response::new(Status::OK).body(CALENDAR, ical::freebusy::reply(window, periods, stamp)))

@@ -1,6 +1,6 @@
 //! DAV:expand-property: the properties of the resources that properties point to (RFC 3253 §3.8).
 
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 use crate::{
     front::{Response, Status},
@@ -9,20 +9,34 @@ use crate::{
 
 use crate::dav::{
     Cx, Error, Refusal, Result,
-    ask::{Ask, Asked},
+    ask::{Ask, Asked, elements},
     facts,
     header::Prefer,
     multistatus::{Multistatus, propstat},
     prop::{Facts, write_dead},
 };
 
-/// How deep one may point, and how many resources one request may reach.
-const MOST: (usize, usize) = (4, 200);
+/// How deep one may point.
+const DEEPEST: usize = 4;
+/// How many properties one request may name: each may be missing from each resource that is reached.
+const MOST_NAMES: usize = 100;
+/// How many resources one request may reach, and how many octets may be told of them: the answer is held whole.
+const MOST: Reached = Reached { resources: 200, octets: 16 << 20 };
+
+/// What an answer has come to.
+#[derive(Default)]
+struct Reached {
+    resources: usize,
+    octets: usize,
+}
 
 /// The properties of the request's resource, hrefs in them replaced by responses where that is asked for.
 pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
+    if elements(&root) > MOST_NAMES {
+        return Err(Refusal::plain(Status::PAYLOAD_TOO_LARGE, "too many properties at once").into());
+    }
     let wanted = wanted(&root, 0)?;
-    let mut reached = 0;
+    let mut reached = Reached::default();
     let content = expand(cx.clone(), wanted, &mut reached).await?;
     let mut answer = Multistatus::new(Prefer::of(&cx.headers));
     answer.other(&cx.located.own_href(), |w| w.raw(&content));
@@ -36,23 +50,26 @@ struct Wanted {
 }
 
 fn wanted(root: &Element, depth: usize) -> Result<Vec<Wanted>> {
-    if depth > MOST.0 {
+    if depth > DEEPEST {
         return Err(Refusal::bad_request("the properties point too deep").into());
     }
-    root.all(Name::dav("property"))
-        .map(|property| {
-            let local = property.attribute("name").unwrap_or_default();
-            let name = QName::checked(property.attribute("namespace").unwrap_or("DAV:"), local);
-            let name = name.map_err(|fault| Refusal::bad_request(fault.to_string()))?;
-            Ok(Wanted { name, inside: wanted(property, depth + 1)? })
-        })
-        .collect()
+    let mut seen = HashSet::new();
+    let mut all = Vec::new();
+    for property in root.all(Name::dav("property")) {
+        let local = property.attribute("name").unwrap_or_default();
+        let name = QName::checked(property.attribute("namespace").unwrap_or("DAV:"), local);
+        let name = name.map_err(|fault| Refusal::bad_request(fault.to_string()))?;
+        if seen.insert(name.clone()) {
+            all.push(Wanted { name, inside: wanted(property, depth + 1)? });
+        }
+    }
+    Ok(all)
 }
 
 type Expansion<'a> = std::pin::Pin<Box<dyn Future<Output = Result<String>> + Send + 'a>>;
 
 /// The propstats of what `cx` is about.
-fn expand(cx: Arc<Cx>, wanted: Vec<Wanted>, reached: &mut usize) -> Expansion<'_> {
+fn expand(cx: Arc<Cx>, wanted: Vec<Wanted>, reached: &mut Reached) -> Expansion<'_> {
     Box::pin(async move {
         let asked = wanted.iter().map(|w| Asked { name: w.name.clone(), prop: cx.tables.prop(&w.name) });
         let ask = Ask::Names(asked.collect());
@@ -73,6 +90,12 @@ fn expand(cx: Arc<Cx>, wanted: Vec<Wanted>, reached: &mut usize) -> Expansion<'_
         if !missing.is_empty() && !Prefer::of(&cx.headers).minimal {
             propstat(Status::NOT_FOUND, &mut w, |w| missing.iter().for_each(|name| w.empty_owned(name)));
         }
+        reached.octets += w.len();
+        if reached.octets > MOST.octets {
+            return Err(
+                Refusal::plain(Status::PAYLOAD_TOO_LARGE, "too much lies behind the properties").into()
+            );
+        }
         Ok(w.into_string())
     })
 }
@@ -87,15 +110,15 @@ fn value(name: &QName, facts: &Facts, cx: &Cx) -> Option<String> {
 }
 
 /// The property with a response in place of each href in it.
-async fn followed(cx: &Arc<Cx>, text: &str, wanted: &Wanted, reached: &mut usize) -> Result<String> {
+async fn followed(cx: &Arc<Cx>, text: &str, wanted: &Wanted, reached: &mut Reached) -> Result<String> {
     let mut document = Writer::new(Name::dav("prop"));
     document.raw(text);
     let Ok(document) = parse(&document.finish()) else { return Ok(text.to_owned()) };
     let Some(property) = document.children().next() else { return Ok(text.to_owned()) };
     let mut inner = Writer::fragment();
     for href in property.all(Name::dav("href")) {
-        *reached += 1;
-        if *reached > MOST.1 {
+        reached.resources += 1;
+        if reached.resources > MOST.resources {
             return Err(Refusal::bad_request("the properties point to too many resources").into());
         }
         let content = response(cx, href.text().trim(), &wanted.inside, reached).await?;
@@ -113,7 +136,7 @@ async fn followed(cx: &Arc<Cx>, text: &str, wanted: &Wanted, reached: &mut usize
     Ok(w.into_string())
 }
 
-async fn response(cx: &Arc<Cx>, href: &str, inside: &[Wanted], reached: &mut usize) -> Result<String> {
+async fn response(cx: &Arc<Cx>, href: &str, inside: &[Wanted], reached: &mut Reached) -> Result<String> {
     let status = |status| {
         let mut w = Writer::fragment();
         w.element(Name::dav("status"), &crate::dav::multistatus::line(status));

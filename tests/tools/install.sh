@@ -1,7 +1,7 @@
 #!/bin/bash
 # Installs what a fresh Debian machine with Rust lacks; does nothing, and needs no network, where it is all there.
 # usage: install.sh run|test|soak|desktop
-#   run      PostgreSQL's server programs, for `make run`
+#   run      a C compiler and PostgreSQL's server programs, for `make run`
 #   test     also nginx, and the clients of the tests in $KALENDS_CACHE/clients (PyPI and npm, versions pinned)
 #   soak     also PgBouncer, for `make soak`
 #   desktop  also Thunderbird and Evolution's engine, for `make clients`

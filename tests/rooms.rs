@@ -41,6 +41,8 @@ const WALLS: &[(&str, &[&str])] = &[
     ("quick_xml", &["xml"]),
     ("rustls", &["db"]),
     ("rustls_platform_verifier", &["db"]),
+    ("serde", &["observe"]),
+    ("serde_json", &["observe"]),
     ("tokio_postgres", &["db"]),
     ("unicode_normalization", &["front", "ical"]),
     ("tokio_postgres_rustls", &["db"]),

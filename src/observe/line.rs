@@ -1,7 +1,10 @@
 //! The form of a log line: `time level id peer user method path status ms bytes msg`, or the same as JSON.
 
 use std::fmt::{self, Write as _};
+use std::io;
 
+use serde::ser::{SerializeMap, Serializer as _};
+use serde_json::ser::{Formatter, Serializer};
 use tracing::Level;
 use tracing::field::{Field, Visit};
 
@@ -34,17 +37,17 @@ impl Fields {
 
     /// The line, with its end.
     pub(super) fn render(&self, format: LogFormat, level: Level) -> String {
-        let mut line = String::with_capacity(256);
         let time = jiff::Timestamp::now();
-        // Writing to a string does not fail.
-        let _ = match format {
-            LogFormat::Line => self.plain(&mut line, time, level),
-            LogFormat::Json => self.json(&mut line, time, level),
-        };
-        line
+        // Writing to memory does not fail.
+        match format {
+            LogFormat::Line => self.plain(time, level).unwrap_or_default(),
+            LogFormat::Json => self.json(time, level).unwrap_or_default(),
+        }
     }
 
-    fn plain(&self, line: &mut String, time: jiff::Timestamp, level: Level) -> fmt::Result {
+    fn plain(&self, time: jiff::Timestamp, level: Level) -> Result<String, fmt::Error> {
+        let mut text = String::with_capacity(256);
+        let line = &mut text;
         write!(line, "{time:.3} {level}")?;
         for value in &self.placed {
             line.push(' ');
@@ -59,27 +62,28 @@ impl Fields {
             word(line, Some(value))?;
         }
         line.push('\n');
-        Ok(())
+        Ok(text)
     }
 
-    fn json(&self, line: &mut String, time: jiff::Timestamp, level: Level) -> fmt::Result {
-        write!(line, "{{\"time\":\"{time:.3}\",\"level\":\"{level}\"")?;
+    /// The same as JSON, in the same order.
+    fn json(&self, time: jiff::Timestamp, level: Level) -> serde_json::Result<String> {
+        let mut octets = Vec::with_capacity(256);
+        let mut serializer = Serializer::with_formatter(&mut octets, Plain);
+        let mut line = serializer.serialize_map(None)?;
+        line.serialize_entry("time", &format_args!("{time:.3}"))?;
+        line.serialize_entry("level", &format_args!("{level}"))?;
         let placed =
             PLACES.iter().zip(&self.placed).filter_map(|(name, value)| Some((*name, value.as_ref()?)));
         let others = self.others.iter().map(|(name, value)| (*name, value));
         for (name, value) in placed.chain([("msg", &self.message)]).chain(others) {
-            if NUMBERS.contains(&name) && value.bytes().all(|byte| byte.is_ascii_digit()) {
-                write!(line, ",\"{name}\":{value}")?;
-                continue;
+            match value.parse::<u64>() {
+                Ok(number) if NUMBERS.contains(&name) => line.serialize_entry(name, &number)?,
+                _ => line.serialize_entry(name, value)?,
             }
-            write!(line, ",\"{name}\":\"")?;
-            for character in value.chars() {
-                quoted(line, character)?;
-            }
-            line.push('"');
         }
-        line.push_str("}\n");
-        Ok(())
+        line.end()?;
+        octets.push(b'\n');
+        String::from_utf8(octets).map_err(serde::ser::Error::custom)
     }
 
     fn set(&mut self, field: &Field, value: String) {
@@ -120,14 +124,22 @@ fn plain(line: &mut String, character: char) -> fmt::Result {
     }
 }
 
-fn quoted(line: &mut String, character: char) -> fmt::Result {
-    match character {
-        '"' | '\\' => write!(line, "\\{character}"),
-        _ if is_deceptive(character) => {
+/// JSON in which no character deceives whoever looks at it in a terminal.
+struct Plain;
+
+impl Formatter for Plain {
+    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, text: &str) -> io::Result<()> {
+        let mut rest = text;
+        while let Some((at, character)) = rest.char_indices().find(|(_, character)| is_deceptive(*character))
+        {
+            writer.write_all(&rest.as_bytes()[..at])?;
             let mut units = [0; 2];
-            character.encode_utf16(&mut units).iter().try_for_each(|unit| write!(line, "\\u{unit:04x}"))
+            for unit in character.encode_utf16(&mut units) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + character.len_utf8()..];
         }
-        _ => line.write_char(character),
+        writer.write_all(rest.as_bytes())
     }
 }
 

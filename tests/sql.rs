@@ -12,7 +12,7 @@ use std::path::Path;
 use futures_util::StreamExt;
 use kalends::config::Database;
 use kalends::db::{Client, Pool, Query, Rows, migrate};
-use kalends::model::{Busy, Component, Components, Index, Instance};
+use kalends::model::{Busy, Component, Components, Index, Instance, Kind};
 use kalends::store::object::{Candidates, Put, Which};
 use kalends::store::principal::{Known, Start};
 use kalends::store::{self, Calendar, Property, Subject};
@@ -455,12 +455,8 @@ async fn worked() -> (Db, Pool) {
 
 async fn arrive(pool: &Pool) {
     let known = Known { subject: Some("s"), email: Some("a@x"), ..Known::default() };
-    let start = [("calendar", 0), ("tasks", 0), ("inbox", 1)].map(|(name, kind)| Start {
-        name,
-        kind,
-        components: 1,
-        label: Some("<x/>".to_owned()),
-    });
+    let start = [("calendar", Kind::Calendar), ("tasks", Kind::Calendar), ("inbox", Kind::Inbox)]
+        .map(|(name, kind)| Start { name, kind, components: 1, label: Some("<x/>".to_owned()) });
     let tx = pool.begin().await.unwrap();
     store::principal::one_at_a_time(&tx).await.unwrap();
     store::principal::create(&tx, "alice", &known, &start, ("calendar", "tasks")).await.unwrap();

@@ -7,7 +7,7 @@ use crate::{
     dav::{self, Refusal},
     db::{Pool, Tx},
     front::{Identity, Status},
-    model::{Component, Components},
+    model::{Component, Components, Kind},
     store::{
         Known, Principal,
         principal::{self, Start},
@@ -109,18 +109,18 @@ fn start(settings: &Settings) -> Vec<Start> {
     vec![
         Start {
             name: EVENTS,
-            kind: 0,
+            kind: Kind::Calendar,
             components: only(Component::Vevent),
             label: label(&settings.calendar.default_name),
         },
         Start {
             name: TASKS,
-            kind: 0,
+            kind: Kind::Calendar,
             components: only(Component::Vtodo),
             label: label(&settings.calendar.tasks_name),
         },
-        Start { name: "inbox", kind: 1, components: any, label: None },
-        Start { name: "outbox", kind: 2, components: any, label: None },
-        Start { name: "notifications", kind: 3, components: 0, label: None },
+        Start { name: "inbox", kind: Kind::Inbox, components: any, label: None },
+        Start { name: "outbox", kind: Kind::Outbox, components: any, label: None },
+        Start { name: "notifications", kind: Kind::Notifications, components: 0, label: None },
     ]
 }

@@ -21,12 +21,6 @@ pub struct Asked {
     pub prop: Option<&'static Prop>,
 }
 
-impl std::fmt::Debug for Prop {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}", self.name)
-    }
-}
-
 /// What is asked for of each resource.
 #[derive(Clone, Debug)]
 pub enum Ask {

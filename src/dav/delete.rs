@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     db::Tx,
     front::{Response, Status},
-    model::{Kind, Privilege},
+    model::Privilege,
     store::{self, object},
 };
 
@@ -19,27 +19,18 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
         .transaction(async |tx: Arc<Tx>| {
             let (Target::Collection(_, collection) | Target::Object(_, collection, _)) = &cx.located.target
             else {
-                return Err(Refusal::not_found().into());
+                return Err(Error::from(Refusal::not_found()));
             };
             let calendar =
                 store::calendar::lock(&tx, owner.id, collection).await?.ok_or_else(Refusal::not_found)?;
             let Target::Object(.., name) = &cx.located.target else {
                 guard.unchanged(Some(&calendar.tag()), Some(calendar.modified))?;
-                return collection_gone(&tx, &calendar).await;
+                return Ok(store::calendar::delete(&tx, &calendar).await?);
             };
-            let before = object::before_put(&tx, &calendar, name, "").await?;
-            let (object, _) = before.object.ok_or_else(Refusal::not_found)?;
+            let object = object::by_name_in(&tx, &calendar, name).await?.ok_or_else(Refusal::not_found)?;
             guard.unchanged(Some(&object.etag), Some(object.modified))?;
             Ok(object::delete(&tx, &calendar, object.id).await?)
         })
         .await?;
     Ok(Response::new(Status::NO_CONTENT))
-}
-
-async fn collection_gone(tx: &Tx, calendar: &store::Calendar) -> std::result::Result<(), Error> {
-    if calendar.kind != Kind::Calendar {
-        let why = "the scheduling and notification collections stay";
-        return Err(Refusal::plain(Status::FORBIDDEN, why).into());
-    }
-    Ok(store::calendar::delete(tx, calendar).await?)
 }

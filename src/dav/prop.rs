@@ -119,6 +119,12 @@ pub struct Prop {
     pub rfc: &'static str,
 }
 
+impl std::fmt::Debug for Prop {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.name)
+    }
+}
+
 impl Prop {
     /// A property that the server computes; protected.
     #[must_use]

@@ -68,8 +68,8 @@ async fn still_there(tx: &Tx, facts: &Facts, subject: Subject, guard: &Guard) ->
     match &facts.object {
         None => guard.unchanged(Some(&calendar.tag()), Some(calendar.modified))?,
         Some(object) => {
-            let now = store::object::before_put(tx, &calendar, &object.name, "").await?.object;
-            let (now, _) = now.filter(|(now, _)| now.id == object.id).ok_or_else(Refusal::not_found)?;
+            let now = store::object::by_name_in(tx, &calendar, &object.name).await?;
+            let now = now.filter(|now| now.id == object.id).ok_or_else(Refusal::not_found)?;
             guard.unchanged(Some(&now.etag), Some(now.modified))?;
         }
     }

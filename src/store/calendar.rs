@@ -137,6 +137,16 @@ fn read(row: &Row, home_id: i64) -> Result<Calendar, Error> {
     })
 }
 
+/// The number the database keeps of what a collection is.
+pub(super) const fn code(kind: Kind) -> i16 {
+    match kind {
+        Kind::Inbox => 1,
+        Kind::Outbox => 2,
+        Kind::Notifications => 3,
+        _ => 0,
+    }
+}
+
 const fn kind(code: i16) -> Kind {
     match code {
         1 => Kind::Inbox,

@@ -129,6 +129,11 @@ pub async fn by_path(pool: &Pool, home_id: i64, calendar: &str, name: &str) -> R
         .transpose()
 }
 
+/// The object of that name, the calendar being locked.
+pub async fn by_name_in(tx: &Tx, calendar: &Calendar, name: &str) -> Result<Option<Object>, Error> {
+    tx.optional(&BY_NAME, &[&calendar.home_id, &calendar.id, &name]).await?.as_ref().map(read).transpose()
+}
+
 /// What a PUT of that name and UID meets.
 pub async fn before_put(tx: &Tx, calendar: &Calendar, name: &str, uid: &str) -> Result<Before, Error> {
     let row = tx.row(&BEFORE_PUT, &[&calendar.home_id, &calendar.id, &name, &uid]).await?;

@@ -1,6 +1,11 @@
 //! Principals: found by name or subject, made with their homes. The twin of sql/caldav/principal.sql.
 
-use crate::db::{Error, Pool, Row, Tx};
+use crate::{
+    db::{Error, Pool, Row, Tx},
+    model::Kind,
+};
+
+use super::calendar::code;
 
 crate::queries!("caldav/principal.sql":
     BY_NAME = "by_name",
@@ -59,8 +64,8 @@ impl Known<'_> {
 pub struct Start {
     /// Its name in the home.
     pub name: &'static str,
-    /// 0 calendar, 1 inbox, 2 outbox, 3 notifications.
-    pub kind: i16,
+    /// Calendar, inbox, outbox or notifications.
+    pub kind: Kind,
     /// What it may hold.
     pub components: i16,
     /// Its DAV:displayname, a whole element.
@@ -97,7 +102,7 @@ pub async fn create(
     (events, tasks): (&str, &str),
 ) -> Result<(), Error> {
     let names: Vec<&str> = start.iter().map(|s| s.name).collect();
-    let kinds: Vec<i16> = start.iter().map(|s| s.kind).collect();
+    let kinds: Vec<i16> = start.iter().map(|s| code(s.kind)).collect();
     let components: Vec<i16> = start.iter().map(|s| s.components).collect();
     let labels: Vec<Option<String>> = start.iter().map(|s| s.label.clone()).collect();
     let groups = known.groups.unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    config::Settings,
+    config::{Required, Settings},
     dav::{self, Refusal},
     db::{Pool, Tx},
     front::{Identity, Status},
@@ -50,6 +50,10 @@ pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> da
             .transaction(async |tx: Arc<Tx>| principal::refresh(&tx, principal.id, &known).await)
             .await?);
     }
+    // From here on somebody is made, or becomes another: a bare header is not enough where tokens are asked for.
+    if settings.token.required == Required::Arrive && !identity.proven {
+        return Err(unproven().into());
+    }
     let start = start(settings);
     Ok(pool.transaction(async |tx: Arc<Tx>| arrive(&tx, &identity.user, &known, &start).await).await?)
 }
@@ -58,6 +62,14 @@ pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> da
 /// there are proxies that a client can make leave a header out.
 fn nameless() -> Refusal {
     Refusal::plain(Status::FORBIDDEN, "The proxy did not say plainly who is asking.")
+}
+
+/// Who is new must be proven by a token.
+fn unproven() -> Refusal {
+    Refusal::plain(
+        Status::FORBIDDEN,
+        "Nobody new is let in without a token: sign in once by the site's identity provider.",
+    )
 }
 
 /// Makes or updates the principal. The subject, where there is one, is who somebody is; a name only says what they are

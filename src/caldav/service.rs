@@ -107,6 +107,10 @@ impl CalDav {
         let (status, say) = match denial {
             Denial::Absent | Denial::Untrusted => (Status::UNAUTHORIZED, "Please sign in.\n"),
             Denial::Malformed(_) => (Status::FORBIDDEN, "The proxy did not say plainly who is asking.\n"),
+            Denial::Undecided(_) => {
+                let later = Response::new(Status::SERVICE_UNAVAILABLE).with(header::RETRY_AFTER, "5");
+                return later.body("text/plain; charset=utf-8", "Who is asking cannot be told now.\n");
+            }
         };
         let answer = options::with_features(Response::new(status), &TABLES, Kind::Root);
         let answer = answer.body("text/plain; charset=utf-8", say);

@@ -18,7 +18,8 @@ const BROADEST: (u8, u8) = (8, 7);
 /// Why listening on `address` would let somebody forge the identity header, if it would. The same rule judges the
 /// settings and the sockets that systemd hands over.
 #[must_use]
-pub fn exposure(address: SocketAddr, identity: &Identity) -> Option<Fault> {
+pub fn exposure(address: SocketAddr, settings: &Settings) -> Option<Fault> {
+    let identity = &settings.identity;
     let ip = address.ip().to_canonical();
     if ip.is_loopback() {
         let reachable =
@@ -33,9 +34,9 @@ pub fn exposure(address: SocketAddr, identity: &Identity) -> Option<Fault> {
             format!("must name the proxies' networks, because {address} can be reached by other machines");
         return Some(Fault::new("identity.trusted", text));
     }
-    identity.secret.is_empty().then(|| {
+    (identity.secret.is_empty() && !settings.asks_for_certificates()).then(|| {
         let text = format!(
-            "must be set (or identity.secret_file), because {address} can be reached by other machines: `openssl rand -hex 32` makes one"
+            "must be set (or identity.secret_file, or server.tls_client_ca), because {address} can be reached by other machines: `openssl rand -hex 32` makes one"
         );
         Fault::new("identity.secret", text)
     })
@@ -60,6 +61,7 @@ impl Settings {
     pub fn faults(&self) -> Vec<Fault> {
         let mut faults = self.listeners();
         faults.extend(self.trust());
+        faults.extend(self.lock());
         faults.extend(self.paths());
         faults.extend(self.numbers());
         faults
@@ -70,7 +72,8 @@ impl Settings {
     pub fn warnings(&self) -> Vec<String> {
         let loopback = |listen: &Listen| matches!(listen, Listen::Tcp(address) if address.ip().is_loopback());
         let mut warnings = Vec::new();
-        if self.server.listen.iter().any(loopback) && self.identity.secret.is_empty() {
+        let proven = self.asks_for_certificates() || !self.identity.secret.is_empty();
+        if self.server.listen.iter().any(loopback) && !proven {
             warnings.push(
                 "identity.secret is not set: every local user and process can say to be anybody over loopback; set it, or listen on a Unix socket".into(),
             );
@@ -83,6 +86,7 @@ impl Settings {
         if self.server.public_url.is_none() {
             warnings.push("server.public_url is not set: absolute URLs of clients are compared with the Host header alone".into());
         }
+        warnings.extend(self.lock_warnings());
         warnings
     }
 
@@ -96,7 +100,7 @@ impl Settings {
                 faults.push(Fault::new("server.listen", format!("has {listen} twice")));
             }
             if let Listen::Tcp(address) = listen {
-                faults.extend(exposure(*address, &self.identity));
+                faults.extend(exposure(*address, self));
             }
         }
         match &self.monitor.listen {
@@ -176,6 +180,7 @@ impl Settings {
             ("identity.name_header", &identity.name_header),
             ("identity.subject_header", &identity.subject_header),
             ("identity.groups_header", &identity.groups_header),
+            ("token.header", &self.token.header),
         ];
         let mut faults = Vec::new();
         for (index, (key, header)) in named.iter().enumerate() {
@@ -282,7 +287,7 @@ fn weakness(secret: &Secret) -> Option<String> {
     }
 }
 
-fn is_domain(text: &str) -> bool {
+pub(super) fn is_domain(text: &str) -> bool {
     text.split('.').all(|label| {
         !label.is_empty() && label.chars().all(|letter| letter.is_alphanumeric() || letter == '-')
     })

@@ -173,6 +173,36 @@ impl fmt::Display for Origin {
     }
 }
 
+/// An address of one document, over TLS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page(String);
+
+impl Page {
+    /// As `https://id.example.org/certs`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Page {
+    type Err = Unreadable;
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        let rest = text.strip_prefix("https://").unwrap_or_default();
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        // Of an authority, Origin knows what it may be.
+        let host = Origin::from_str(&format!("https://{authority}")).is_ok();
+        let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+        if host && plain { Ok(Self(text.to_owned())) } else { Err(Unreadable) }
+    }
+}
+
+impl fmt::Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Something that is never shown.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
@@ -276,6 +306,15 @@ vocabulary! {
         /// Or no connection; certificate and host name are checked.
         VerifyFull = "verify-full",
     }
+    /// When a request must carry a token.
+    Required {
+        /// It may.
+        Never = "never",
+        /// When it brings somebody new.
+        Arrive = "arrive",
+        /// In any case.
+        Always = "always",
+    }
     /// The least important that is logged.
     Level {
         /// What an operator must mend.
@@ -318,11 +357,13 @@ kinds! {
     Size: "size", "a number of bytes, or 32 KiB, 20 MiB, 1 GiB", quote;
     Listen: "address", "127.0.0.1:8008, [::1]:8008, unix:/run/kalends/http.sock or systemd", quote;
     Origin: "address of a site", "https://dav.example.org, without a path", quote;
+    Page: "address of a document", "https://id.example.org/realms/x/protocol/openid-connect/certs", quote;
     IpNet: "network", "10.1.2.0/24 or fd00::/64", quote;
     String: "text", "text in quotes", quote;
     u32: "number", "a whole number, 0 or more", str::to_owned;
     bool: "switch", "true or false", str::to_owned;
     Tls: "word", "disable, prefer, require or verify-full", quote;
+    Required: "word", "never, arrive or always", quote;
     Level: "word", "error, warn, info, debug or trace", quote;
     LogFormat: "word", "line or json", quote;
 }
@@ -475,5 +516,19 @@ mod tests {
         assert_eq!(read::<Origin>("https://Dav.example.org/").unwrap().as_str(), "https://dav.example.org");
         assert!(read::<Origin>("https://dav.example.org/dav").is_err());
         assert!(read::<Origin>("dav.example.org").is_err());
+    }
+
+    #[test]
+    fn a_document_comes_over_tls() {
+        for good in
+            ["https://id.example.org/realms/x/certs?a=b", "https://id.example.org:8443", "https://[::1]/c"]
+        {
+            assert_eq!(read::<Page>(good).unwrap().as_str(), good);
+        }
+        for bad in
+            ["http://id.example.org/c", "https:///c", "https://a@b/c", "https://a/b c", "https://a/b#c", "x"]
+        {
+            assert!(read::<Page>(bad).is_err(), "{bad}");
+        }
     }
 }

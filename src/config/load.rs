@@ -78,9 +78,25 @@ impl Settings {
         let mut reader = Reader { values, faults };
         let mut settings = Self::read(&mut reader);
         let mut faults = reader.finish();
+        settings.find_files(credentials.as_deref());
         settings.read_secrets(credentials.as_deref(), &mut faults);
         faults.extend(settings.faults());
         if faults.is_empty() { Ok(settings) } else { Err(Error::Faults(faults)) }
+    }
+
+    /// Files that systemd may hand over: their relative paths lie in its credentials directory.
+    fn find_files(&mut self, credentials: Option<&Path>) {
+        let Self { server, token, .. } = self;
+        let files = [
+            &mut server.tls_certificate,
+            &mut server.tls_key,
+            &mut server.tls_client_ca,
+            &mut token.keys_file,
+            &mut token.ca_file,
+        ];
+        for file in files.into_iter().filter(|file| !file.as_os_str().is_empty()) {
+            *file = credentials.unwrap_or(Path::new("")).join(&file);
+        }
     }
 
     fn read_secrets(&mut self, credentials: Option<&Path>, faults: &mut Vec<Fault>) {
@@ -279,6 +295,13 @@ mod tests {
         assert_eq!(load("", &variables).unwrap().identity.secret.reveal(), "a-secret-of-the-proxy");
         let twice = load("[identity]\nsecret = \"0001234567890123\"", &variables).unwrap_err();
         assert!(twice.contains("identity.secret is given twice"), "{twice}");
+        let keys = [
+            variables[0],
+            ("KALENDS__SERVER__TLS_KEY", "key.pem"),
+            ("KALENDS__SERVER__TLS_CERTIFICATE", "/c"),
+        ];
+        let server = load("", &keys).unwrap().server;
+        assert_eq!((server.tls_key, server.tls_certificate), (folder.join("key.pem"), "/c".into()));
         std::fs::remove_dir_all(&folder).unwrap();
         assert!(load("", &variables).unwrap_err().contains("identity.secret_file names "));
     }

@@ -3,12 +3,15 @@
 mod check;
 mod kind;
 mod load;
+mod lock;
 mod settings;
 
 pub use check::exposure;
-pub use kind::{HeaderName, Kind, Level, Listen, LogFormat, Origin, Secret, Size, Span, Tls, Unreadable};
+pub use kind::{
+    HeaderName, Kind, Level, Listen, LogFormat, Origin, Page, Required, Secret, Size, Span, Tls, Unreadable,
+};
 pub use load::{Error, Fault};
 pub use settings::{
-    Calendar, Cluster, Database, Identity, Limits, Log, Monitor, Server, Setting, Settings, markdown,
+    Calendar, Cluster, Database, Identity, Limits, Log, Monitor, Server, Setting, Settings, Token, markdown,
     settings,
 };

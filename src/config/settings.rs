@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
-use crate::config::kind::{HeaderName, Kind, Level, Listen, LogFormat, Origin, Secret, Size, Span, Tls};
+use crate::config::kind::{
+    HeaderName, Kind, Level, Listen, LogFormat, Origin, Page, Required, Secret, Size, Span, Tls,
+};
 use crate::config::load::Reader;
 
 /// One row of the table, as people read it.
@@ -90,6 +92,12 @@ settings! {
         public_url: Option<Origin> = None;
         /// Paths the CalDAV service answers under; the first is the one it advertises.
         base_paths: Vec<String> = vec!["/dav/".into(), "/api/v1.0/caldav/".into()];
+        /// Certificate and its chain, PEM: all addresses of `listen` speak TLS then, and Unix sockets stay plain; a relative path lies in systemd's credentials directory.
+        tls_certificate: PathBuf = PathBuf::new();
+        /// The key of that certificate, PEM.
+        tls_key: PathBuf = PathBuf::new();
+        /// Certificates of the authority, PEM, by which the proxy's own certificate must be signed; empty asks for none.
+        tls_client_ca: PathBuf = PathBuf::new();
     }
     /// What one client, or all of them together, may use.
     limits: Limits {
@@ -120,6 +128,8 @@ settings! {
         trusted: Vec<IpNet> = Vec::new();
         /// User ids of the proxies that come by a Unix socket; empty means root and the server's own.
         trusted_uids: Vec<u32> = Vec::new();
+        /// DNS names, one of which the proxy's certificate must bear; empty believes every certificate of `server.tls_client_ca`.
+        trusted_names: Vec<String> = Vec::new();
         /// The header by which the proxy proves itself.
         secret_header: HeaderName = HeaderName::named("X-Kalends-Secret");
         /// What the proxy sends in it, 16 characters or more; needed wherever other machines can connect.
@@ -148,7 +158,9 @@ settings! {
         strip_domain: String = String::new();
         /// Domain that is added to user names without one.
         append_domain: String = String::new();
-        /// User names that are never let in.
+        /// User names that are let in, as `*@example.org` (`*` stands for anything); empty lets in all.
+        allow: Vec<String> = Vec::new();
+        /// User names that are never let in, as `root` or `service-account-*`.
         deny: Vec<String> = Vec::new();
         /// User names that may do everything everywhere.
         admins: Vec<String> = Vec::new();
@@ -158,6 +170,29 @@ settings! {
         local_domains: Vec<String> = Vec::new();
         /// The WWW-Authenticate header of a 401; empty sends none.
         challenge: String = "Basic realm=\"kalends\"".into();
+    }
+    /// A second lock: the proxy forwards the token by which somebody signed in, and its signature is checked here.
+    token: Token {
+        /// Header with an ID or access token; `default` is X-Forwarded-Token, empty is off.
+        header: HeaderName = HeaderName::off("X-Forwarded-Token");
+        /// When there must be one: `never`, `arrive` (nobody new is made without) or `always`. One that is sent is checked in any case.
+        required: Required = Required::Never;
+        /// File with the identity provider's keys (JWKS); a relative path lies in systemd's credentials directory.
+        keys_file: PathBuf = PathBuf::new();
+        /// Where the keys are fetched instead, as `https://id.example.org/realms/x/protocol/openid-connect/certs`.
+        keys_url: Option<Page> = None;
+        /// Certificates to trust for that address instead of the system's, PEM.
+        ca_file: PathBuf = PathBuf::new();
+        /// Age at which the keys are fetched again; a token with an unknown key has them fetched before.
+        keys_age: Span = Span::seconds(3600);
+        /// The `iss` of every token, to the letter.
+        issuer: String = String::new();
+        /// What a token's `aud` must name, one of these at least: this service's client id.
+        audience: Vec<String> = Vec::new();
+        /// The claim that names the user; it is spelt as the header is, and must name the same one.
+        user_claim: String = "preferred_username".into();
+        /// Time after its end that a token is still taken.
+        leeway: Span = Span::seconds(60);
     }
     /// The PostgreSQL database.
     database: Database {

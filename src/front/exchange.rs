@@ -38,7 +38,7 @@ pub(super) async fn answer<S: Service>(
     let fault = hygiene::fault(&request);
     let (mut head, incoming) = request.into_parts();
     let (id, client) = (forwarded::id(&head.headers), forwarded::client(&head.headers));
-    let judgement = rules.policy.judge(peer, &mut head.headers);
+    let judgement = rules.policy.judge(&peer, &mut head.headers).await;
     let id = id.filter(|_| judgement.trusted).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let client = client.filter(|_| judgement.trusted).map_or(peer, Peer::Tcp);
     let user = judgement.identity.as_ref().map_or("", |identity| identity.user.as_str());
@@ -117,11 +117,14 @@ fn tell_of_denial(judgement: &Judgement) {
         Denial::Absent => "absent",
         Denial::Untrusted => "untrusted",
         Denial::Malformed(_) => "malformed",
+        Denial::Undecided(_) => "undecided",
     });
     match denial {
         // What the proxy lets through unsigned (discovery) is no news.
         Denial::Absent => tracing::info!("no identity: {reason}"),
-        Denial::Untrusted | Denial::Malformed(_) => tracing::warn!("identity refused: {reason}"),
+        Denial::Untrusted | Denial::Malformed(_) | Denial::Undecided(_) => {
+            tracing::warn!("identity refused: {reason}");
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a request must be before anybody looks at it: the forms that HTTP demands and hyper does not check.
 
-use http::header::HOST;
+use http::header::{AUTHORIZATION, HOST};
 use http::{HeaderMap, Request, Version};
 
 /// What is wrong with the outer form of a request, if something is: the answer is 400.
@@ -12,6 +12,10 @@ pub(super) fn fault<B>(request: &Request<B>) -> Option<&'static str> {
     }
     if !is_encoded(path) || !is_encoded(query) {
         return Some("the request target has bytes that must be percent-encoded, or a broken encoding");
+    }
+    // Which of two the proxy has believed, nobody knows here.
+    if request.headers().get_all(AUTHORIZATION).iter().count() > 1 {
+        return Some("the Authorization header is there twice");
     }
     host_fault(request.version(), request.headers())
 }

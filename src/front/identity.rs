@@ -2,10 +2,11 @@
 //! tell of an identity is left in a request afterwards.
 
 use http::{HeaderMap, HeaderName, HeaderValue};
-use unicode_normalization::UnicodeNormalization;
 
-use crate::config;
+use crate::config::{self, Fault, Settings};
+use crate::front::spelling::{Names, Spelling};
 use crate::front::text;
+use crate::front::token::Lock;
 use crate::front::trust::{Peer, Trust};
 
 /// Somebody the proxy has signed in.
@@ -23,6 +24,8 @@ pub struct Identity {
     pub groups: Option<Vec<String>>,
     /// Whether the user may do everything everywhere.
     pub admin: bool,
+    /// Whether a verified token says the same.
+    pub proven: bool,
 }
 
 /// Why nobody is known to ask. The front has logged it; the service answers.
@@ -34,6 +37,8 @@ pub enum Denial {
     Untrusted,
     /// The name, or what came with it, cannot be right, for this reason: 403.
     Malformed(&'static str),
+    /// It cannot be told now, for this reason, but soon: 503.
+    Undecided(&'static str),
 }
 
 /// What the headers of one request say.
@@ -61,32 +66,25 @@ pub(super) struct Policy {
     /// What no request may keep: the names above, on or off, as [`skeleton`] has them.
     stripped: Vec<String>,
     spelling: Spelling,
-    deny: Vec<String>,
+    allow: Names,
+    deny: Names,
     admins: Vec<String>,
     email_domain: String,
-}
-
-/// How user names are spelt.
-#[derive(Debug)]
-struct Spelling {
-    fold_case: bool,
-    strip_domain: String,
-    append_domain: String,
+    lock: Option<Lock>,
 }
 
 impl Policy {
-    /// The rules that the settings give; fails on a name that no header can have, with the name.
-    pub(super) fn new(identity: &config::Identity) -> Result<Self, String> {
+    /// The rules that the settings give; what those `before` have fetched is kept. To be called within the runtime.
+    pub(super) fn new(settings: &Settings, before: Option<&Self>) -> Result<Self, Fault> {
+        let identity = &settings.identity;
         let header = |setting: &config::HeaderName| {
             let parsed = setting.name().map(|name| name.parse::<HeaderName>().map_err(|_| name.to_owned()));
-            parsed.transpose()
+            let fault = |name| Fault::new("identity", format!("names a header {name:?} that cannot be"));
+            parsed.transpose().map_err(fault)
         };
-        let required = |setting| header(setting).and_then(|name| name.ok_or_else(String::new));
-        let spelling = Spelling {
-            fold_case: identity.fold_case,
-            strip_domain: identity.strip_domain.to_lowercase(),
-            append_domain: identity.append_domain.to_lowercase(),
-        };
+        let unnamed = || Fault::new("identity", "names no header for the user or the secret");
+        let required = |setting| header(setting).and_then(|name| name.ok_or_else(unnamed));
+        let spelling = Spelling::new(identity);
         let all = [
             &identity.header,
             &identity.secret_header,
@@ -94,11 +92,12 @@ impl Policy {
             &identity.name_header,
             &identity.subject_header,
             &identity.groups_header,
+            &settings.token.header,
         ];
         let stripped = all.iter().flat_map(|setting| setting.name().into_iter().chain([setting.usual()]));
         let secret = required(&identity.secret_header)?;
         Ok(Self {
-            trust: Trust::new(identity, secret.clone()),
+            trust: Trust::new(settings, secret.clone()),
             user: required(&identity.header)?,
             secret,
             email: header(&identity.email_header)?,
@@ -107,19 +106,24 @@ impl Policy {
             groups: header(&identity.groups_header)?,
             groups_separator: identity.groups_separator.clone(),
             stripped: stripped.chain(ALWAYS_STRIPPED.iter().copied()).map(skeleton).collect(),
-            deny: identity.deny.iter().map(|name| spelling.spell(name)).collect(),
+            allow: spelling.names(&identity.allow),
+            deny: spelling.names(&identity.deny),
             admins: identity.admins.iter().map(|name| spelling.spell(name)).collect(),
             email_domain: identity.email_domain.to_lowercase(),
             spelling,
+            lock: Lock::new(&settings.token, before.and_then(|before| before.lock.as_ref()))?,
         })
     }
 
-    /// Reads who is asking, and strips what could tell of it.
-    pub(super) fn judge(&self, peer: Peer, headers: &mut HeaderMap) -> Judgement {
+    /// Reads who is asking, and strips what could tell of it. Waits only for the keys of a token.
+    pub(super) async fn judge(&self, peer: &Peer, headers: &mut HeaderMap) -> Judgement {
         let doubt = self.trust.doubt(peer, headers);
-        let identity = if doubt.is_some() { Err(Denial::Untrusted) } else { self.identity(headers) };
+        let identity = match doubt {
+            Some(_) => Err(Denial::Untrusted),
+            None => self.identity(headers).await,
+        };
         let reason = match &identity {
-            Err(Denial::Malformed(reason)) => Some(*reason),
+            Err(Denial::Malformed(reason) | Denial::Undecided(reason)) => Some(*reason),
             Err(Denial::Absent) => Some("the proxy named nobody"),
             _ => doubt,
         };
@@ -127,14 +131,30 @@ impl Policy {
         Judgement { identity, trusted: doubt.is_none(), doubt: reason }
     }
 
-    fn identity(&self, headers: &HeaderMap) -> Result<Identity, Denial> {
-        self.refuse_lookalikes(headers)?;
-        let sent = self.user(headers)?;
-        let user = self.spelling.spell(&sent);
-        if user.is_empty() || user.starts_with('@') {
-            return Err(Denial::Malformed("a user name without a name"));
+    async fn identity(&self, headers: &HeaderMap) -> Result<Identity, Denial> {
+        let mut identity = self.named(headers)?;
+        let Some(lock) = &self.lock else { return Ok(identity) };
+        let Some(proof) = lock.prove(headers).await? else { return Ok(identity) };
+        let user = self.spelling.read(proof.user.as_bytes()).map_err(Denial::Malformed)?;
+        if user != identity.user {
+            return Err(Denial::Malformed("a token of somebody else than the header names"));
         }
-        if self.deny.contains(&user) {
+        if let (Some(told), Some(proven)) = (&identity.subject, &proof.subject)
+            && told != proven
+        {
+            return Err(Denial::Malformed("a token of another subject than the header names"));
+        }
+        identity.subject = proof.subject.or(identity.subject);
+        identity.proven = true;
+        Ok(identity)
+    }
+
+    /// Who the headers name.
+    fn named(&self, headers: &HeaderMap) -> Result<Identity, Denial> {
+        self.refuse_lookalikes(headers)?;
+        let value = one(headers, Some(&self.user))?.ok_or(Denial::Absent)?;
+        let user = self.spelling.read(value).map_err(Denial::Malformed)?;
+        if self.deny.hold(&user) || !(self.allow.is_empty() || self.allow.hold(&user)) {
             return Err(Denial::Malformed("a denied user name"));
         }
         Ok(Identity {
@@ -144,6 +164,7 @@ impl Policy {
             subject: self.subject(headers)?,
             groups: self.groups(headers)?,
             admin: self.admins.contains(&user),
+            proven: false,
             user,
         })
     }
@@ -151,7 +172,8 @@ impl Policy {
     /// Headers that a proxy, a gateway or a careless reader takes for one of ours.
     fn refuse_lookalikes(&self, headers: &HeaderMap) -> Result<(), Denial> {
         let ours = [Some(&self.user), Some(&self.secret), self.email.as_ref(), self.name.as_ref()];
-        let ours = ours.into_iter().chain([self.subject.as_ref(), self.groups.as_ref()]).flatten();
+        let more = [self.subject.as_ref(), self.groups.as_ref(), self.lock.as_ref().map(Lock::header)];
+        let ours = ours.into_iter().chain(more).flatten();
         for ours in ours {
             let shape = skeleton(ours.as_str());
             if headers.keys().any(|other| other != ours && skeleton(other.as_str()) == shape) {
@@ -159,11 +181,6 @@ impl Policy {
             }
         }
         Ok(())
-    }
-
-    fn user(&self, headers: &HeaderMap) -> Result<String, Denial> {
-        let value = one(headers, Some(&self.user))?.ok_or(Denial::Absent)?;
-        text::name(value).map_err(Denial::Malformed)
     }
 
     /// The address that was sent, or the one that the user's name gives.
@@ -208,30 +225,12 @@ impl Policy {
     fn strip(&self, headers: &mut HeaderMap) {
         let goes = |name: &HeaderName| {
             let name = skeleton(name.as_str());
-            name.starts_with("x-forwarded") || self.stripped.contains(&name)
+            STRIPPED_FAMILIES.iter().any(|family| name.starts_with(family)) || self.stripped.contains(&name)
         };
         let names: Vec<HeaderName> = headers.keys().filter(|name| goes(name)).cloned().collect();
         for name in names {
             headers.remove(name);
         }
-    }
-}
-
-impl Spelling {
-    /// The one spelling of a user's name.
-    fn spell(&self, name: &str) -> String {
-        let mut name: String =
-            if self.fold_case { name.to_lowercase().nfc().collect() } else { name.nfc().collect() };
-        if let Some((local, domain)) = name.rsplit_once('@')
-            && !self.strip_domain.is_empty()
-            && domain.to_lowercase() == self.strip_domain
-        {
-            name.truncate(local.len());
-        }
-        if !self.append_domain.is_empty() && !name.contains('@') {
-            name = format!("{name}@{}", self.append_domain);
-        }
-        name
     }
 }
 
@@ -245,6 +244,9 @@ const ALWAYS_STRIPPED: &[&str] = &[
     "forwarded",
     "x-real-ip",
 ];
+
+/// Families of such headers, by how their names begin: proxies and their modules fill them, or let clients fill them.
+const STRIPPED_FAMILIES: &[&str] = &["x-forwarded", "oidc-", "x-auth-request", "x-auth-user"];
 
 /// What is left of a header's name for those who fold it into a variable's name: `X_Forwarded.User` and
 /// `x-forwarded-user` are the same to them.
@@ -266,6 +268,8 @@ fn one<'a>(headers: &'a HeaderMap, name: Option<&HeaderName>) -> Result<Option<&
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     const LOCAL: Peer = Peer::Tcp(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
@@ -274,13 +278,18 @@ mod tests {
         change: impl FnOnce(&mut config::Identity),
         headers: &[(&str, &[u8])],
     ) -> Result<Identity, Denial> {
-        let mut settings = config::Identity::default();
-        change(&mut settings);
+        let mut settings = Settings::default();
+        change(&mut settings.identity);
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(name.parse::<HeaderName>().unwrap(), HeaderValue::from_bytes(value).unwrap());
         }
-        Policy::new(&settings).unwrap().judge(LOCAL, &mut map).identity
+        judged(&Policy::new(&settings, None).unwrap(), &LOCAL, &mut map).identity
+    }
+
+    /// Without a token there is nothing to wait for.
+    fn judged(policy: &Policy, peer: &Peer, headers: &mut HeaderMap) -> Judgement {
+        policy.judge(peer, headers).now_or_never().unwrap()
     }
 
     fn user(value: &str) -> Result<String, Denial> {
@@ -355,10 +364,14 @@ mod tests {
     #[test]
     fn the_denied_are_out_and_admins_are_known() {
         let change = |identity: &mut config::Identity| {
-            identity.deny = vec!["Root".into()];
+            identity.deny = vec!["Root".into(), "service-account-*".into()];
             identity.admins = vec!["Admin".into()];
         };
         assert!(matches!(judge(change, &[("x-forwarded-user", b"ROOT")]), Err(Denial::Malformed(_))));
+        assert!(judge(change, &[("x-forwarded-user", b"Service-Account-x")]).is_err());
+        let ours = |identity: &mut config::Identity| identity.allow = vec!["*@example.org".into()];
+        assert!(judge(ours, &[("x-forwarded-user", b"alice@Example.org")]).is_ok());
+        assert!(judge(ours, &[("x-forwarded-user", b"alice@example.com")]).is_err());
         assert!(judge(change, &[("x-forwarded-user", b"admin")]).unwrap().admin);
         assert!(!judge(change, &[("x-forwarded-user", b"alice")]).unwrap().admin);
     }
@@ -425,19 +438,19 @@ mod tests {
         for wrong in wrong {
             assert_eq!(with(wrong), Err(Denial::Untrusted));
         }
-        let policy = Policy::new(&config::Identity::default()).unwrap();
+        let policy = Policy::new(&Settings::default(), None).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert("x-forwarded-user", HeaderValue::from_static("alice"));
         for stranger in [Peer::Tcp([192, 0, 2, 1].into()), Peer::Unix(None), Peer::Unix(Some(54_321))] {
-            let judgement = policy.judge(stranger, &mut headers.clone());
+            let judgement = judged(&policy, &stranger, &mut headers.clone());
             assert_eq!((judgement.identity, judgement.trusted), (Err(Denial::Untrusted), false));
         }
-        assert!(policy.judge(Peer::Unix(Some(0)), &mut headers).trusted);
+        assert!(judged(&policy, &Peer::Unix(Some(0)), &mut headers).trusted);
     }
 
     #[test]
     fn nothing_of_identity_is_left() {
-        let policy = Policy::new(&config::Identity::default()).unwrap();
+        let policy = Policy::new(&Settings::default(), None).unwrap();
         let mut headers = HeaderMap::new();
         for name in [
             "x-forwarded-user",
@@ -450,11 +463,15 @@ mod tests {
             "remote-user",
             "x-forwarded-for",
             "forwarded",
+            "x-forwarded-token",
+            "oidc_claim_email",
+            "OIDC_access_token",
+            "x-auth-request-user",
         ] {
             headers.insert(name, HeaderValue::from_static("x"));
         }
         headers.insert("depth", HeaderValue::from_static("1"));
-        policy.judge(LOCAL, &mut headers);
+        judged(&policy, &LOCAL, &mut headers);
         assert_eq!(headers.keys().collect::<Vec<_>>(), ["depth"]);
     }
 }

@@ -175,7 +175,7 @@ fn handed_over(settings: &Settings) -> Result<Vec<Listener>, Fault> {
     for index in 0..sockets.len() {
         let listener = taken(&mut sockets, index)
             .map_err(|error| fault(format!("has systemd, whose socket {index} is of no use: {error}")))?;
-        if let Some(fault) = listener.address().and_then(|address| exposure(address, &settings.identity)) {
+        if let Some(fault) = listener.address().and_then(|address| exposure(address, settings)) {
             return Err(fault);
         }
         listeners.push(listener);

@@ -4,16 +4,22 @@ mod conditional;
 
 mod body;
 mod exchange;
+mod fetch;
 mod forwarded;
 mod hygiene;
 mod identity;
+mod keys;
 mod listen;
 mod message;
 mod monitor;
 mod outgoing;
 mod serve;
+mod signature;
 mod socket;
+mod spelling;
 mod text;
+mod tls;
+mod token;
 mod trust;
 
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode as Status, header};

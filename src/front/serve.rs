@@ -3,8 +3,10 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -12,14 +14,15 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::config::{Fault, Limits, Settings};
+use crate::config::{Fault, Limits, Server, Settings, Token, exposure};
 use crate::front::exchange;
 use crate::front::identity::Policy;
 use crate::front::listen::Listener;
 use crate::front::message::Service;
 use crate::front::socket::{Socket, Stream};
+use crate::front::tls::Tls;
 use crate::front::trust::Peer;
-use crate::observe::metrics::Live;
+use crate::observe::metrics::{self, Live};
 
 /// Requests at once on one HTTP/2 connection.
 const STREAMS: u32 = 128;
@@ -36,6 +39,8 @@ const USUAL_HEADERS: usize = 100;
 #[derive(Debug)]
 pub struct Front {
     rules: RwLock<Arc<Rules>>,
+    /// Where it is listened; a reload must not open these to strangers.
+    addresses: OnceLock<Vec<SocketAddr>>,
     connections: Arc<Semaphore>,
     most_connections: u32,
     pub(super) requests: Arc<Semaphore>,
@@ -47,6 +52,7 @@ pub struct Front {
 pub(super) struct Rules {
     pub(super) policy: Policy,
     pub(super) limits: Limits,
+    tls: Option<Tls>,
 }
 
 /// How serving ended.
@@ -65,10 +71,11 @@ enum Phase {
 }
 
 impl Front {
-    /// The front that the settings describe.
+    /// The front that the settings describe; to be called within the runtime.
     pub fn new(settings: &Settings) -> Result<Self, Fault> {
         Ok(Self {
-            rules: RwLock::new(Arc::new(Rules::new(settings)?)),
+            rules: RwLock::new(Arc::new(Rules::new(settings, None)?)),
+            addresses: OnceLock::new(),
             connections: Arc::new(Semaphore::new(settings.limits.connections as usize)),
             most_connections: settings.limits.connections,
             requests: Arc::new(Semaphore::new(settings.limits.requests as usize)),
@@ -76,14 +83,26 @@ impl Front {
         })
     }
 
-    /// The same for the monitor, whose requests are neither logged nor counted.
+    /// The same for the monitor, whose requests are neither logged nor counted, and which nobody signs in at.
     pub fn quiet(settings: &Settings) -> Result<Self, Fault> {
-        Ok(Self { quiet: true, ..Self::new(settings)? })
+        let server = Server {
+            tls_certificate: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            tls_client_ca: PathBuf::new(),
+            ..settings.server.clone()
+        };
+        let plain = Settings { server, token: Token::default(), ..settings.clone() };
+        Ok(Self { quiet: true, ..Self::new(&plain)? })
     }
 
-    /// Takes over new rules of identity and new times and sizes; the numbers of connections and requests stay.
+    /// Takes over new rules of identity, new keys and certificates, new times and sizes; the numbers of connections and
+    /// requests stay. Connections that are open keep their certificate, and are held against the new names.
     pub fn reload(&self, settings: &Settings) -> Result<(), Fault> {
-        let rules = Arc::new(Rules::new(settings)?);
+        let mut open = self.addresses.get().into_iter().flatten();
+        if let Some(fault) = open.find_map(|address| exposure(*address, settings)) {
+            return Err(fault);
+        }
+        let rules = Arc::new(Rules::new(settings, Some(&self.rules()))?);
         *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
         Ok(())
     }
@@ -94,10 +113,9 @@ impl Front {
 }
 
 impl Rules {
-    fn new(settings: &Settings) -> Result<Self, Fault> {
-        let policy = Policy::new(&settings.identity)
-            .map_err(|name| Fault::new("identity", format!("names a header {name:?} that cannot be")))?;
-        Ok(Self { policy, limits: settings.limits.clone() })
+    fn new(settings: &Settings, before: Option<&Self>) -> Result<Self, Fault> {
+        let policy = Policy::new(settings, before.map(|before| &before.policy))?;
+        Ok(Self { policy, limits: settings.limits.clone(), tls: Tls::new(&settings.server)? })
     }
 }
 
@@ -108,6 +126,10 @@ pub async fn serve<S: Service>(
     front: Arc<Front>,
     shutdown: impl Future<Output = ()>,
 ) -> Drained {
+    if !front.quiet {
+        // Set once: a front is for one call.
+        let _ = front.addresses.set(listeners.iter().filter_map(Listener::address).collect());
+    }
     let (phase, watching) = watch::channel(Phase::Serving);
     for listener in listeners {
         let door = Door { front: Arc::clone(&front), service: Arc::clone(&service), phase: watching.clone() };
@@ -174,9 +196,11 @@ async fn connection<S: Service>(
     service: Arc<S>,
     mut phase: watch::Receiver<Phase>,
 ) {
+    let Some((stream, peer)) = secured(stream, peer, &front, &mut phase).await else { return };
     let limits = front.rules().limits.clone();
+    let from = peer.clone();
     let handler = service_fn(move |request| {
-        let (front, service) = (Arc::clone(&front), Arc::clone(&service));
+        let (front, service, peer) = (Arc::clone(&front), Arc::clone(&service), from.clone());
         async move { Ok::<_, Infallible>(exchange::answer(&front, &*service, peer, request).await) }
     });
     let builder = builder(&limits);
@@ -200,6 +224,32 @@ async fn connection<S: Service>(
             }
         }
     }
+}
+
+/// The handshake, where TLS is spoken at addresses: in the time of headers, and given up when the server stops.
+async fn secured(
+    stream: Stream,
+    peer: Peer,
+    front: &Front,
+    phase: &mut watch::Receiver<Phase>,
+) -> Option<(Stream, Peer)> {
+    let rules = front.rules();
+    let (tcp, address, tls) = match (stream, peer, &rules.tls) {
+        (Stream::Tcp(tcp), Peer::Tcp(address), Some(tls)) => (tcp, address, tls),
+        (stream, peer, _) => return Some((stream, peer)),
+    };
+    let secured = tokio::select! {
+        secured = tokio::time::timeout(*rules.limits.header_time, tls.accept(tcp)) => secured,
+        _ = phase.changed() => return None,
+    };
+    let why = match secured {
+        Ok(Ok((stream, shown))) => return Some((Stream::Tls(Box::new(stream)), Peer::Tls(address, shown))),
+        Ok(Err(why)) => why,
+        Err(_) => "it took longer than limits.header_time".into(),
+    };
+    metrics::denied("handshake");
+    tracing::warn!(peer = %address, "no TLS handshake: {why}");
+    None
 }
 
 /// HTTP/1.1, or HTTP/2 by its preface. Without a timer hyper has no time limits. `pipeline_flush` stays off, for it

@@ -9,16 +9,19 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Sleep;
+use tokio_rustls::server::TlsStream;
 
 /// What an HTTP/2 client sends first (RFC 9113 §3.4); until the bytes differ from it, or it is whole, hyper waits
 /// for more without a limit.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Either kind of stream.
+/// Each kind of stream.
 #[derive(Debug)]
 pub(super) enum Stream {
     /// Over an address.
     Tcp(TcpStream),
+    /// Over an address, after the handshake.
+    Tls(Box<TlsStream<TcpStream>>),
     /// Over a path.
     Unix(UnixStream),
 }
@@ -75,6 +78,7 @@ impl AsyncRead for Socket {
         let before = buffer.filled().len();
         let read = match &mut this.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Stream::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
             Stream::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
         };
         if read.is_ready() {
@@ -92,6 +96,7 @@ impl AsyncWrite for Socket {
         let this = self.get_mut();
         let written = match &mut this.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Stream::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
             Stream::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
         };
         this.watched(written, cx)
@@ -105,6 +110,7 @@ impl AsyncWrite for Socket {
         let this = self.get_mut();
         let written = match &mut this.stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
+            Stream::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
             Stream::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, pieces),
         };
         this.watched(written, cx)
@@ -117,6 +123,7 @@ impl AsyncWrite for Socket {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Stream::Unix(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -124,6 +131,7 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.get_mut().stream {
             Stream::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Stream::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Stream::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

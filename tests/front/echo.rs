@@ -9,7 +9,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use kalends::config::{Listen, Settings};
 use kalends::front::{
-    BodyError, Denial, Drained, Front, Listener, Payload, Request, Response, Service, Status, header, serve,
+    BodyError, Denial, Drained, Front, Identity, Listener, Payload, Request, Response, Service, Status,
+    header, serve,
 };
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, oneshot};
@@ -94,10 +95,16 @@ impl Echo {
 
 fn who(request: &Request) -> Response {
     match &request.identity {
+        Ok(identity) if request.query.as_deref() == Some("all") => text(Status::OK, all(identity)),
         Ok(identity) => text(Status::OK, identity.user.clone()),
         Err(Denial::Absent | Denial::Untrusted) => text(Status::UNAUTHORIZED, String::new()),
+        Err(Denial::Undecided(reason)) => text(Status::SERVICE_UNAVAILABLE, (*reason).to_owned()),
         Err(Denial::Malformed(reason)) => text(Status::FORBIDDEN, (*reason).to_owned()),
     }
+}
+
+fn all(identity: &Identity) -> String {
+    format!("{} {} {}", identity.user, identity.subject.as_deref().unwrap_or("-"), identity.proven)
 }
 
 fn names(request: &Request) -> String {

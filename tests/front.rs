@@ -3,6 +3,12 @@
 
 #[path = "front/echo.rs"]
 mod echo;
+#[path = "front/pki.rs"]
+mod pki;
+#[path = "front/tls.rs"]
+mod tls;
+#[path = "front/token.rs"]
+mod token;
 #[path = "front/wire.rs"]
 mod wire;
 
@@ -182,6 +188,7 @@ async fn targets_and_hosts_are_checked() {
         ("GET a HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         ("CONNECT a:80 HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         ("GET * HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        ("GET /a HTTP/1.1\r\nHost: x\r\nAuthorization: Basic eA==\r\nAuthorization: Basic eQ==\r\n\r\n", 400),
         ("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", 404),
     ] {
         let mut wire = server.connect().await;

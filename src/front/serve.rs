@@ -120,23 +120,29 @@ impl Rules {
 }
 
 /// Serves until `shutdown`, then lets requests in flight finish within `limits.drain_time` and cuts the rest.
-pub async fn serve<S: Service>(
+pub fn serve<S: Service>(
     listeners: Vec<Listener>,
     service: Arc<S>,
     front: Arc<Front>,
     shutdown: impl Future<Output = ()>,
-) -> Drained {
+) -> impl Future<Output = Drained> {
     if !front.quiet {
-        // Set once: a front is for one call.
+        // Set once, for a front is for one call; and at once, for a reload may come before the first connection.
         let _ = front.addresses.set(listeners.iter().filter_map(Listener::address).collect());
     }
-    let (phase, watching) = watch::channel(Phase::Serving);
-    for listener in listeners {
-        let door = Door { front: Arc::clone(&front), service: Arc::clone(&service), phase: watching.clone() };
-        tokio::spawn(door.accept(listener));
+    async move {
+        let (phase, watching) = watch::channel(Phase::Serving);
+        for listener in listeners {
+            let (front, service, phase) = (Arc::clone(&front), Arc::clone(&service), watching.clone());
+            tokio::spawn(Door { front, service, phase }.accept(listener));
+        }
+        drop(watching);
+        shutdown.await;
+        drain(&front, &phase).await
     }
-    drop(watching);
-    shutdown.await;
+}
+
+async fn drain(front: &Front, phase: &watch::Sender<Phase>) -> Drained {
     // A receiver is always there while a connection lives, and none needs to be told when none does.
     let _ = phase.send(Phase::Draining);
     let all = front.most_connections;

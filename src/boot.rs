@@ -70,6 +70,10 @@ pub fn check(file: Option<&Path>) -> Result<()> {
         for warning in settings.warnings() {
             println!("Mind: {warning}");
         }
+        // Certificates and keys are read as the service would.
+        if let Some(keys) = Front::new(&settings)?.keys().await? {
+            println!("There are {keys} keys to check tokens with.");
+        }
         if settings.database.url.reveal().is_empty() {
             println!("database.url is empty: `kalends up` will start a PostgreSQL of its own.");
             return Ok(());
@@ -179,7 +183,8 @@ async fn service(settings: Settings, file: Option<&Path>, logs: &Logs) -> Result
     Ok(())
 }
 
-/// SIGHUP: the rules of identity, the times and sizes, and the level of the log are read again; the rest needs a restart.
+/// SIGHUP: the rules of identity, certificates and keys, the times and sizes, and the level of the log are read again; the
+/// rest needs a restart.
 fn reload(file: Option<&Path>, front: &Front, logs: &Logs) {
     let read = Settings::load(file).map_err(|error| error.to_string());
     let taken = read.and_then(|settings| {
@@ -197,7 +202,9 @@ fn reload(file: Option<&Path>, front: &Front, logs: &Logs) {
 fn welcome(settings: &Settings) -> String {
     let base = &settings.server.base_paths[0];
     let header = settings.identity.header.name().unwrap_or(settings.identity.header.usual());
-    let places: Vec<String> = settings.server.listen.iter().map(|listen| place(listen, base)).collect();
+    let scheme = if settings.server.tls_certificate.as_os_str().is_empty() { "http" } else { "https" };
+    let places: Vec<String> =
+        settings.server.listen.iter().map(|listen| place(listen, scheme, base)).collect();
     let listening = format!("kalends is listening on {}.", places.join(", "));
     if let Some(public) = &settings.server.public_url {
         return format!("{listening}\nGive calendar clients this address: {public}{base}");
@@ -213,9 +220,9 @@ fn welcome(settings: &Settings) -> String {
     )
 }
 
-fn place(listen: &Listen, base: &str) -> String {
+fn place(listen: &Listen, scheme: &str, base: &str) -> String {
     match listen {
-        Listen::Tcp(address) => format!("http://{address}{base}"),
+        Listen::Tcp(address) => format!("{scheme}://{address}{base}"),
         other => other.to_string(),
     }
 }

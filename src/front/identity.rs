@@ -115,6 +115,14 @@ impl Policy {
         })
     }
 
+    /// How many keys there are to check tokens with; none where the lock is off.
+    pub(super) async fn keys(&self) -> Result<Option<usize>, Fault> {
+        match &self.lock {
+            Some(lock) => lock.keys().await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Reads who is asking, and strips what could tell of it. Waits only for the keys of a token.
     pub(super) async fn judge(&self, peer: &Peer, headers: &mut HeaderMap) -> Judgement {
         let doubt = self.trust.doubt(peer, headers);

@@ -88,6 +88,15 @@ impl Keys {
         pick(&now, header).ok_or(if now.is_empty() { Missing::All } else { Missing::This })
     }
 
+    /// How many there are, after a look at where they come from.
+    pub(super) async fn count(&self) -> Result<usize, Fault> {
+        let Some(remote) = &self.remote else { return Ok(self.set().len()) };
+        let read = remote.get().await.and_then(|bytes| parse(&bytes));
+        let fault =
+            |error| Fault::new("token.keys_url", format!("names {remote:?}, which gives no keys: {error}"));
+        read.map(|set| set.len()).map_err(fault)
+    }
+
     fn set(&self) -> Arc<Set> {
         Arc::clone(&self.set.read().unwrap_or_else(PoisonError::into_inner))
     }

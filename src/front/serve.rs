@@ -95,6 +95,11 @@ impl Front {
         Ok(Self { quiet: true, ..Self::new(&plain)? })
     }
 
+    /// How many keys the identity provider shows to check tokens with, fetched anew; none where tokens are off.
+    pub async fn keys(&self) -> Result<Option<usize>, Fault> {
+        self.rules().policy.keys().await
+    }
+
     /// Takes over new rules of identity, new keys and certificates, new times and sizes; the numbers of connections and
     /// requests stay. Connections that are open keep their certificate, and are held against the new names.
     pub fn reload(&self, settings: &Settings) -> Result<(), Fault> {

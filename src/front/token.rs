@@ -75,6 +75,11 @@ impl Lock {
         &self.header
     }
 
+    /// How many keys there are to check tokens with.
+    pub(super) async fn keys(&self) -> Result<usize, Fault> {
+        self.keys.count().await
+    }
+
     /// What the token of a request proves; nothing when there is none and none is needed.
     pub(super) async fn prove(&self, headers: &HeaderMap) -> Result<Option<Proof>, Denial> {
         let refused = Denial::Malformed;

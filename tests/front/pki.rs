@@ -1,4 +1,5 @@
 //! Keys and certificates made by openssl for one run, tokens signed with them, and TLS from the client's side.
+#![allow(dead_code)] // each test program uses its own part
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -335,6 +335,11 @@ async fn a_provider_that_fails_leaves_the_keys_of_before() {
     server.front.reload(&provider.settings()).unwrap();
     assert_eq!(who(&server, "alice", &old).await.0, 200);
     assert_eq!(provider.asked(), 2);
+    // What `kalends check` asks for is what is there now.
+    let fault = server.front.keys().await.unwrap_err().to_string();
+    assert!(fault.starts_with("token.keys_url names https://localhost") && fault.contains("JSON"), "{fault}");
+    provider.show(&[&RSA, &EC]);
+    assert_eq!(server.front.keys().await, Ok(Some(2)));
 }
 
 #[tokio::test]

@@ -75,6 +75,17 @@ impl Keys {
         Self { set: RwLock::new(Arc::new(set)), remote, asked: Mutex::new(None) }
     }
 
+    /// Has them fetched again soon, as an operator who reloads may expect.
+    pub(super) fn renew(self: &Arc<Self>) {
+        let keys = Arc::clone(self);
+        tokio::spawn(async move {
+            if let Some(remote) = &keys.remote {
+                let _turn = keys.asked.lock().await;
+                keys.fetch(remote).await;
+            }
+        });
+    }
+
     /// The key that a token's header asks for.
     pub(super) async fn find(&self, header: &Header) -> Result<DecodingKey, Missing> {
         let seen = self.set();

@@ -66,7 +66,12 @@ impl Lock {
                 |token: &config::Token| (token.keys_url.clone(), token.ca_file.clone(), token.keys_age);
             rules.keys_url.is_some() && source(rules) == source(&before.rules)
         });
-        let keys = same.map_or_else(|| Keys::new(rules), |before| Ok(Arc::clone(&before.keys)))?;
+        let keys = if let Some(before) = same {
+            before.keys.renew();
+            Arc::clone(&before.keys)
+        } else {
+            Keys::new(rules)?
+        };
         Ok(Some(Self { header, keys, rules: rules.clone() }))
     }
 

@@ -331,15 +331,22 @@ async fn a_provider_that_fails_leaves_the_keys_of_before() {
     assert_eq!(who(&server, "alice", &ROTATED.sign(&claims(json!({})))).await.0, 403);
     assert_eq!(provider.asked(), 2);
     assert_eq!(who(&server, "alice", &old).await.0, 200);
-    // A reload with the same address goes on with them.
+    // A reload with the same address goes on with them, though it asks for new ones.
     server.front.reload(&provider.settings()).unwrap();
     assert_eq!(who(&server, "alice", &old).await.0, 200);
-    assert_eq!(provider.asked(), 2);
+    until(|| provider.asked() == 3).await;
+    assert_eq!(who(&server, "alice", &old).await.0, 200);
     // What `kalends check` asks for is what is there now.
     let fault = server.front.keys().await.unwrap_err().to_string();
     assert!(fault.starts_with("token.keys_url names https://localhost") && fault.contains("JSON"), "{fault}");
     provider.show(&[&RSA, &EC]);
     assert_eq!(server.front.keys().await, Ok(Some(2)));
+    // Which the next reload takes over, for everybody.
+    provider.show(&[&ROTATED]);
+    server.front.reload(&provider.settings()).unwrap();
+    until(|| provider.asked() == 6).await;
+    assert_eq!(who(&server, "alice", &ROTATED.sign(&claims(json!({})))).await.0, 200);
+    assert_eq!(who(&server, "alice", &old).await.0, 403);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! The composition root: settings, database, service, listeners, and the way down again.
 
+pub mod users;
+
 use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail};

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
-use kalends::boot;
+use kalends::boot::{self, users};
 
 /// A lean CalDAV server for sites with single sign-on.
 #[derive(Parser)]
@@ -32,11 +32,53 @@ enum Command {
     Migrate(From),
     /// Says what is wrong with the settings and the database, and how to mend it.
     Check(From),
+    /// Who there is, who is let in, and what they are called.
+    #[command(subcommand, after_help = USERS)]
+    User(User),
     /// Prints what the server knows: methods, reports, properties, conditions, features, settings.
     List {
         /// Which table; all but the settings if none is named.
         #[arg(value_parser = PossibleValuesParser::new(boot::TABLES))]
         table: Option<String>,
+    },
+}
+
+const USERS: &str = "\
+People are made when they first sign in at the proxy; there is nothing to add here. Names are typed as people write
+them, or as the list has them; what is changed counts from the next request on, on every node.
+
+  kalends user list --config /etc/kalends.toml
+  kalends user disable alice     she has left: 403 for whoever comes as her, by whatever way; her calendars stay
+  kalends user rename alice alice.2019
+                                 before the name alice is given to somebody else: the calendars stay hers
+A list entry as alice/12 is somebody whose name the proxy has given to another person; `rename` gives them a new one.";
+
+#[derive(Subcommand)]
+enum User {
+    /// Everybody: name, state, e-mail address, subject.
+    List(From),
+    /// Lets nobody in as that person; nothing of theirs is deleted.
+    Disable {
+        /// The user's name.
+        name: String,
+        #[command(flatten)]
+        from: From,
+    },
+    /// Lets that person in again.
+    Enable {
+        /// The user's name.
+        name: String,
+        #[command(flatten)]
+        from: From,
+    },
+    /// Gives that person's calendars another user name.
+    Rename {
+        /// The user's name until now.
+        name: String,
+        /// The name to come; it must be free.
+        new: String,
+        #[command(flatten)]
+        from: From,
     },
 }
 
@@ -53,6 +95,10 @@ fn main() -> ExitCode {
         Command::Serve(from) => boot::serve(from.config.as_deref()),
         Command::Migrate(from) => boot::migrate(from.config.as_deref()),
         Command::Check(from) => boot::check(from.config.as_deref()),
+        Command::User(User::List(from)) => users::list(from.config.as_deref()),
+        Command::User(User::Disable { name, from }) => users::disable(from.config.as_deref(), &name),
+        Command::User(User::Enable { name, from }) => users::enable(from.config.as_deref(), &name),
+        Command::User(User::Rename { name, new, from }) => users::rename(from.config.as_deref(), &name, &new),
         Command::List { table } => {
             print!("{}", boot::list(table.as_deref()));
             Ok(())

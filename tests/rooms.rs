@@ -20,7 +20,7 @@ const USES: &[(&str, &[&str])] = &[
     ("dav", &["config", "observe", "model", "xml", "db", "front", "store"]),
     ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav"]),
     ("cluster", &["config", "db"]),
-    ("boot", &["config", "observe", "db", "front", "caldav", "cluster"]),
+    ("boot", &["config", "observe", "db", "front", "store", "caldav", "cluster"]),
     ("main", &["boot"]),
 ];
 

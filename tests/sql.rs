@@ -24,6 +24,7 @@ use support::{Db, database, sql};
 const HOT: &[&str] = &[
     "caldav/principal.sql: by_name",
     "caldav/principal.sql: by_subject",
+    "caldav/principal.sql: by_email",
     "caldav/calendar.sql: home",
     "caldav/calendar.sql: all",
     "caldav/calendar.sql: by_name",
@@ -354,6 +355,7 @@ async fn prepared(client: &Client, query: &Query) -> (String, Vec<String>) {
 fn values(name: &str, types: &[String]) -> String {
     let given: &[&str] = match name.rsplit_once(' ').map_or(name, |(_, section)| section) {
         "by_subject" => &["'subject-7'"],
+        "by_email" => &["'7@x'"],
         "by_name" if name.contains("principal") => &["'user-7'"],
         "by_name" | "lock" if name.contains("calendar") => &["7", "'c2'"],
         "all" | "home" | "count" | "touch_home" | "lock_home" if name.contains("calendar") => &["7"],
@@ -463,12 +465,19 @@ async fn arrive(pool: &Pool) {
     let alice = store::principal::by_subject_in(&tx, "s").await.unwrap().unwrap();
     assert_eq!(alice.id, 1);
     store::principal::rename(&tx, alice.id, "alicia").await.unwrap();
-    store::principal::vacate(&tx, "alicia", "another").await.unwrap();
+    assert_eq!(store::principal::by_email_in(&tx, "A@X").await.unwrap().unwrap().id, 1);
+    store::principal::vacate(&tx, alice.id, Some("a@x")).await.unwrap();
+    assert_eq!(store::principal::by_email_in(&tx, "a@x").await.unwrap(), None);
+    store::principal::set_disabled(&tx, alice.id, true).await.unwrap();
+    assert!(store::principal::by_name_in(&tx, "alicia/1").await.unwrap().unwrap().disabled);
+    store::principal::set_disabled(&tx, alice.id, false).await.unwrap();
     assert_eq!(store::principal::by_name_in(&tx, "alicia/1").await.unwrap().unwrap().id, 1);
     store::principal::rename(&tx, alice.id, "alice").await.unwrap();
     store::principal::refresh(&tx, alice.id, &known).await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(store::principal::by_name(pool, "alice").await.unwrap().unwrap(), alice);
+    assert_eq!(store::principal::by_email(pool, "a@x").await.unwrap().unwrap(), alice);
+    assert_eq!(store::principal::all(pool).await.unwrap(), [alice]);
 }
 
 async fn write(pool: &Pool, calendar: &Calendar) {

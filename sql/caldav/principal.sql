@@ -1,13 +1,20 @@
 -- Who there is.
 
 --: by_name
-SELECT id, name, subject, display_name, email, groups FROM principal WHERE name = $1;
+SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal WHERE name = $1;
 
 --: by_subject
-SELECT id, name, subject, display_name, email, groups FROM principal WHERE subject = $1;
+SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal WHERE subject = $1;
+
+--: by_email
+SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal
+WHERE lower(email) = lower($1);
+
+--: all
+SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal ORDER BY name;
 
 --: one_at_a_time
--- Whoever is made, renamed or changed: two names and a subject may be concerned, which no row lock holds together.
+-- Whoever is made, renamed or changed: two names, a subject and an address may be concerned, which no row lock holds together.
 SELECT pg_advisory_xact_lock(7104879);
 
 --: create
@@ -35,16 +42,23 @@ SELECT home_id, (SELECT id FROM fresh WHERE name = $10), (SELECT id FROM fresh W
 RETURNING home_id;
 
 --: refresh
--- What the proxy tells of a person now; what it does not tell stays.
+-- What the proxy tells of a person now; what it does not tell stays. An address of last resort fills an empty place only.
 UPDATE principal
-SET subject = coalesce($2, subject), display_name = coalesce($3, display_name), email = coalesce($4, email),
+SET subject = coalesce($2, subject), display_name = coalesce($3, display_name), email = coalesce($4, email, $6),
     groups = coalesce($5, groups)
 WHERE id = $1
-RETURNING id, name, subject, display_name, email, groups;
+RETURNING id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled;
 
 --: rename
 UPDATE principal SET name = $2 WHERE id = $1;
 
 --: vacate
--- Frees the name of somebody who is called otherwise now, or not at all; no user name has a slash.
-UPDATE principal SET name = name || '/' || id WHERE name = $1 AND subject IS DISTINCT FROM $2;
+-- Frees the name of somebody who is called otherwise now, or not at all; no user name has a slash. An address that goes over
+-- with the name leads to its new bearer.
+UPDATE principal SET name = name || '/' || id, email = nullif(email, $2) WHERE id = $1;
+
+--: disable
+UPDATE principal SET disabled = now() WHERE id = $1 AND disabled IS NULL;
+
+--: enable
+UPDATE principal SET disabled = NULL WHERE id = $1;

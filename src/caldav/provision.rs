@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    config::{Required, Settings},
+    config::{self, Required, Settings},
     dav::{self, Refusal},
     db::{Pool, Tx},
     front::{Identity, Status},
@@ -14,8 +14,6 @@ use crate::{
     },
     xml::Writer,
 };
-
-type Result<T> = std::result::Result<T, crate::db::Error>;
 
 /// The principal of a signed-in user. Only who signs in is made: never somebody whose path is looked up.
 pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> dav::Result<Principal> {
@@ -28,40 +26,32 @@ pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> da
         subject: identity.subject.as_deref(),
         display_name: identity.name.as_deref(),
         email: identity.email.as_deref(),
+        spare_email: identity.spare_email.as_deref(),
         groups: groups.as_deref(),
     };
+    let who = Who {
+        name: &identity.user,
+        name_suffices: identity.name_suffices,
+        proven: identity.proven || settings.token.required != Required::Arrive,
+        rules: &settings.identity,
+    };
     // Nearly always the person is known and nothing is new: one read.
-    let found = principal::by_name(pool, &identity.user).await?;
-    if settings.identity.subject_header.name().is_some()
-        && settings.identity.subject_required
-        && known.subject.is_none()
-        && found.as_ref().is_some_and(|principal| principal.subject.is_some())
-    {
-        return Err(nameless().into());
-    }
-    if let Some(principal) = found.as_ref().filter(|principal| known.is_told_by(principal)) {
-        return Ok(principal.clone());
-    }
-    if let Some(principal) =
-        found.filter(|p| known.subject.is_none() || known.subject == p.subject.as_deref())
-    {
-        // Nobody but this person is concerned.
-        return Ok(pool
-            .transaction(async |tx: Arc<Tx>| principal::refresh(&tx, principal.id, &known).await)
-            .await?);
-    }
-    // From here on somebody is made, or becomes another: a bare header is not enough where tokens are asked for.
-    if settings.token.required == Required::Arrive && !identity.proven {
-        return Err(unproven().into());
+    if let Some(found) = principal::by_name(pool, who.name).await?.filter(|p| who.may_be(&known, p)) {
+        who.admit(&known, &found)?;
+        if known.is_told_by(&found) || is_all_but_the_address(pool, &known, &found).await? {
+            return Ok(found);
+        }
     }
     let start = start(settings);
-    Ok(pool.transaction(async |tx: Arc<Tx>| arrive(&tx, &identity.user, &known, &start).await).await?)
+    pool.transaction(async |tx: Arc<Tx>| who.arrive(&tx, known, &start).await).await
 }
 
-/// Who is known by a subject is not known by a name alone: a proxy may have given the name to somebody else since, and
-/// there are proxies that a client can make leave a header out.
-fn nameless() -> Refusal {
-    Refusal::plain(Status::FORBIDDEN, "The proxy did not say plainly who is asking.")
+/// Whether nothing is new but an address that leads to somebody else: it is passed over without a transaction.
+async fn is_all_but_the_address(pool: &Pool, known: &Known<'_>, found: &Principal) -> dav::Result<bool> {
+    let Some(address) = known.email.or(known.spare_email) else { return Ok(false) };
+    let without = Known { email: None, spare_email: None, ..*known };
+    let others = |p: Principal| p.id != found.id;
+    Ok(without.is_told_by(found) && principal::by_email(pool, address).await?.is_some_and(others))
 }
 
 /// Who is new must be proven by a token.
@@ -72,36 +62,121 @@ fn unproven() -> Refusal {
     )
 }
 
-/// Makes or updates the principal. The subject, where there is one, is who somebody is; a name only says what they are
-/// called now: who comes with a known subject and a new name is renamed, and who comes with a known name and another
-/// subject is somebody new.
-async fn arrive(tx: &Tx, name: &str, known: &Known<'_>, start: &[Start]) -> Result<Principal> {
-    principal::one_at_a_time(tx).await?;
-    if let Some(subject) = known.subject {
-        let same = principal::by_subject_in(tx, subject).await?;
-        let called = principal::by_name_in(tx, name).await?;
-        let taken = called.as_ref().is_some_and(|p| p.subject.as_deref().is_some_and(|s| s != subject));
-        // Where the subject is new and the name's owner has none yet, the two are one person from before subjects were told.
-        let squatted = same.as_ref().is_some_and(|p| p.name != name) && called.is_some();
-        if taken || squatted {
+/// Who comes, and by which rules it is told who that is.
+struct Who<'a> {
+    name: &'a str,
+    name_suffices: bool,
+    proven: bool,
+    rules: &'a config::Identity,
+}
+
+impl Who<'_> {
+    /// Whether the bearer of the name can be who comes: two subjects are two persons.
+    fn may_be(&self, known: &Known<'_>, called: &Principal) -> bool {
+        known.subject.is_none() || called.subject.is_none() || called.subject.as_deref() == known.subject
+    }
+
+    /// Refuses who is disabled, and who is known by a subject that the proxy does not tell: it may have given the name to
+    /// somebody else since, and there are proxies that a client can make leave a header out.
+    fn admit(&self, known: &Known<'_>, same: &Principal) -> Result<(), Refusal> {
+        if same.disabled {
+            tracing::info!("a disabled person was refused");
+            return Err(Refusal::plain(Status::FORBIDDEN, "This account is disabled."));
+        }
+        let told = self.rules.subject_header.name().is_none() || !self.rules.subject_required;
+        if same.subject.is_some() && known.subject.is_none() && !told && !self.name_suffices {
+            return Err(Refusal::plain(Status::FORBIDDEN, "The proxy did not say plainly who is asking."));
+        }
+        Ok(())
+    }
+
+    /// Finds, makes or updates the principal. The subject, where there is one, is who somebody is; a name only says what they
+    /// are called now: who comes with a known subject and a new name is renamed, and who comes with a known name and another
+    /// subject is somebody new.
+    async fn arrive(&self, tx: &Tx, mut known: Known<'_>, start: &[Start]) -> dav::Result<Principal> {
+        principal::one_at_a_time(tx).await?;
+        let called = principal::by_name_in(tx, self.name).await?;
+        let same = self.same(tx, &known, called.as_ref()).await?;
+        if let Some(same) = &same {
+            self.admit(&known, same)?;
+        }
+        // Where somebody is made, or becomes another, a bare header is not enough if tokens are asked for.
+        let as_before = |same: &Principal| {
+            same.name == self.name && (known.subject.is_none() || same.subject.as_deref() == known.subject)
+        };
+        if !self.proven && !same.as_ref().is_some_and(as_before) {
+            return Err(unproven().into());
+        }
+        if let Some(called) = called.filter(|p| same.as_ref().is_none_or(|same| same.id != p.id)) {
             tracing::warn!(
-                name,
                 "the name belongs to somebody else now: whoever had it keeps the calendars, without a name"
             );
-            principal::vacate(tx, name, subject).await?;
+            principal::vacate(tx, called.id, known.email.or(known.spare_email)).await?;
         }
-        if let Some(same) = same.filter(|p| p.name != name) {
-            principal::rename(tx, same.id, name).await?;
+        self.settle_address(tx, &mut known, same.as_ref()).await?;
+        let Some(same) = same else {
+            principal::create(tx, self.name, &known, start, (EVENTS, TASKS)).await?;
+            let made = principal::by_name_in(tx, self.name).await?;
+            return Ok(made.ok_or(crate::db::Error::Busy("a new principal was renamed while it was made"))?);
+        };
+        if same.name != self.name {
+            principal::rename(tx, same.id, self.name).await?;
+        }
+        Ok(principal::refresh(tx, same.id, &known).await?)
+    }
+
+    /// The principal that who comes is: by subject, by name, and by address if the settings say so.
+    async fn same(
+        &self,
+        tx: &Tx,
+        known: &Known<'_>,
+        called: Option<&Principal>,
+    ) -> dav::Result<Option<Principal>> {
+        if let Some(subject) = known.subject
+            && let Some(same) = principal::by_subject_in(tx, subject).await?
+        {
+            return Ok(Some(same));
+        }
+        if let Some(called) = called.filter(|p| self.may_be(known, p)) {
+            return Ok(Some(called.clone()));
+        }
+        match known.email {
+            // A subject will say who it is from now on: without one, the next name would be somebody else again.
+            Some(email) if self.rules.match_email && known.subject.is_some() => {
+                let same = principal::by_email_in(tx, email).await?;
+                if same.is_some() {
+                    tracing::warn!(
+                        "somebody with another subject and name was recognised by the e-mail address"
+                    );
+                }
+                Ok(same)
+            }
+            _ => Ok(None),
         }
     }
-    let there = if let Some(there) = principal::by_name_in(tx, name).await? {
-        there
-    } else {
-        principal::create(tx, name, known, start, (EVENTS, TASKS)).await?;
-        let made = principal::by_name_in(tx, name).await?;
-        made.ok_or(crate::db::Error::Busy("a new principal was renamed while it was made"))?
-    };
-    if known.is_told_by(&there) { Ok(there) } else { principal::refresh(tx, there.id, known).await }
+
+    /// Leaves an address out that leads to somebody else: no sign-in takes over what is sent to another. A new person with
+    /// such an address is refused, for most likely it is the old one, whose calendars an empty home would hide.
+    async fn settle_address(
+        &self,
+        tx: &Tx,
+        known: &mut Known<'_>,
+        same: Option<&Principal>,
+    ) -> dav::Result<()> {
+        let Some(address) = known.email.or(known.spare_email) else { return Ok(()) };
+        let owner = principal::by_email_in(tx, address).await?;
+        if owner.is_none_or(|owner| same.is_some_and(|same| same.id == owner.id)) {
+            return Ok(());
+        }
+        if same.is_none() && known.email.is_some() && !self.rules.shared_email {
+            tracing::warn!("a new person was refused: somebody else has the e-mail address");
+            let why = "The e-mail address that the proxy told belongs to somebody else here.";
+            return Err(Refusal::plain(Status::FORBIDDEN, why).into());
+        }
+        tracing::warn!("the e-mail address was passed over: somebody else has it");
+        (known.email, known.spare_email) = (None, None);
+        Ok(())
+    }
 }
 
 const EVENTS: &str = "calendar";

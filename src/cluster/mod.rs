@@ -62,6 +62,11 @@ impl Cluster {
         Ok(Self { url: place.url(NAME), server, lock })
     }
 
+    /// The URL of the one that another process has started with these settings, if it runs.
+    pub fn url_of(settings: &config::Cluster) -> Result<String, Error> {
+        Ok(Place::prepare(&settings.data_dir, &owner::choose(&settings.user)?)?.url(NAME))
+    }
+
     /// What `database.url` would be; `psql` takes it too.
     #[must_use]
     pub fn url(&self) -> &str {

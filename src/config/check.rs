@@ -55,6 +55,24 @@ impl Identity {
     }
 }
 
+impl Identity {
+    /// Whether an address can say who somebody is.
+    fn addresses(&self) -> Option<Fault> {
+        let fault = |text: &str| Some(Fault::new("identity.match_email", text));
+        if !self.match_email {
+            None
+        } else if self.subject_header.name().is_none() || self.email_header.name().is_none() {
+            fault("needs identity.subject_header and identity.email_header: set both to \"default\"")
+        } else if self.shared_email {
+            fault(
+                "makes one person of an address, and identity.shared_email makes two: set one of them to false",
+            )
+        } else {
+            None
+        }
+    }
+}
+
 impl Settings {
     /// Everything that forbids a start.
     #[must_use]
@@ -87,6 +105,12 @@ impl Settings {
             warnings.push("server.public_url is not set: absolute URLs of clients are compared with the Host header alone".into());
         }
         warnings.extend(self.lock_warnings());
+        if self.identity.match_email {
+            warnings.push("identity.match_email is on: whoever can make the identity provider tell somebody's e-mail address gets their calendars; switch it off when everybody has signed in once".into());
+        }
+        if self.identity.subject_header.name().is_some() && !self.identity.subject_required {
+            warnings.push("identity.subject_required is off: who makes the proxy leave the subject out is whoever has the name; identity.auth_type_header says it of the sign-ins without one alone".into());
+        }
         warnings
     }
 
@@ -143,6 +167,7 @@ impl Settings {
             faults.push(Fault::new("identity.previous_secret", "is set without identity.secret"));
         }
         faults.extend(self.header_names());
+        faults.extend(identity.addresses());
         if identity.groups_separator.is_empty() {
             faults.push(Fault::new("identity.groups_separator", "is empty: write `,`"));
         }
@@ -179,6 +204,7 @@ impl Settings {
             ("identity.email_header", &identity.email_header),
             ("identity.name_header", &identity.name_header),
             ("identity.subject_header", &identity.subject_header),
+            ("identity.auth_type_header", &identity.auth_type_header),
             ("identity.groups_header", &identity.groups_header),
             ("token.header", &self.token.header),
         ];
@@ -363,6 +389,29 @@ mod tests {
             faults(|settings| settings.monitor.listen = Some(settings.server.listen[0].clone())),
             ["monitor.listen"]
         );
+    }
+
+    #[test]
+    fn an_address_says_who_somebody_is_only_where_it_can() {
+        let matching = |change: fn(&mut Identity)| {
+            let mut settings = Settings::default();
+            settings.identity.match_email = true;
+            change(&mut settings.identity);
+            assert!(settings.warnings().iter().any(|warning| warning.contains("match_email")));
+            settings.faults().into_iter().map(|fault| fault.to_string()).collect::<Vec<_>>()
+        };
+        let named = |identity: &mut Identity| {
+            identity.subject_header = crate::config::HeaderName::named("X-Forwarded-Sub");
+            identity.email_header = crate::config::HeaderName::named("X-Forwarded-Email");
+        };
+        assert!(matching(|_| ())[0].contains("needs identity.subject_header"));
+        assert_eq!(matching(named), [""; 0]);
+        let both = |identity: &mut Identity| {
+            identity.subject_header = crate::config::HeaderName::named("X-Forwarded-Sub");
+            identity.email_header = crate::config::HeaderName::named("X-Forwarded-Email");
+            identity.shared_email = true;
+        };
+        assert!(matching(both)[0].contains("identity.shared_email makes two"));
     }
 
     #[test]

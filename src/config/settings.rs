@@ -148,6 +148,14 @@ settings! {
         subject_header: HeaderName = HeaderName::off("X-Forwarded-Sub");
         /// Whether a person who is known by that key is refused where the proxy does not tell it: a name may have passed to somebody else.
         subject_required: bool = true;
+        /// Header in which the proxy says how the person signed in, as `Basic` or `session`; `default` is X-Forwarded-Auth-Type, empty is off. Where it is on, a request without it is refused.
+        auth_type_header: HeaderName = HeaderName::off("X-Forwarded-Auth-Type");
+        /// Kinds of sign-in that have no subject, in whatever letters: with one of them the name alone says who it is, also of a person who is known by a subject; needs `auth_type_header`.
+        subjectless: Vec<String> = vec!["Basic".into()];
+        /// Whether somebody with an unknown subject and an unknown name is the person who has the e-mail address, and takes over their calendars. DANGER: whoever can make the identity provider tell an address gets what its owner has; only where the provider checks every address.
+        match_email: bool = false;
+        /// Whether a new person whose e-mail address somebody else has gets in, without the address; otherwise they are refused.
+        shared_email: bool = false;
         /// Header with the person's groups; `default` is X-Forwarded-Groups, empty is off.
         groups_header: HeaderName = HeaderName::off("X-Forwarded-Groups");
         /// What stands between two groups.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::model::Kind;
+use crate::{front::folded, model::Kind};
 
 /// What a path names. Names are decoded; whether anything lies there is another question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,8 +157,8 @@ fn read(rest: &str, fold_case: bool) -> Result<Target, BadPath> {
     }
     // The user stands after `principals` or `calendars`, or first.
     let user = usize::from(names.first().is_some_and(|first| first == "principals" || first == "calendars"));
-    if let Some(user) = names.get_mut(user).filter(|_| fold_case) {
-        *user = user.to_lowercase();
+    if let Some(user) = names.get_mut(user) {
+        *user = folded(user, fold_case);
     }
     let mut names = names.into_iter();
     let mut next = || names.next();
@@ -285,6 +285,7 @@ mod tests {
             "/dav/alice@x.org/work/",
             "/dav/Alice@X.org/work/",
             "/dav/calendars/ALICE@x.org/work/",
+            "/dav/%41lice@x.org/work/",
             "/api/v1.0/caldav/calendars/alice@x.org/work/",
         ] {
             let located = space().locate(path).unwrap();
@@ -292,6 +293,19 @@ mod tests {
             assert!(path.starts_with(&*located.base));
         }
         assert_eq!(href("/dav/", &calendar), "/dav/calendars/alice@x.org/work/");
+    }
+
+    #[test]
+    fn a_user_name_is_composed_as_the_front_composes_it() {
+        for (fold_case, user) in [(true, "andr\u{e9}"), (false, "Andr\u{e9}")] {
+            let space = Space::new(&["/dav/".to_owned()], fold_case);
+            for path in ["/dav/calendars/Andre%CC%81/", "/dav/principals/Andr%C3%A9/", "/dav/Andre%CC%81/"] {
+                assert_eq!(space.locate(path).unwrap().target.user(), Some(user), "{path}");
+            }
+            // What a client calls its own things is its own.
+            let object = space.locate("/dav/calendars/a/b/e%CC%81.ics").unwrap().target;
+            assert_eq!(object, Target::Object("a".into(), "b".into(), "e\u{301}.ics".into()));
+        }
     }
 
     #[test]
@@ -336,7 +350,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_printed_is_read_back(user in "[^/\\\\\\pC]{1,20}", calendar in any::<[u8; 4]>(), name in "\\PC{1,20}") {
-            let target = Target::Object(user, calendar.map(|b| char::from(b % 26 + 97)).iter().collect(), name);
+            let target = Target::Object(folded(&user, false), calendar.map(|b| char::from(b % 26 + 97)).iter().collect(), name);
             let path = href("/dav/", &target);
             match Space::new(&["/dav/".to_owned()], false).locate(&path) {
                 Ok(located) => assert_eq!((&located.target, located.own_href()), (&target, path)),

@@ -26,6 +26,7 @@ macro_rules! files {
 /// The files under sql/caldav/migrate, in their order. A new file is a new line here.
 pub const CALDAV: &[Migration] = files!["caldav":
     1 "0001_ground",
+    2 "0002_people",
 ];
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.

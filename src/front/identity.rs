@@ -16,11 +16,16 @@ pub struct Identity {
     pub user: String,
     /// The e-mail address, lower-case.
     pub email: Option<String>,
+    /// An address made from the user's name, for somebody of whom none was ever told.
+    pub spare_email: Option<String>,
     /// The person's name, to be shown.
     pub name: Option<String>,
     /// The identity provider's lasting key of the person.
     pub subject: Option<String>,
-    /// The person's groups; none when no header of groups is configured, and empty when it is and was not sent.
+    /// Whether they signed in in a way that has no subject, so that the name says who it is.
+    pub name_suffices: bool,
+    /// The person's groups; none when no header of groups is configured, empty when it is and was not sent. A sign-in for
+    /// which the name suffices tells nothing by sending none.
     pub groups: Option<Vec<String>>,
     /// Whether the user may do everything everywhere.
     pub admin: bool,
@@ -61,6 +66,8 @@ pub(super) struct Policy {
     email: Option<HeaderName>,
     name: Option<HeaderName>,
     subject: Option<HeaderName>,
+    auth_type: Option<HeaderName>,
+    subjectless: Vec<String>,
     groups: Option<HeaderName>,
     groups_separator: String,
     /// What no request may keep: the names above, on or off, as [`skeleton`] has them.
@@ -91,6 +98,7 @@ impl Policy {
             &identity.email_header,
             &identity.name_header,
             &identity.subject_header,
+            &identity.auth_type_header,
             &identity.groups_header,
             &settings.token.header,
         ];
@@ -103,6 +111,8 @@ impl Policy {
             email: header(&identity.email_header)?,
             name: header(&identity.name_header)?,
             subject: header(&identity.subject_header)?,
+            auth_type: header(&identity.auth_type_header)?,
+            subjectless: identity.subjectless.clone(),
             groups: header(&identity.groups_header)?,
             groups_separator: identity.groups_separator.clone(),
             stripped: stripped.chain(ALWAYS_STRIPPED.iter().copied()).map(skeleton).collect(),
@@ -165,12 +175,20 @@ impl Policy {
         if self.deny.hold(&user) || !(self.allow.is_empty() || self.allow.hold(&user)) {
             return Err(Denial::Malformed("a denied user name"));
         }
+        let (email, spare_email) = self.email(headers, &user)?;
+        let subject = self.subject(headers)?;
+        let name_suffices = self.name_suffices(headers)?;
+        if name_suffices && subject.is_some() {
+            return Err(Denial::Malformed("a subject with a kind of sign-in that has none"));
+        }
         Ok(Identity {
-            email: self.email(headers, &user)?,
+            email,
+            spare_email,
             // A name is only shown: one that cannot be does not lock its bearer out.
             name: one(headers, self.name.as_ref())?.and_then(|value| text::visible(value).ok()),
-            subject: self.subject(headers)?,
-            groups: self.groups(headers)?,
+            subject,
+            name_suffices,
+            groups: self.groups(headers)?.filter(|groups| !name_suffices || !groups.is_empty()),
             admin: self.admins.contains(&user),
             proven: false,
             user,
@@ -180,8 +198,9 @@ impl Policy {
     /// Headers that a proxy, a gateway or a careless reader takes for one of ours.
     fn refuse_lookalikes(&self, headers: &HeaderMap) -> Result<(), Denial> {
         let ours = [Some(&self.user), Some(&self.secret), self.email.as_ref(), self.name.as_ref()];
-        let more = [self.subject.as_ref(), self.groups.as_ref(), self.lock.as_ref().map(Lock::header)];
-        let ours = ours.into_iter().chain(more).flatten();
+        let more = [self.subject.as_ref(), self.auth_type.as_ref(), self.groups.as_ref()];
+        let token = self.lock.as_ref().map(Lock::header);
+        let ours = ours.into_iter().chain(more).chain([token]).flatten();
         for ours in ours {
             let shape = skeleton(ours.as_str());
             if headers.keys().any(|other| other != ours && skeleton(other.as_str()) == shape) {
@@ -191,23 +210,34 @@ impl Policy {
         Ok(())
     }
 
-    /// The address that was sent, or the one that the user's name gives.
-    fn email(&self, headers: &HeaderMap, user: &str) -> Result<Option<String>, Denial> {
+    /// The address that was sent, or the one that the user's name gives: where a header for addresses is configured, that
+    /// one is a makeshift, for not every kind of sign-in has the header.
+    fn email(&self, headers: &HeaderMap, user: &str) -> Result<(Option<String>, Option<String>), Denial> {
         if let Some(value) = one(headers, self.email.as_ref())? {
             // Proxies write "n/a" or "(null)" for a person without one: no address, and no reason to lock anybody out.
             let read = text::address(value);
             if let Err(why) = read {
                 tracing::warn!("the e-mail address that the proxy sent is passed over: {why}");
             }
-            return Ok(read.ok());
+            return Ok((read.ok(), None));
         }
         let made = match (user.contains('@'), self.email_domain.as_str()) {
             (true, _) => user.to_lowercase(),
-            (false, "") => return Ok(None),
+            (false, "") => return Ok((None, None)),
             (false, domain) => format!("{}@{domain}", user.to_lowercase()),
         };
         // A name with, say, a space is a name and makes no address.
-        Ok(text::address(made.as_bytes()).ok())
+        let made = text::address(made.as_bytes()).ok();
+        Ok(if self.email.is_some() { (None, made) } else { (made, None) })
+    }
+
+    /// Whether the kind of sign-in has no subject. Where its header is configured it must be there: a client that makes a
+    /// proxy leave headers out gains nothing by it.
+    fn name_suffices(&self, headers: &HeaderMap) -> Result<bool, Denial> {
+        let Some(header) = &self.auth_type else { return Ok(false) };
+        let value = one(headers, Some(header))?.ok_or(Denial::Malformed("no kind of sign-in"))?;
+        let value = text::visible(value).map_err(Denial::Malformed)?;
+        Ok(self.subjectless.iter().any(|kind| kind.eq_ignore_ascii_case(&value)))
     }
 
     fn subject(&self, headers: &HeaderMap) -> Result<Option<String>, Denial> {
@@ -240,6 +270,11 @@ impl Policy {
             headers.remove(name);
         }
     }
+}
+
+/// The one spelling of a user's name that somebody has typed, or what is wrong with it.
+pub fn spell(identity: &config::Identity, name: &str) -> Result<String, &'static str> {
+    Spelling::new(identity).read(name.as_bytes())
 }
 
 /// Headers that other software takes for an identity, whatever ours are called.
@@ -400,7 +435,8 @@ mod tests {
         assert_eq!(on.name.as_deref(), Some("Alice \u{c9}tudiante"));
         assert_eq!(on.subject.as_deref(), Some("7f3a"));
         assert_eq!(on.groups, Some(vec!["/staff".into(), "editors".into()]));
-        assert_eq!(judge(every_header, &sent[..1]).unwrap().groups, Some(vec![]));
+        let alone = judge(every_header, &sent[..1]).unwrap();
+        assert_eq!((alone.groups, alone.email, alone.spare_email), (Some(vec![]), None, None));
         for bad in ["alice", "a@b@c", "@b", "a@", "a b@c", "<a@b>"] {
             let sent: [(&str, &[u8]); 2] = [sent[0], ("x-forwarded-email", bad.as_bytes())];
             assert_eq!(judge(every_header, &sent).unwrap().email, None, "{bad}");
@@ -426,6 +462,44 @@ mod tests {
         assert_eq!(email("example.org", "alice").as_deref(), Some("alice@example.org"));
         assert_eq!(email("example.org", "alice@other.example").as_deref(), Some("alice@other.example"));
         assert_eq!(email("example.org", "alice smith"), None);
+        let beside = |identity: &mut config::Identity| {
+            every_header(identity);
+            identity.email_domain = "example.org".into();
+        };
+        let made = judge(beside, &[("x-forwarded-user", b"alice")]).unwrap();
+        assert_eq!((made.email, made.spare_email.as_deref()), (None, Some("alice@example.org")));
+    }
+
+    #[test]
+    fn a_name_suffices_only_where_the_proxy_says_how_they_signed_in() {
+        let kinds = |identity: &mut config::Identity| {
+            every_header(identity);
+            identity.auth_type_header = config::HeaderName::named("X-Forwarded-Auth-Type");
+        };
+        let with = |headers: &[(&str, &[u8])]| {
+            let mut all: Vec<(&str, &[u8])> = vec![("x-forwarded-user", b"alice")];
+            all.extend(headers);
+            judge(kinds, &all).map(|identity| identity.name_suffices)
+        };
+        let kind = "x-forwarded-auth-type";
+        assert_eq!(with(&[(kind, b"Basic")]), Ok(true));
+        assert_eq!(with(&[(kind, b"basic")]), Ok(true));
+        assert_eq!(with(&[(kind, b"session")]), Ok(false));
+        assert_eq!(with(&[(kind, b"session"), ("x-forwarded-sub", b"7f3a")]), Ok(false));
+        let refused: [&[(&str, &[u8])]; 6] = [
+            &[],
+            &[(kind, b"")],
+            &[("x-forwarded-sub", b"7f3a")],
+            &[(kind, b"session"), (kind, b"Basic")],
+            &[(kind, b"session"), ("x_forwarded_auth_type", b"Basic")],
+            &[(kind, b"Basic"), ("x-forwarded-sub", b"7f3a")],
+        ];
+        for headers in refused {
+            assert!(matches!(with(headers), Err(Denial::Malformed(_))), "{headers:?}");
+        }
+        assert!(
+            !judge(every_header, &[("x-forwarded-user", b"alice"), (kind, b"Basic")]).unwrap().name_suffices
+        );
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! How user names are spelt, and which are let in.
 
-use unicode_normalization::UnicodeNormalization;
-
 use crate::config;
 use crate::front::text;
 
@@ -38,8 +36,7 @@ impl Spelling {
 
     /// The one spelling of a user's name.
     pub(super) fn spell(&self, name: &str) -> String {
-        let mut name: String =
-            if self.fold_case { name.to_lowercase().nfc().collect() } else { name.nfc().collect() };
+        let mut name = text::folded(name, self.fold_case);
         if let Some((local, domain)) = name.rsplit_once('@')
             && !self.strip_domain.is_empty()
             && domain.to_lowercase() == self.strip_domain

@@ -36,6 +36,13 @@ pub(super) fn name(value: &[u8]) -> Result<String, &'static str> {
     }
 }
 
+/// The one form of a user's name: composed, and in lower case where case says nothing.
+#[must_use]
+pub fn folded(name: &str, fold_case: bool) -> String {
+    let composed: String = name.nfc().collect();
+    if fold_case { composed.to_lowercase().nfc().collect() } else { composed }
+}
+
 /// Whether a percent sign and two digits stand for another character, in case somebody decodes them.
 fn has_escape(text: &str) -> bool {
     text.as_bytes().windows(3).any(|w| w[0] == b'%' && w[1].is_ascii_hexdigit() && w[2].is_ascii_hexdigit())

@@ -1,4 +1,4 @@
-//! Principals: found by name or subject, made with their homes. The twin of sql/caldav/principal.sql.
+//! Principals: found by name, subject or address, made with their homes, let in or not. The twin of sql/caldav/principal.sql.
 
 use crate::{
     db::{Error, Pool, Row, Tx},
@@ -10,11 +10,15 @@ use super::calendar::code;
 crate::queries!("caldav/principal.sql":
     BY_NAME = "by_name",
     BY_SUBJECT = "by_subject",
+    BY_EMAIL = "by_email",
+    EVERY = "all",
     ONE_AT_A_TIME = "one_at_a_time",
     CREATE = "create",
     REFRESH = "refresh",
     RENAME = "rename",
     VACATE = "vacate",
+    DISABLE = "disable",
+    ENABLE = "enable",
 );
 
 /// Somebody with a home here.
@@ -32,6 +36,8 @@ pub struct Principal {
     pub email: Option<String>,
     /// The groups the proxy told last.
     pub groups: Vec<String>,
+    /// Whether nobody gets in as them.
+    pub disabled: bool,
 }
 
 /// What is known of a person besides the user name; `None` leaves what is stored as it is.
@@ -43,6 +49,8 @@ pub struct Known<'a> {
     pub display_name: Option<&'a str>,
     /// The e-mail address.
     pub email: Option<&'a str>,
+    /// The address of somebody who has none else.
+    pub spare_email: Option<&'a str>,
     /// The groups.
     pub groups: Option<&'a [String]>,
 }
@@ -54,7 +62,7 @@ impl Known<'_> {
         let told = |new: Option<&str>, old: &Option<String>| new.is_none() || new == old.as_deref();
         told(self.subject, &principal.subject)
             && told(self.display_name, &principal.display_name)
-            && told(self.email, &principal.email)
+            && told(self.email.or(self.spare_email.filter(|_| principal.email.is_none())), &principal.email)
             && self.groups.is_none_or(|groups| groups == principal.groups)
     }
 }
@@ -80,6 +88,21 @@ pub async fn by_name(pool: &Pool, name: &str) -> Result<Option<Principal>, Error
 /// The principal of that name, inside of a transaction.
 pub async fn by_name_in(tx: &Tx, name: &str) -> Result<Option<Principal>, Error> {
     tx.optional(&BY_NAME, &[&name]).await?.as_ref().map(read).transpose()
+}
+
+/// The principal to whom that address leads.
+pub async fn by_email(pool: &Pool, email: &str) -> Result<Option<Principal>, Error> {
+    pool.optional(&BY_EMAIL, &[&email]).await?.as_ref().map(read).transpose()
+}
+
+/// The principal to whom that address leads, inside of a transaction.
+pub async fn by_email_in(tx: &Tx, email: &str) -> Result<Option<Principal>, Error> {
+    tx.optional(&BY_EMAIL, &[&email]).await?.as_ref().map(read).transpose()
+}
+
+/// Everybody, in the order of their names.
+pub async fn all(pool: &Pool) -> Result<Vec<Principal>, Error> {
+    pool.rows(&EVERY, &[]).await?.iter().map(read).collect()
 }
 
 /// The principal of that subject.
@@ -112,7 +135,7 @@ pub async fn create(
             &name,
             &known.subject,
             &known.display_name,
-            &known.email,
+            &known.email.or(known.spare_email),
             &groups,
             &names,
             &kinds,
@@ -128,9 +151,8 @@ pub async fn create(
 
 /// Writes what the proxy tells now.
 pub async fn refresh(tx: &Tx, id: i64, known: &Known<'_>) -> Result<Principal, Error> {
-    let row =
-        tx.row(&REFRESH, &[&id, &known.subject, &known.display_name, &known.email, &known.groups]).await?;
-    read(&row)
+    let Known { subject, display_name, email, spare_email, groups } = known;
+    read(&tx.row(&REFRESH, &[&id, subject, display_name, email, groups, spare_email]).await?)
 }
 
 /// Gives a principal another user name, which must be free.
@@ -138,9 +160,14 @@ pub async fn rename(tx: &Tx, id: i64, name: &str) -> Result<(), Error> {
     tx.execute(&RENAME, &[&id, &name]).await.map(drop)
 }
 
-/// Frees a user name that belongs to somebody with another subject than this.
-pub async fn vacate(tx: &Tx, name: &str, subject: &str) -> Result<(), Error> {
-    tx.execute(&VACATE, &[&name, &subject]).await.map(drop)
+/// Frees the user name of a principal, and the address with it where it goes to the new bearer of the name.
+pub async fn vacate(tx: &Tx, id: i64, email: Option<&str>) -> Result<(), Error> {
+    tx.execute(&VACATE, &[&id, &email]).await.map(drop)
+}
+
+/// Lets nobody in as that principal, or lets them in again.
+pub async fn set_disabled(tx: &Tx, id: i64, disabled: bool) -> Result<(), Error> {
+    tx.execute(if disabled { &DISABLE } else { &ENABLE }, &[&id]).await.map(drop)
 }
 
 fn read(row: &Row) -> Result<Principal, Error> {
@@ -151,5 +178,6 @@ fn read(row: &Row) -> Result<Principal, Error> {
         display_name: row.at("display_name")?,
         email: row.at("email")?,
         groups: row.at("groups")?,
+        disabled: row.at("disabled")?,
     })
 }

@@ -3,8 +3,12 @@
 
 #[path = "front/echo.rs"]
 mod echo;
+#[path = "front/pages.rs"]
+mod pages;
 #[path = "front/pki.rs"]
 mod pki;
+#[path = "front/targets.rs"]
+mod targets;
 #[path = "front/tls.rs"]
 mod tls;
 #[path = "front/token.rs"]

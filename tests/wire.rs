@@ -134,6 +134,8 @@ fn settings(database: &support::Db) -> Settings {
     let mut settings = Settings { database: support::settings(&database.url), ..Settings::default() };
     settings.server.listen = vec![Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)))];
     settings.monitor.listen = None;
+    settings.server.public_url = Some("https://calendar.example.com".parse().expect("an address"));
+    settings.server.cors_origins = vec!["https://app.example.com".parse().expect("an origin")];
     settings.limits.drain_time = Span::seconds(1);
     // Small enough for a transcript to reach.
     settings.calendar.max_collections = 10;

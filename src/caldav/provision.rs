@@ -36,7 +36,7 @@ pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> da
         rules: &settings.identity,
     };
     // Nearly always the person is known and nothing is new: one read.
-    if let Some(found) = principal::by_name(pool, who.name).await?.filter(|p| who.may_be(&known, p)) {
+    if let Some(found) = principal::by_name(pool, who.name).await?.filter(|p| may_be(&known, p)) {
         who.admit(&known, &found)?;
         if known.is_told_by(&found) || is_all_but_the_address(pool, &known, &found).await? {
             return Ok(found);
@@ -62,6 +62,11 @@ fn unproven() -> Refusal {
     )
 }
 
+/// Whether the bearer of the name can be who comes: two subjects are two persons.
+fn may_be(known: &Known<'_>, called: &Principal) -> bool {
+    known.subject.is_none() || called.subject.is_none() || called.subject.as_deref() == known.subject
+}
+
 /// Who comes, and by which rules it is told who that is.
 struct Who<'a> {
     name: &'a str,
@@ -71,11 +76,6 @@ struct Who<'a> {
 }
 
 impl Who<'_> {
-    /// Whether the bearer of the name can be who comes: two subjects are two persons.
-    fn may_be(&self, known: &Known<'_>, called: &Principal) -> bool {
-        known.subject.is_none() || called.subject.is_none() || called.subject.as_deref() == known.subject
-    }
-
     /// Refuses who is disabled, and who is known by a subject that the proxy does not tell: it may have given the name to
     /// somebody else since, and there are proxies that a client can make leave a header out.
     fn admit(&self, known: &Known<'_>, same: &Principal) -> Result<(), Refusal> {
@@ -137,7 +137,7 @@ impl Who<'_> {
         {
             return Ok(Some(same));
         }
-        if let Some(called) = called.filter(|p| self.may_be(known, p)) {
+        if let Some(called) = called.filter(|p| may_be(known, p)) {
             return Ok(Some(called.clone()));
         }
         match known.email {

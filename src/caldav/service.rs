@@ -124,6 +124,10 @@ impl CalDav {
 }
 
 impl Service for CalDav {
+    fn methods(&self) -> String {
+        TABLES.methods.iter().map(|method| method.verb).collect::<Vec<_>>().join(", ")
+    }
+
     async fn call(&self, request: Request) -> Response {
         if request.path.trim_end_matches('/') == "/.well-known/caldav" {
             return self.well_known();

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use crate::config::load::Fault;
 use crate::config::settings::{Identity, Settings};
-use crate::config::{Listen, Secret};
+use crate::config::{Listen, Origin, Secret};
 
 /// Fewest characters of a secret.
 const SECRET_LENGTH: usize = 16;
@@ -139,6 +139,14 @@ impl Settings {
                 ));
             }
             _ => {}
+        }
+        let told = |origin: &&Origin| {
+            let (scheme, port) = (origin.as_str().split(':').next(), origin.as_str().rsplit(':').next());
+            [(Some("https"), Some("443")), (Some("http"), Some("80"))].contains(&(scheme, port))
+        };
+        for origin in self.server.cors_origins.iter().filter(told) {
+            let text = format!("holds {origin}, but browsers leave the usual port out: write it without");
+            faults.push(Fault::new("server.cors_origins", text));
         }
         if !u32::from_str_radix(&self.server.unix_mode, 8).is_ok_and(|mode| mode <= 0o777) {
             faults.push(Fault::new("server.unix_mode", "is not a mode of a file: write 0660"));
@@ -384,6 +392,9 @@ mod tests {
             ["identity.email_domain"]
         );
         assert_eq!(faults(|settings| settings.limits.requests = 0), ["limits.requests"]);
+        let page = |text: &str| faults(|settings| settings.server.cors_origins = vec![text.parse().unwrap()]);
+        assert_eq!(page("https://app.example.org:443"), ["server.cors_origins"]);
+        assert_eq!(page("http://app.example.org:443"), [""; 0]);
         assert_eq!(faults(|settings| settings.server.unix_mode = "0999".into()), ["server.unix_mode"]);
         assert_eq!(
             faults(|settings| settings.monitor.listen = Some(settings.server.listen[0].clone())),

@@ -90,6 +90,8 @@ settings! {
         unix_group: String = String::new();
         /// The address people use, as `https://dav.example.org`; never taken from a request.
         public_url: Option<Origin> = None;
+        /// Web pages that may use the service from a browser, by their origins, as `https://mail.example.org`; nobody else's may.
+        cors_origins: Vec<Origin> = Vec::new();
         /// Paths the CalDAV service answers under; the first is the one it advertises.
         base_paths: Vec<String> = vec!["/dav/".into(), "/api/v1.0/caldav/".into()];
         /// Certificate and its chain, PEM: all addresses of `listen` speak TLS then, and Unix sockets stay plain; a relative path lies in systemd's credentials directory.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use http::header::{CONTENT_LENGTH, HeaderName, RETRY_AFTER};
+use http::header::{CONTENT_LENGTH, HeaderName, ORIGIN, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
@@ -26,6 +26,10 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Seconds after which a client that found no room may come again.
 const COME_AGAIN: &str = "1";
 
+/// What a web page of another site is told, and the operator who sees it there.
+const FORGED: &str =
+    "A web page of another site cannot change anything here; server.cors_origins names those that may.\n";
+
 /// Answers one request.
 pub(super) async fn answer<S: Service>(
     front: &Front,
@@ -38,6 +42,7 @@ pub(super) async fn answer<S: Service>(
     let fault = hygiene::fault(&request);
     let (mut head, incoming) = request.into_parts();
     let (id, client) = (forwarded::id(&head.headers), forwarded::client(&head.headers));
+    let grant = rules.origins.grant(&head.headers);
     let judgement = rules.policy.judge(&peer, &mut head.headers).await;
     let id = id.filter(|_| judgement.trusted).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let client = client.filter(|_| judgement.trusted).map_or(peer, Peer::Tcp);
@@ -51,13 +56,23 @@ pub(super) async fn answer<S: Service>(
 
     let mut place = None;
     let answer = async {
+        // Made at once, so that it is taken in even if nobody reads it.
+        let body = Body::wire(incoming, &head.headers, &rules);
+        // A browser asks this before it signs in.
+        let preflight = rules.origins.preflight(&head, || service.methods());
+        if let Some(answer) = preflight.filter(|_| fault.is_none()) {
+            return answer;
+        }
         if !quiet {
             tell_of_denial(&judgement);
         }
-        // Made at once, so that it is taken in even if nobody reads it.
-        let body = Body::wire(incoming, &head.headers, &rules);
         if let Some(fault) = fault {
             return plain(StatusCode::BAD_REQUEST, fault);
+        }
+        if rules.origins.is_forged(&head) {
+            metrics::denied("cross-site");
+            tracing::warn!(origin = ?head.headers.get(ORIGIN), "a page of another site was refused");
+            return plain(StatusCode::FORBIDDEN, FORGED);
         }
         let Ok(permit) = Arc::clone(&front.requests).try_acquire_owned() else {
             metrics::overloaded();
@@ -72,7 +87,9 @@ pub(super) async fn answer<S: Service>(
     };
     let answer = answer.instrument(span).await;
     record.status = Some(answer.status.as_u16());
-    dress(answer, &id, record, place)
+    let mut dressed = dress(answer, &id, record, place);
+    grant.dress(dressed.headers_mut());
+    dressed
 }
 
 /// Lets the service answer in its time; a panic in it ends the request and nothing else.

@@ -21,6 +21,11 @@ const STALL: Duration = Duration::from_mins(1);
 pub trait Service: Send + Sync + 'static {
     /// Answers one. The future is dropped when the client goes away or the time for the answer is over.
     fn call(&self, request: Request) -> impl Future<Output = Response> + Send;
+
+    /// The methods it knows, as a list in a header: what web pages may send, where the settings let them.
+    fn methods(&self) -> String {
+        String::new()
+    }
 }
 
 /// A request whose outer form is right: the path and query are visible ASCII with whole percent-encodings.

@@ -12,6 +12,7 @@ mod keys;
 mod listen;
 mod message;
 mod monitor;
+mod origin;
 mod outgoing;
 mod serve;
 mod signature;

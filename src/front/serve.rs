@@ -19,6 +19,7 @@ use crate::front::exchange;
 use crate::front::identity::Policy;
 use crate::front::listen::Listener;
 use crate::front::message::Service;
+use crate::front::origin::Origins;
 use crate::front::socket::{Socket, Stream};
 use crate::front::tls::Tls;
 use crate::front::trust::Peer;
@@ -51,6 +52,7 @@ pub struct Front {
 #[derive(Debug)]
 pub(super) struct Rules {
     pub(super) policy: Policy,
+    pub(super) origins: Origins,
     pub(super) limits: Limits,
     tls: Option<Tls>,
 }
@@ -120,7 +122,8 @@ impl Front {
 impl Rules {
     fn new(settings: &Settings, before: Option<&Self>) -> Result<Self, Fault> {
         let policy = Policy::new(settings, before.map(|before| &before.policy))?;
-        Ok(Self { policy, limits: settings.limits.clone(), tls: Tls::new(&settings.server)? })
+        let (origins, tls) = (Origins::new(&settings.server), Tls::new(&settings.server)?);
+        Ok(Self { policy, origins, limits: settings.limits.clone(), tls })
     }
 }
 

@@ -73,8 +73,10 @@ impl Settings {
     /// The same with a given environment.
     pub fn load_from(path: Option<&Path>, variables: HashMap<String, String>) -> Result<Self, Error> {
         let credentials = variables.get("CREDENTIALS_DIRECTORY").map(PathBuf::from);
-        let faults = misspelt(&variables);
+        let mut faults = misspelt(&variables);
+        let empty = empty_variable(&variables);
         let values = sources(path, variables)?.cache.into_table().unwrap_or_default();
+        faults.extend(empty.or_else(|| empty_secret(&values)));
         let mut reader = Reader { values, faults };
         let mut settings = Self::read(&mut reader);
         let mut faults = reader.finish();
@@ -182,7 +184,9 @@ fn sources(path: Option<&Path>, variables: HashMap<String, String>) -> Result<Co
         let text = std::fs::read_to_string(path).map_err(|error| {
             Error::File(format!("cannot read the settings in {}: {error}", path.display()))
         })?;
-        toml(&text).map_err(|error| Error::File(format!("{} is not TOML: {error}", path.display())))?;
+        toml(&text).map_err(|error| {
+            Error::File(format!("{} is not TOML: {}", path.display(), without_source(&error)))
+        })?;
         builder = builder.add_source(File::from(path).format(FileFormat::Toml));
     }
     // No `try_parsing`: it would take the zeros off a secret of digits.
@@ -194,6 +198,36 @@ fn sources(path: Option<&Path>, variables: HashMap<String, String>) -> Result<Co
 
 fn toml(text: &str) -> Result<Config, config::ConfigError> {
     Config::builder().add_source(File::from_str(text, FileFormat::Toml)).build()
+}
+
+/// The parser's words without the lines of the file: one of them may hold a secret.
+fn without_source(error: &config::ConfigError) -> String {
+    let text = error.to_string();
+    let is_source =
+        |line: &&str| line.trim_start_matches(|c: char| c == ' ' || c.is_ascii_digit()).starts_with('|');
+    let lines = text.lines().filter(|line| !is_source(line)).map(str::trim).filter(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(": ")
+}
+
+/// Who names a secret and gives none means to have one: a template that was not filled in must not open the door.
+const EMPTY: &str =
+    "is set and empty, as if nobody had to prove anything: give it a value, or take the line out";
+
+fn empty_secret(values: &Table) -> Option<Fault> {
+    let ValueKind::Table(identity) = &values.get("identity")?.kind else { return None };
+    let secret = identity.get("secret")?;
+    let empty = matches!(&secret.kind, ValueKind::String(text) if text.trim().is_empty());
+    empty.then(|| Fault {
+        place: Some(place("identity.secret", secret)),
+        ..Fault::new("identity.secret", EMPTY)
+    })
+}
+
+fn empty_variable(variables: &HashMap<String, String>) -> Option<Fault> {
+    let (name, _) = variables.iter().find(|(name, value)| {
+        name.eq_ignore_ascii_case("KALENDS__IDENTITY__SECRET") && value.trim().is_empty()
+    })?;
+    Some(Fault { place: Some(name.clone()), ..Fault::new("identity.secret", EMPTY) })
 }
 
 /// The known name that shares most with a mistaken one.
@@ -302,7 +336,66 @@ mod tests {
         ];
         let server = load("", &keys).unwrap().server;
         assert_eq!((server.tls_key, server.tls_certificate), (folder.join("key.pem"), "/c".into()));
+        for (text, why) in [
+            ("", "which is empty"),
+            (" \n\r\n", "which is empty"),
+            ("short\n", "identity.secret is too short"),
+            ("a secret with spaces in it\n", "characters that a header cannot carry"),
+            ("sixteen-letters-\u{e9}\n", "characters that a header cannot carry"),
+            ("sixteen-letters-\0\n", "characters that a header cannot carry"),
+        ] {
+            std::fs::write(folder.join("proxy"), text).unwrap();
+            let said = load("", &variables).unwrap_err();
+            assert!(said.contains(why) && !said.contains("letters-"), "{text:?}: {said}");
+        }
+        std::fs::write(folder.join("proxy"), b"sixteen-letters-\xff").unwrap();
+        assert!(load("", &variables).unwrap_err().contains("identity.secret_file names "));
+        std::fs::remove_file(folder.join("proxy")).unwrap();
+        std::fs::create_dir(folder.join("proxy")).unwrap();
+        assert!(load("", &variables).unwrap_err().contains("identity.secret_file names "));
         std::fs::remove_dir_all(&folder).unwrap();
         assert!(load("", &variables).unwrap_err().contains("identity.secret_file names "));
+    }
+
+    #[test]
+    fn a_secret_that_is_named_is_given() {
+        for (file, variables) in [
+            ("[identity]\nsecret = \"\"", &[][..]),
+            ("[identity]\nsecret = \"  \"", &[]),
+            ("", &[("KALENDS__IDENTITY__SECRET", "")]),
+            ("", &[("KALENDS__IDENTITY__SECRET", " ")]),
+            ("", &[("kalends__identity__secret", "")]),
+            ("[identity]\nsecret = \"0123456789abcdef\"", &[("KALENDS__IDENTITY__SECRET", "")]),
+        ] {
+            let said = load(file, variables).unwrap_err();
+            assert!(said.contains("identity.secret is set and empty"), "{file} {variables:?}: {said}");
+        }
+        let short = load("[identity]\nsecret = \"0123456789abcde\"", &[]).unwrap_err();
+        assert!(short.contains("identity.secret is too short") && !short.contains("012345"), "{short}");
+        assert!(load("", &[("KALENDS__DATABASE__URL", "")]).is_ok());
+    }
+
+    #[test]
+    fn no_complaint_repeats_a_secret() {
+        for file in [
+            "[identity]\nsecret = hush-0123456789\n",
+            "[identity]\nsecret = \"hush-0123456789\n",
+            "[identity]\nsecret = \"hush-0123456789\"\nsecret = \"hush-0123456789\"\n",
+            "[identity]\nsecret = \"hush-\\q0123456789\"\n",
+            "[identity\nsecret = \"hush-0123456789\"\n",
+            "[identity]\nsecret = [\"hush-0123456789\"]\n",
+            "[identity]\nsecret = { x = \"hush-0123456789\" }\n",
+            "[identity]\nsecrets = \"hush-0123456789\"\n",
+            "identity = \"hush-0123456789\"\n",
+            "[database]\nurl = postgresql://kalends:hush-0123456789@host/x\n",
+        ] {
+            let said = load(file, &[]).unwrap_err();
+            assert!(!said.contains("hush") && !said.contains("0123"), "{file}: {said}");
+        }
+        let said = load("[identity]\n\n\nsecret = hush\n", &[]).unwrap_err();
+        assert!(
+            said.contains("is not TOML: TOML parse error at line 4, column 10: string values must be"),
+            "{said}"
+        );
     }
 }

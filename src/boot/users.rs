@@ -105,16 +105,13 @@ async fn find(tx: &Tx, settings: &Settings, typed: &str) -> Result<Principal> {
 async fn open(file: Option<&Path>) -> Result<(Pool, Settings)> {
     let mut settings = Settings::load(file)?;
     let own = settings.database.url.is_empty();
+    let not_up = "database.url is empty, and no `kalends up` runs with these settings: start it first, or name the file with --config";
     if own {
-        settings.database.url = Cluster::url_of(&settings.cluster)?.into();
+        settings.database.url = Cluster::url_of(&settings.cluster)?.context(not_up)?.into();
     }
     let pool = Pool::new(&settings.database)?;
     let reached = pool.ping().await;
-    reached.context(if own {
-        "database.url is empty, and no `kalends up` runs with these settings: start it first, or name the database"
-    } else {
-        "the database cannot be reached"
-    })?;
+    reached.context(if own { not_up } else { "the database cannot be reached" })?;
     if !migrations::status(&pool, CALDAV).await?.pending.is_empty() {
         bail!("the database needs migrations: run `kalends migrate` with the same settings");
     }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::{
-    config::{self, Required, Settings},
+    config::{Required, Settings},
     dav::{self, Refusal},
     db::{Pool, Tx},
-    front::{Identity, Status},
+    front::{Identity, Recognition, Status},
     model::{Component, Components, Kind},
     store::{
         Known, Principal,
@@ -31,9 +31,8 @@ pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> da
     };
     let who = Who {
         name: &identity.user,
-        name_suffices: identity.name_suffices,
+        recognition: identity.recognition,
         proven: identity.proven || settings.token.required != Required::Arrive,
-        rules: &settings.identity,
     };
     // Nearly always the person is known and nothing is new: one read.
     if let Some(found) = principal::by_name(pool, who.name).await?.filter(|p| may_be(&known, p)) {
@@ -70,9 +69,8 @@ fn may_be(known: &Known<'_>, called: &Principal) -> bool {
 /// Who comes, and by which rules it is told who that is.
 struct Who<'a> {
     name: &'a str,
-    name_suffices: bool,
+    recognition: Recognition,
     proven: bool,
-    rules: &'a config::Identity,
 }
 
 impl Who<'_> {
@@ -83,8 +81,7 @@ impl Who<'_> {
             tracing::info!("a disabled person was refused");
             return Err(Refusal::plain(Status::FORBIDDEN, "This account is disabled."));
         }
-        let told = self.rules.subject_header.name().is_none() || !self.rules.subject_required;
-        if same.subject.is_some() && known.subject.is_none() && !told && !self.name_suffices {
+        if same.subject.is_some() && known.subject.is_none() && !self.recognition.by_name {
             return Err(Refusal::plain(Status::FORBIDDEN, "The proxy did not say plainly who is asking."));
         }
         Ok(())
@@ -142,7 +139,7 @@ impl Who<'_> {
         }
         match known.email {
             // A subject will say who it is from now on: without one, the next name would be somebody else again.
-            Some(email) if self.rules.match_email && known.subject.is_some() => {
+            Some(email) if self.recognition.by_email && known.subject.is_some() => {
                 let same = principal::by_email_in(tx, email).await?;
                 if same.is_some() {
                     tracing::warn!(
@@ -168,7 +165,7 @@ impl Who<'_> {
         if owner.is_none_or(|owner| same.is_some_and(|same| same.id == owner.id)) {
             return Ok(());
         }
-        if same.is_none() && known.email.is_some() && !self.rules.shared_email {
+        if same.is_none() && known.email.is_some() && !self.recognition.shared_email {
             tracing::warn!("a new person was refused: somebody else has the e-mail address");
             let why = "The e-mail address that the proxy told belongs to somebody else here.";
             return Err(Refusal::plain(Status::FORBIDDEN, why).into());

@@ -63,8 +63,12 @@ impl Cluster {
     }
 
     /// The URL of the one that another process has started with these settings, if it runs.
-    pub fn url_of(settings: &config::Cluster) -> Result<String, Error> {
-        Ok(Place::prepare(&settings.data_dir, &owner::choose(&settings.user)?)?.url(NAME))
+    /// None where no cluster was ever made.
+    pub fn url_of(settings: &config::Cluster) -> Result<Option<String>, Error> {
+        if !Place::is_made(&settings.data_dir)? {
+            return Ok(None);
+        }
+        Ok(Some(Place::prepare(&settings.data_dir, &owner::choose(&settings.user)?)?.url(NAME)))
     }
 
     /// What `database.url` would be; `psql` takes it too.

@@ -66,6 +66,12 @@ impl Place {
         Ok(place)
     }
 
+    /// Whether the directory that the setting names, or the default one, holds a cluster; makes nothing.
+    pub(super) fn is_made(setting: &Path) -> Result<bool, Error> {
+        let home = if setting.as_os_str().is_empty() { default_home()? } else { setting.to_owned() };
+        Ok(home.join("data").exists())
+    }
+
     /// Takes the directory for this process, for as long as the file is open.
     pub(super) fn lock(&self) -> Result<File, Error> {
         let path = self.home.join("kalends.lock");

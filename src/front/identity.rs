@@ -22,8 +22,8 @@ pub struct Identity {
     pub name: Option<String>,
     /// The identity provider's lasting key of the person.
     pub subject: Option<String>,
-    /// Whether they signed in in a way that has no subject, so that the name says who it is.
-    pub name_suffices: bool,
+    /// By what they may be recognised.
+    pub recognition: Recognition,
     /// The person's groups; none when no header of groups is configured, empty when it is and was not sent. A sign-in for
     /// which the name suffices tells nothing by sending none.
     pub groups: Option<Vec<String>>,
@@ -31,6 +31,17 @@ pub struct Identity {
     pub admin: bool,
     /// Whether a verified token says the same.
     pub proven: bool,
+}
+
+/// By what somebody may be recognised, as the settings are now and as this person signed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recognition {
+    /// Whether the name alone is enough for a person who is known by a subject.
+    pub by_name: bool,
+    /// Whether the address is enough for a new subject.
+    pub by_email: bool,
+    /// Whether somebody new gets in whose address another has.
+    pub shared_email: bool,
 }
 
 /// Why nobody is known to ask. The front has logged it; the service answers.
@@ -66,6 +77,8 @@ pub(super) struct Policy {
     email: Option<HeaderName>,
     name: Option<HeaderName>,
     subject: Option<HeaderName>,
+    /// What holds where the kind of sign-in says nothing else.
+    recognition: Recognition,
     auth_type: Option<HeaderName>,
     subjectless: Vec<String>,
     groups: Option<HeaderName>,
@@ -111,6 +124,11 @@ impl Policy {
             email: header(&identity.email_header)?,
             name: header(&identity.name_header)?,
             subject: header(&identity.subject_header)?,
+            recognition: Recognition {
+                by_name: identity.subject_header.name().is_none() || !identity.subject_required,
+                by_email: identity.match_email,
+                shared_email: identity.shared_email,
+            },
             auth_type: header(&identity.auth_type_header)?,
             subjectless: identity.subjectless.clone(),
             groups: header(&identity.groups_header)?,
@@ -187,7 +205,10 @@ impl Policy {
             // A name is only shown: one that cannot be does not lock its bearer out.
             name: one(headers, self.name.as_ref())?.and_then(|value| text::visible(value).ok()),
             subject,
-            name_suffices,
+            recognition: Recognition {
+                by_name: self.recognition.by_name || name_suffices,
+                ..self.recognition
+            },
             groups: self.groups(headers)?.filter(|groups| !name_suffices || !groups.is_empty()),
             admin: self.admins.contains(&user),
             proven: false,
@@ -479,7 +500,7 @@ mod tests {
         let with = |headers: &[(&str, &[u8])]| {
             let mut all: Vec<(&str, &[u8])> = vec![("x-forwarded-user", b"alice")];
             all.extend(headers);
-            judge(kinds, &all).map(|identity| identity.name_suffices)
+            judge(kinds, &all).map(|identity| identity.recognition.by_name)
         };
         let kind = "x-forwarded-auth-type";
         assert_eq!(with(&[(kind, b"Basic")]), Ok(true));
@@ -498,7 +519,10 @@ mod tests {
             assert!(matches!(with(headers), Err(Denial::Malformed(_))), "{headers:?}");
         }
         assert!(
-            !judge(every_header, &[("x-forwarded-user", b"alice"), (kind, b"Basic")]).unwrap().name_suffices
+            !judge(every_header, &[("x-forwarded-user", b"alice"), (kind, b"Basic")])
+                .unwrap()
+                .recognition
+                .by_name
         );
     }
 

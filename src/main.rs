@@ -44,14 +44,15 @@ enum Command {
 }
 
 const USERS: &str = "\
-People are made when they first sign in at the proxy; there is nothing to add here. Names are typed as people write
-them, or as the list has them; what is changed counts from the next request on, on every node.
+People are made when they first sign in at the proxy: there is nothing to add. Names are typed as people
+write them, or as the list has them. What is changed counts from the next request on, on every node.
 
   kalends user list --config /etc/kalends.toml
-  kalends user disable alice     she has left: 403 for whoever comes as her, by whatever way; her calendars stay
-  kalends user rename alice alice.2019
-                                 before the name alice is given to somebody else: the calendars stay hers
-A list entry as alice/12 is somebody whose name the proxy has given to another person; `rename` gives them a new one.";
+  kalends user disable alice              she has left: 403 however she comes; her calendars stay
+  kalends user rename alice alice.2019    before alice is given to somebody else: hers stay hers
+
+Somebody listed as alice/12 had the name that the proxy has given to another person; `rename` gives
+them a new one.";
 
 #[derive(Subcommand)]
 enum User {

@@ -460,5 +460,5 @@ async fn an_operator_lists_disables_enables_and_renames() {
         let (well, said) = user(&server, arguments);
         assert!(!well && said.contains(why), "{said}");
     }
-    assert!(user(&server, &["--help"]).1.contains("before the name alice is given to somebody else"));
+    assert!(user(&server, &["--help"]).1.contains("before alice is given to somebody else"));
 }

@@ -13,7 +13,7 @@ use tokio::{
 use crate::{
     caldav::{listing, service::CalDav},
     cluster::Cluster,
-    config::{Listen, Settings},
+    config::{Listen, Required, Settings},
     db::{
         Pool,
         migrate::{self as migrations, CALDAV},
@@ -215,9 +215,16 @@ fn welcome(settings: &Settings) -> String {
         Some(Listen::Unix(path)) => format!("--unix-socket {} http://localhost{base}", path.display()),
         _ => places.first().cloned().unwrap_or_default(),
     };
-    format!(
+    let clients = format!(
         "{listening}\nGive calendar clients the address of the proxy in front of it, with the path {base}; the proxy names \
-         the user in the header {header}.\nTo try it without a proxy:\n  \
+         the user in the header {header}."
+    );
+    // What has a lock is not tried without the key.
+    if settings.asks_for_certificates() || settings.token.required == Required::Always {
+        return clients;
+    }
+    format!(
+        "{clients}\nTo try it without a proxy:\n  \
          curl -X PROPFIND -H 'Depth: 0' -H '{header}: you' {curl}"
     )
 }

@@ -139,9 +139,8 @@ fn tell_of_denial(judgement: &Judgement) {
     match denial {
         // What the proxy lets through unsigned (discovery) is no news.
         Denial::Absent => tracing::info!("no identity: {reason}"),
-        Denial::Untrusted | Denial::Malformed(_) | Denial::Undecided(_) => {
-            tracing::warn!("identity refused: {reason}");
-        }
+        Denial::Untrusted | Denial::Malformed(_) => tracing::warn!("identity refused: {reason}"),
+        Denial::Undecided(_) => tracing::warn!("identity undecided: {reason}"),
     }
 }
 

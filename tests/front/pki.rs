@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, LazyLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -138,7 +138,8 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
 ) -> std::io::Result<TlsStream<S>> {
     let name = ServerName::try_from("localhost").expect("a name");
-    TlsConnector::from(Arc::clone(config)).connect(name, stream).await
+    let shaking = TlsConnector::from(Arc::clone(config)).connect(name, stream);
+    tokio::time::timeout(Duration::from_secs(20), shaking).await.expect("the server does something")
 }
 
 /// A key that signs tokens.

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -289,4 +292,88 @@ async fn a_reload_does_not_open_an_address_to_strangers() {
     settings.identity.secret = Secret::default();
     assert!(settings.faults().is_empty());
     assert_eq!(server.front.reload(&settings).unwrap_err().key, "identity.secret");
+}
+
+/// A real nginx: one location shows a certificate, another shows none, and both have the same peer.
+#[tokio::test]
+async fn a_place_of_nginx_without_a_certificate_does_not_share_that_of_another() {
+    let pki = pki();
+    let server = Server::start(|settings| {
+        mutual(settings, &pki);
+        settings.identity.trusted_names = vec!["proxy.example.org".into()];
+    });
+    let nginx = Nginx::start(pki, server.address.unwrap());
+    let ask = async |path: &str| {
+        let mut wire = Wire::new(nginx.connect().await);
+        wire.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
+        let answer = wire.answer().await;
+        (answer.status, answer.body)
+    };
+    for _ in 0..3 {
+        assert_eq!(ask("/with/who").await, (200, "alice".into()));
+        assert_eq!(ask("/without/who").await.0, 502);
+        assert_eq!(ask("/other/who").await.0, 401);
+    }
+}
+
+struct Nginx {
+    process: Child,
+    socket: PathBuf,
+    _pki: Pki,
+}
+
+impl Nginx {
+    fn start(pki: Pki, upstream: SocketAddr) -> Self {
+        let dir = pki.dir.display();
+        let place = |name: &str, shows: &str| {
+            format!(
+                "location /{name}/ {{ proxy_pass https://{upstream}/; proxy_set_header X-Forwarded-User alice; {shows}
+                 proxy_ssl_verify on; proxy_ssl_trusted_certificate {dir}/ca.pem; proxy_ssl_name localhost; }}"
+            )
+        };
+        let shown = |name: &str| {
+            format!("proxy_ssl_certificate {dir}/{name}.pem; proxy_ssl_certificate_key {dir}/{name}.key;")
+        };
+        let places =
+            [place("with", &shown("proxy")), place("without", ""), place("other", &shown("other"))].concat();
+        let user = if rustix::process::geteuid().is_root() { "user root;" } else { "" };
+        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map(|kind| format!("{kind}_temp_path {dir}/{kind};"))
+            .concat();
+        let text = format!(
+            "{user} daemon off; worker_processes 1; pid {dir}/pid; error_log stderr; events {{}}
+             http {{ access_log off; {temporary} server {{ listen unix:{dir}/nginx.sock; {places} }} }}"
+        );
+        std::fs::write(pki.file("nginx.conf"), text).unwrap();
+        // Debian has it where only root's path leads.
+        let program =
+            ["/usr/sbin/nginx", "/usr/local/sbin/nginx"].into_iter().find(|path| Path::new(path).exists());
+        let process = Command::new(program.unwrap_or("nginx"))
+            .args(["-e", "stderr", "-c"])
+            .arg(pki.file("nginx.conf"))
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("nginx is there");
+        Self { process, socket: pki.file("nginx.sock"), _pki: pki }
+    }
+
+    async fn connect(&self) -> UnixStream {
+        let connected = async {
+            loop {
+                match UnixStream::connect(&self.socket).await {
+                    Ok(stream) => return stream,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, connected).await.expect("nginx listens")
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.process);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        let _ = self.process.wait();
+    }
 }

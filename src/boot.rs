@@ -19,7 +19,7 @@ use crate::{
         migrate::{self as migrations, CALDAV},
     },
     front::{self, Drained, Front, Listener, Monitor},
-    observe::{self, Logs, health::Health, metrics::Exporter},
+    observe::{self, Logs, health::Health, metrics::Exporter, systemd},
 };
 
 /// `kalends up`: a private PostgreSQL, and the service over it.
@@ -172,13 +172,21 @@ async fn service(settings: Settings, file: Option<&Path>, logs: &Logs) -> Result
     let welcome = welcome(&settings);
     let running = Running::start(settings).await?;
     eprintln!("{welcome}");
+    let status = welcome.lines().next().unwrap_or_default();
+    systemd::ready(status);
+    tokio::spawn(systemd::watchdog());
     loop {
         tokio::select! {
             _ = ends.recv() => break,
             _ = interrupts.recv() => break,
-            _ = hangups.recv() => reload(file, &running.front, logs),
+            _ = hangups.recv() => {
+                systemd::reloading();
+                reload(file, &running.front, logs);
+                systemd::ready(status);
+            }
         }
     }
+    systemd::stopping();
     tracing::info!("stopping: requests in flight may finish");
     let drained = running.stop().await?;
     tracing::info!(cut = drained.cut, "stopped");

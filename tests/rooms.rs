@@ -43,6 +43,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("ring", &["db", "front"]),
     ("rustls", &["db", "front"]),
     ("rustls_platform_verifier", &["db", "front"]),
+    ("sd_notify", &["observe"]),
     ("serde", &["observe"]),
     ("serde_json", &["front", "observe"]),
     ("tokio_postgres", &["db"]),

@@ -21,6 +21,7 @@ const BACKLOG: u32 = 1024;
 pub struct Listener {
     socket: Socket,
     name: String,
+    handed_over: bool,
     /// The file of a Unix socket that is ours to remove.
     _file: Option<File>,
 }
@@ -63,7 +64,7 @@ impl Listener {
         let (socket, file) = opened.map_err(|error| {
             Fault::new("server.listen", format!("has {listen}, which cannot be listened on: {error}"))
         })?;
-        Ok(Self { socket, name: listen.to_string(), _file: file })
+        Ok(Self { socket, name: listen.to_string(), handed_over: false, _file: file })
     }
 
     /// The address of a TCP listener, with the port that the system chose for port 0.
@@ -73,6 +74,11 @@ impl Listener {
             Socket::Tcp(listener) => listener.local_addr().ok(),
             Socket::Unix(_) => None,
         }
+    }
+
+    /// Whether connections that wait here will be taken by the next process.
+    pub(super) fn outlives_us(&self) -> bool {
+        self.handed_over
     }
 
     pub(super) async fn accept(&self) -> io::Result<(Stream, Peer)> {
@@ -192,5 +198,5 @@ fn taken(sockets: &mut ListenFd, index: usize) -> io::Result<Listener> {
         listener.set_nonblocking(true)?;
         Socket::Unix(UnixListener::from_std(listener)?)
     };
-    Ok(Listener { socket, name: format!("systemd:{index}"), _file: None })
+    Ok(Listener { socket, name: format!("systemd:{index}"), handed_over: true, _file: None })
 }

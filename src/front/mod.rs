@@ -3,6 +3,7 @@
 mod conditional;
 
 mod body;
+mod ending;
 mod exchange;
 mod fetch;
 mod forwarded;

@@ -9,6 +9,7 @@ use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::OwnedSemaphorePermit;
 use tracing::Span;
 
+use crate::front::ending::InFlight;
 use crate::front::message::{Aborted, Payload};
 use crate::observe::metrics;
 
@@ -59,6 +60,7 @@ pub(super) struct Outgoing {
     payload: Payload,
     record: Record,
     _place: Option<Place>,
+    in_flight: Option<InFlight>,
 }
 
 /// A request's place among those in flight, for as long as it is held.
@@ -68,7 +70,12 @@ impl Outgoing {
     pub(super) fn new(payload: Payload, mut record: Record, place: Option<Place>) -> Self {
         // A HEAD's body is dropped before it is read, and nothing is missing then.
         record.whole = matches!(payload, Payload::Empty) || record.method == "HEAD";
-        Self { payload, record, _place: place }
+        Self { payload, record, _place: place, in_flight: None }
+    }
+
+    /// Keeps the connection from ending before the body is out.
+    pub(super) fn hold(&mut self, in_flight: InFlight) {
+        self.in_flight = Some(in_flight);
     }
 }
 

@@ -9,12 +9,16 @@ use std::pin::pin;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use http::header::CONNECTION;
+use http::{HeaderValue, Version};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::config::{Fault, Limits, Server, Settings, Token, exposure};
+use crate::front::ending::Ending;
 use crate::front::exchange;
 use crate::front::identity::Policy;
 use crate::front::listen::Listener;
@@ -31,6 +35,9 @@ const STREAMS: u32 = 128;
 const PING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_secs(20));
 /// Pause after the system had no room for a connection.
 const BREATH: Duration = Duration::from_millis(100);
+/// How long connections without a request stay open when the server stops: a proxy that writes just then is answered,
+/// and told that the connection ends.
+const GRACE: Duration = Duration::from_millis(300);
 /// The least that hyper reads into.
 const LEAST_BUFFER: usize = 8192;
 /// The number of headers up to which hyper needs no allocation.
@@ -68,7 +75,10 @@ pub struct Drained {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Serving,
+    /// What comes on open connections is answered as their last request.
     Draining,
+    /// Connections without a request end.
+    Closing,
     Over,
 }
 
@@ -127,7 +137,8 @@ impl Rules {
     }
 }
 
-/// Serves until `shutdown`, then lets requests in flight finish within `limits.drain_time` and cuts the rest.
+/// Serves until `shutdown`, then lets requests in flight finish within `limits.drain_time` and cuts the rest. What was
+/// accepted is served: a connection that has no request yet is given [`GRACE`] to bring one.
 pub fn serve<S: Service>(
     listeners: Vec<Listener>,
     service: Arc<S>,
@@ -154,8 +165,15 @@ async fn drain(front: &Front, phase: &watch::Sender<Phase>) -> Drained {
     // A receiver is always there while a connection lives, and none needs to be told when none does.
     let _ = phase.send(Phase::Draining);
     let all = front.most_connections;
-    let drained =
-        tokio::time::timeout(*front.rules().limits.drain_time, front.connections.acquire_many(all)).await;
+    let drain_time = *front.rules().limits.drain_time;
+    let mut done = pin!(tokio::time::timeout(drain_time, front.connections.acquire_many(all)));
+    let drained = tokio::select! {
+        drained = &mut done => drained,
+        () = tokio::time::sleep(GRACE) => {
+            let _ = phase.send(Phase::Closing);
+            done.await
+        }
+    };
     let open = if drained.is_ok() { 0 } else { all as usize - front.connections.available_permits() };
     drop(drained);
     let _ = phase.send(Phase::Over);
@@ -177,7 +195,7 @@ impl<S: Service> Door<S> {
             let accepted = async { (place.await, listener.accept().await) };
             let (place, accepted) = tokio::select! {
                 accepted = accepted => accepted,
-                _ = self.phase.changed() => return,
+                _ = self.phase.changed() => break,
             };
             // The semaphore is never closed.
             let Ok(place) = place else { return };
@@ -189,6 +207,13 @@ impl<S: Service> Door<S> {
                     tokio::time::sleep(BREATH).await;
                 }
             }
+        }
+        // Those who wait at a socket that ends with this process are served, too; systemd keeps its own.
+        while !listener.outlives_us()
+            && let Ok(place) = Arc::clone(&self.front.connections).try_acquire_owned()
+            && let Some(Ok((stream, peer))) = listener.accept().now_or_never()
+        {
+            self.admit(stream, peer, place);
         }
     }
 
@@ -213,12 +238,23 @@ async fn connection<S: Service>(
     let Some((stream, peer)) = secured(stream, peer, &front, &mut phase).await else { return };
     let limits = front.rules().limits.clone();
     let from = peer.clone();
+    let ending = Arc::new(Ending::default());
+    let of_handler = Arc::clone(&ending);
     let handler = service_fn(move |request| {
         let (front, service, peer) = (Arc::clone(&front), Arc::clone(&service), from.clone());
-        async move { Ok::<_, Infallible>(exchange::answer(&front, &*service, peer, request).await) }
+        let ending = Arc::clone(&of_handler);
+        async move {
+            let (in_flight, http1) = (ending.begin(), request.version() < Version::HTTP_2);
+            let mut answer = exchange::answer(&front, &*service, peer, request).await;
+            answer.body_mut().hold(in_flight);
+            if http1 && ending.is_announced() {
+                answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let builder = builder(&limits);
-    let socket = Socket::new(stream, *limits.header_time, *limits.body_time);
+    let socket = Socket::new(stream, *limits.header_time, *limits.body_time, Arc::clone(&ending));
     let mut connection = pin!(builder.serve_connection(TokioIo::new(socket), handler));
     loop {
         tokio::select! {
@@ -232,7 +268,15 @@ async fn connection<S: Service>(
                 let now = *phase.borrow_and_update();
                 match (changed, now) {
                     (Ok(()), Phase::Serving) => {}
-                    (Ok(()), Phase::Draining) => connection.as_mut().graceful_shutdown(),
+                    (Ok(()), Phase::Draining | Phase::Closing) => {
+                        ending.announce();
+                        if now == Phase::Closing {
+                            ending.let_go();
+                        }
+                        if ending.is_http2() {
+                            connection.as_mut().graceful_shutdown();
+                        }
+                    }
                     (Ok(()), Phase::Over) | (Err(_), _) => return,
                 }
             }
@@ -254,8 +298,11 @@ async fn secured(
     };
     let secured = tokio::select! {
         secured = tokio::time::timeout(*rules.limits.header_time, tls.accept(tcp)) => secured,
-        _ = phase.changed() => return None,
+        // What was accepted before the end is served; whoever has not even greeted by now is not.
+        _ = phase.wait_for(|phase| matches!(phase, Phase::Closing | Phase::Over)) => return None,
     };
+    // The wait has seen what the connection must hear of.
+    phase.mark_changed();
     let why = match secured {
         Ok(Ok((stream, shown))) => return Some((Stream::Tls(Box::new(stream)), Peer::Tls(address, shown))),
         Ok(Err(why)) => why,

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -10,6 +11,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Sleep;
 use tokio_rustls::server::TlsStream;
+
+use crate::front::ending::Ending;
 
 /// What an HTTP/2 client sends first (RFC 9113 §3.4); until the bytes differ from it, or it is whole, hyper waits
 /// for more without a limit.
@@ -35,13 +38,28 @@ pub(super) struct Socket {
     stall: Duration,
     /// By when the peer must take something; none while it does.
     taking: Option<Pin<Box<Sleep>>>,
+    ending: Arc<Ending>,
+    /// Whether its reading side has been shut.
+    shut: bool,
 }
 
 impl Socket {
     /// `greeting` is the time for the first bytes, `stall` the time a write may wait for the peer.
-    pub(super) fn new(stream: Stream, greeting: Duration, stall: Duration) -> Self {
+    pub(super) fn new(stream: Stream, greeting: Duration, stall: Duration, ending: Arc<Ending>) -> Self {
         let greeting = Some((0, Box::pin(tokio::time::sleep(greeting))));
-        Self { stream, greeting, stall, taking: None }
+        Self { stream, greeting, stall, taking: None, ending, shut: false }
+    }
+
+    /// Nothing that comes later is read; what is there already still is, and then the end.
+    fn shut(&mut self) {
+        self.shut = true;
+        let shut = rustix::net::Shutdown::Read;
+        // Fails where the peer has gone, which is an end as well.
+        let _ = match &self.stream {
+            Stream::Tcp(stream) => rustix::net::shutdown(stream, shut),
+            Stream::Unix(stream) => rustix::net::shutdown(stream, shut),
+            Stream::Tls(stream) => rustix::net::shutdown(stream.get_ref().0, shut),
+        };
     }
 
     fn greet(&mut self, bytes: &[u8]) {
@@ -49,7 +67,11 @@ impl Socket {
             let rest = &PREFACE[*seen..];
             let compared = rest.len().min(bytes.len());
             *seen += compared;
-            if rest[..compared] != bytes[..compared] || *seen == PREFACE.len() {
+            let (differs, whole) = (rest[..compared] != bytes[..compared], *seen == PREFACE.len());
+            if whole && !differs {
+                self.ending.speaks_http2();
+            }
+            if whole || differs {
                 self.greeting = None;
             }
         }
@@ -83,6 +105,9 @@ impl AsyncRead for Socket {
         };
         if read.is_ready() {
             this.greet(&buffer.filled()[before..]);
+        } else if this.ending.is_due() && !this.shut {
+            // The system wakes whoever waits for the socket, with what there is or with the end.
+            this.shut();
         } else if let Some((_, deadline)) = &mut this.greeting {
             ready!(deadline.as_mut().poll(cx));
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));

@@ -2,7 +2,7 @@
 # Installs what a fresh Debian machine with Rust lacks; does nothing, and needs no network, where it is all there.
 # usage: install.sh run|test|soak|desktop
 #   run      a C compiler and PostgreSQL's server programs, for `make run`
-#   test     also nginx, and the clients of the tests in $KALENDS_CACHE/clients (PyPI and npm, versions pinned)
+#   test     also nginx, Apache, fail2ban's and systemd's programs, and the clients of the tests in $KALENDS_CACHE/clients (PyPI and npm, versions pinned)
 #   soak     also PgBouncer, for `make soak`
 #   desktop  also Thunderbird and Evolution's engine, for `make clients`
 # As root it calls apt-get; as anybody else it prints the one command to run and stops.
@@ -79,6 +79,9 @@ if [[ $what != run ]]; then
   (cargo fmt --version && cargo clippy --version) > /dev/null 2>&1 ||
     die "rustfmt or clippy is missing: rustup component add rustfmt clippy"
   need nginx-light command -v nginx
+  need apache2-bin test -x /usr/sbin/apache2
+  need systemd command -v systemd-analyze
+  need fail2ban command -v fail2ban-regex
   need python3 command -v python3
   need python3-venv python3 -c 'import ensurepip, venv'
   need nodejs have_new_node

@@ -1,0 +1,263 @@
+//! kalends as a service of systemd: its units, what it tells systemd, and that a restart under load loses no request.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/server.rs"]
+mod server;
+#[path = "systemd/service.rs"]
+mod service;
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use server::{Client, event};
+use service::Systemd;
+use tokio::net::TcpStream;
+
+fn deploy(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/systemd").join(name)
+}
+
+fn run(program: &str, arguments: &[&str]) -> Output {
+    Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"))
+}
+
+fn words(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+// ---- the files of deploy/systemd ----
+
+#[test]
+fn the_units_are_sound() {
+    let dir = support::directory().join(format!("units-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let verify = |change: &dyn Fn(String) -> String| {
+        for unit in ["kalends.service", "kalends.socket"] {
+            // The programs need not be installed where the units are looked at.
+            let text = std::fs::read_to_string(deploy(unit)).unwrap();
+            let text = text.replace("/usr/local/bin/kalends ", "/bin/sh ").replace("/bin/kill ", "/bin/sh ");
+            std::fs::write(dir.join(unit), change(text)).unwrap();
+        }
+        let unit = |name| dir.join(name).to_str().unwrap().to_owned();
+        let (service, socket) = (unit("kalends.service"), unit("kalends.socket"));
+        run("systemd-analyze", &["verify", "--recursive-errors=no", "--man=no", &service, &socket])
+    };
+    let output = verify(&|text| text);
+    assert!(output.status.success() && words(&output).is_empty(), "{}", words(&output));
+    let output = verify(&|text| text.replace("Backlog=", "Backlogs="));
+    assert!(!output.status.success() && words(&output).contains("Backlogs"), "a fault is not seen");
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn the_service_can_do_little() {
+    let security = |most: &str| {
+        let unit = deploy("kalends.service");
+        let threshold = format!("--threshold={most}");
+        run("systemd-analyze", &["security", "--offline=true", &threshold, unit.to_str().unwrap()])
+    };
+    // In tenths: the exposure is at most 1.5, and it is not 0.
+    let output = security("15");
+    assert!(output.status.success(), "{}", words(&output));
+    assert!(!security("1").status.success());
+}
+
+#[test]
+fn the_example_of_settings_is_read_with_the_credentials_of_the_unit() {
+    let dir = support::directory().join(format!("credentials-{}", std::process::id()));
+    std::fs::create_dir_all(&dir).unwrap();
+    let unit = std::fs::read_to_string(deploy("kalends.service")).unwrap();
+    for credential in unit.lines().filter_map(|line| line.strip_prefix("LoadCredential=")) {
+        let name = credential.split(':').next().unwrap();
+        std::fs::write(dir.join(name), "postgresql://nobody@127.0.0.1:1/none\n").unwrap();
+    }
+    let check = |credentials: &Path| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kalends"));
+        command.arg("check").arg("--config").arg(deploy("kalends.toml"));
+        words(&command.env("CREDENTIALS_DIRECTORY", credentials).output().unwrap())
+    };
+    let said = check(&dir);
+    assert!(said.contains("The settings are sound") && !said.contains("Mind"), "{said}");
+    assert!(check(Path::new("/nonexistent")).contains("database-url"));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+// ---- what systemd is told ----
+
+#[tokio::test]
+async fn systemd_is_told_what_the_service_does() {
+    let db = support::database().await;
+    let systemd = Systemd::new("told", &format!("database.url = \"{}\"\nmonitor.listen = \"\"", db.url));
+    let service = systemd.start();
+    let ready = systemd.hear("READY=1");
+    assert!(ready.contains("STATUS=kalends is listening on systemd"), "{ready}");
+    let started = Instant::now();
+    for _ in 0..3 {
+        systemd.hear("WATCHDOG=1");
+    }
+    assert!(started.elapsed() < Duration::from_secs(2), "too slow for WatchdogSec=");
+    service.signal(Signal::HUP);
+    let reloading = systemd.hear("RELOADING=1");
+    assert!(reloading.contains("MONOTONIC_USEC="), "{reloading}");
+    systemd.hear("READY=1");
+    service.signal(Signal::TERM);
+    systemd.hear("STOPPING=1");
+    assert!(service.ended().success(), "{}", systemd.log());
+}
+
+// ---- restarts ----
+
+const CALENDAR: &str = "/dav/calendars/alice/calendar/";
+const WORKERS: usize = 4;
+/// Between two requests of a worker.
+const PAUSE: Duration = Duration::from_millis(12);
+
+/// A way to the service.
+#[derive(Clone, Debug)]
+enum Way {
+    Socket(PathBuf),
+    /// By its port.
+    Proxy(u16),
+}
+
+impl Way {
+    async fn client(&self) -> Client {
+        match self {
+            Self::Socket(path) => Client::unix(path, "alice").await.unwrap(),
+            Self::Proxy(port) => {
+                Client::new(TcpStream::connect(("127.0.0.1", *port)).await.unwrap(), "alice")
+            }
+        }
+    }
+}
+
+/// What a worker has seen: answers, those that were lost, and the longest wait.
+#[derive(Debug, Default)]
+struct Seen {
+    answers: usize,
+    lost: Vec<String>,
+    longest: Duration,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restarts_under_load_lose_no_request() {
+    restarts(5).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "the same for longer, in `make soak`"]
+async fn many_restarts_under_load_lose_no_request() {
+    restarts(60).await;
+}
+
+async fn restarts(times: u32) {
+    let db = support::database().await;
+    let settings = format!("database.url = \"{}\"\nmonitor.listen = \"\"\nlog.level = \"warn\"", db.url);
+    let systemd = Systemd::new("restart", &settings);
+    let mut service = systemd.start();
+    systemd.hear("READY=1");
+    let proxies = [Proxy::start("nginx", &systemd), Proxy::start("apache", &systemd)];
+    let ways = proxies.iter().map(|proxy| Way::Proxy(proxy.port));
+    let over = Arc::new(AtomicBool::new(false));
+    let mut workers = Vec::new();
+    for way in ways.chain([Way::Socket(systemd.socket())]) {
+        for number in 0..WORKERS {
+            workers.push((way.clone(), tokio::spawn(work(way.clone(), number, Arc::clone(&over)))));
+        }
+    }
+    let started = Instant::now();
+    for _ in 0..times {
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        service.signal(Signal::TERM);
+        assert!(tokio::task::block_in_place(|| service.ended()).success(), "{}", systemd.log());
+        service = systemd.start();
+        tokio::task::block_in_place(|| systemd.hear("READY=1"));
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    over.store(true, Relaxed);
+    let (mut answers, mut lost) = (0, Vec::new());
+    for (way, worker) in workers {
+        let seen = worker.await.unwrap();
+        println!("{way:?}: {} answers, longest {} ms", seen.answers, seen.longest.as_millis());
+        assert!(seen.answers > 20, "{way:?} did not take part: {seen:?}");
+        answers += seen.answers;
+        lost.extend(seen.lost.into_iter().map(|what| format!("{way:?}: {what}")));
+    }
+    println!("{answers} answers in {:.1} s, {} lost", started.elapsed().as_secs_f32(), lost.len());
+    assert!(lost.is_empty(), "{lost:#?}\n{}", systemd.log());
+}
+
+async fn work(way: Way, number: usize, over: Arc<AtomicBool>) -> Seen {
+    let mut client = way.client().await;
+    let mut seen = Seen::default();
+    let object = format!("{CALENDAR}{number}.ics");
+    for turn in number.. {
+        if over.load(Relaxed) {
+            break;
+        }
+        let (line, headers, body, right): (String, &[(&str, &str)], String, &[u16]) = match turn % 4 {
+            0 => (
+                format!("PUT {object}"),
+                &[("Content-Type", "text/calendar")],
+                event(&object, "x"),
+                &[201, 204],
+            ),
+            1 => (format!("GET {object}"), &[], String::new(), &[200, 404]),
+            2 => (format!("PROPFIND {CALENDAR}"), &[("Depth", "1")], String::new(), &[207]),
+            _ => (format!("REPORT {CALENDAR}"), &[], SYNC.to_owned(), &[207]),
+        };
+        let asked = Instant::now();
+        let answer = client.try_ask(&line, headers, body).await;
+        seen.longest = seen.longest.max(asked.elapsed());
+        seen.answers += 1;
+        match &answer {
+            Ok(answer) if right.contains(&answer.status) => {}
+            Ok(answer) => seen.lost.push(format!("{line}: {} {}", answer.status, answer.text())),
+            Err(gone) => seen.lost.push(format!("{line}: {gone:?}")),
+        }
+        if !answer.is_ok_and(|answer| answer.header("connection") != Some("close")) {
+            client = way.client().await;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    seen
+}
+
+const SYNC: &str = "<D:sync-collection xmlns:D=\"DAV:\"><D:sync-token/><D:sync-level>1</D:sync-level>\
+                    <D:prop><D:getetag/></D:prop></D:sync-collection>";
+
+/// A real proxy in front of the socket, for which everybody is alice.
+struct Proxy {
+    name: &'static str,
+    dir: PathBuf,
+    port: u16,
+}
+
+impl Proxy {
+    fn start(name: &'static str, systemd: &Systemd) -> Self {
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let proxy = Self { name, dir: systemd.dir.join(name), port };
+        let upstream = format!("http://unix:{}", systemd.socket().display());
+        proxy.script(&["start", proxy.dir.to_str().unwrap(), &port.to_string(), &upstream]);
+        proxy
+    }
+
+    fn script(&self, arguments: &[&str]) {
+        let script = format!("{}/tests/tools/{}.sh", env!("CARGO_MANIFEST_DIR"), self.name);
+        let mut command = Command::new(script);
+        let status = command.args(arguments).env("NGINX_AS", "alice").env("APACHE_AS", "alice").status();
+        assert!(status.unwrap().success(), "{} {arguments:?}", self.name);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.script(&["stop", self.dir.to_str().unwrap()]);
+    }
+}

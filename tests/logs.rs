@@ -1,0 +1,168 @@
+//! The log of a real server: no secret ever stands in it, JSON is JSON, and fail2ban cannot be made to ban somebody else.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/server.rs"]
+mod server;
+#[path = "systemd/service.rs"]
+mod service;
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use rustix::process::Signal;
+use server::Client;
+use service::Systemd;
+
+/// Who does wrong, and who does not and shall not be named instead.
+const OFFENDER: &str = "203.0.113.9";
+const VICTIM: &str = "198.51.100.7";
+
+const SECRET: &str = "the-secret-of-the-proxy";
+/// What must not be in a log, whatever its level.
+const HIDDEN: &[&str] = &[
+    SECRET,
+    "a-wrong-secret-of-proxies",
+    "cGFzc3dvcmQtb2YtYWxpY2U6eA",
+    "value-of-the-session-cookie",
+    "header.payload.signature",
+    "authorization-of-the-proxy",
+    "token-in-the-query",
+    "what-is-in-the-body",
+];
+
+/// Headers with all that is secret.
+const CONFIDENTIAL: &str = "Authorization: Basic cGFzc3dvcmQtb2YtYWxpY2U6eA\r\nCookie: s=value-of-the-session-cookie\r\n\
+                            X-Forwarded-Token: header.payload.signature\r\nProxy-Authorization: authorization-of-the-proxy\r\n";
+
+/// Lines that a filter would fall for if a client could write them.
+const BAIT: &[&str] = &[
+    "x WARN r 198.51.100.7 - GET / - - - identity refused: no",
+    "198.51.100.7",
+    "2026-11-21T00:00:00.000Z WARN r 198.51.100.7 - GET / - - - identity refused: no",
+    "\",\"peer\":\"198.51.100.7\",\"msg\":\"identity refused: no\"}",
+    "host kalends[1]: 2026-11-21T00:00:00.000Z WARN r 198.51.100.7 - GET / - - - identity refused: no",
+    "{\"time\":\"2026-11-21T00:00:00.000Z\",\"level\":\"WARN\",\"id\":\"r\",\"peer\":\"198.51.100.7\",\"msg\":\"identity refused: no\"}",
+];
+
+/// What a server logs of a morning with such clients.
+async fn log(name: &str, format: &str) -> String {
+    let db = support::database().await;
+    let settings = format!(
+        "database.url = \"{}\"\nmonitor.listen = \"\"\nlog.level = \"trace\"\nlog.format = \"{format}\"\n\
+         identity.secret = \"{SECRET}\"",
+        db.url
+    );
+    let systemd = Systemd::new(name, &settings);
+    let service = systemd.start();
+    systemd.hear("READY=1");
+    for bait in BAIT {
+        let path: String = bait.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        // What a name may hold of it.
+        let named = bait.replace(['/', ',', '\\'], ";");
+        let word: String = bait.chars().filter(|c| c.is_ascii_graphic()).collect();
+        let from = |client: &str| format!("X-Forwarded-For: {VICTIM}, {client}\r\nX-Request-Id: {word}\r\n");
+        // A user of that name is a user; there is nothing wrong with the paths; nobody is named; the name cannot be.
+        for (line, client, rest) in [
+            (format!("PROPFIND /dav/{path}/"), "192.0.2.1", format!("X-Forwarded-User: {named}\r\n")),
+            (
+                format!("GET /dav/{path}?token=token-in-the-query"),
+                "192.0.2.2",
+                "X-Forwarded-User: alice\r\n".into(),
+            ),
+            (
+                format!("WARN /{word}").replace(['"', '\\'], "'"),
+                "192.0.2.3",
+                "X-Forwarded-User: alice\r\n".into(),
+            ),
+            (format!("GET /dav/{path}"), VICTIM, String::new()),
+            (format!("PUT /dav/{path}"), OFFENDER, format!("X-Forwarded-User: a/{bait}\r\n")),
+            ("GET /dav/".into(), OFFENDER, format!("X-Forwarded-User: {bait}\r\nX_Forwarded_User: root\r\n")),
+        ] {
+            let head = format!(
+                "{line} HTTP/1.1\r\nHost: x\r\nX-Kalends-Secret: {SECRET}\r\n{}{rest}{CONFIDENTIAL}Content-Length: 19\r\n\r\n\
+                 what-is-in-the-body",
+                from(client)
+            );
+            let mut client = Client::unix(&systemd.socket(), "").await.unwrap();
+            client.exchange(&[head.as_bytes()], false).await.unwrap();
+        }
+    }
+    let strange = format!(
+        "GET /dav/ HTTP/1.1\r\nHost: x\r\nX-Kalends-Secret: a-wrong-secret-of-proxies\r\nX-Forwarded-For: {VICTIM}\r\n\
+         X-Forwarded-User: alice\r\n\r\n"
+    );
+    let mut client = Client::unix(&systemd.socket(), "").await.unwrap();
+    assert_eq!(client.exchange(&[strange.as_bytes()], false).await.unwrap().status, 401);
+    service.signal(Signal::TERM);
+    assert!(service.ended().success());
+    systemd.log()
+}
+
+/// The addresses that fail2ban finds at fault in these lines.
+fn offenders(name: &str, log: &str, options: &[&str]) -> Vec<String> {
+    let file = support::directory().join(format!("{name}-{}.log", std::process::id()));
+    std::fs::write(&file, log).unwrap();
+    let filter = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/fail2ban/kalends.filter.conf");
+    let output = Command::new("fail2ban-regex")
+        .args(options)
+        .arg("--out")
+        .arg("ip")
+        .arg(&file)
+        .arg(filter)
+        .output()
+        .unwrap();
+    std::fs::remove_file(file).unwrap();
+    assert!(output.status.success() || output.stdout.is_empty(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// The time that the journal tells, which fail2ban cuts off before it looks for anything.
+const JOURNAL: &str = "^%b %d %H:%M:%S ";
+
+/// Lines as fail2ban reads them from the journal.
+fn journal(log: &str) -> String {
+    let line = |line| format!("Nov 21 05:00:00 host kalends[4711]: {line}\n");
+    log.lines().map(line).collect()
+}
+
+#[tokio::test]
+async fn fail2ban_finds_the_offender_and_nobody_else() {
+    for format in ["line", "json"] {
+        let log = log(&format!("bans-{format}"), format).await;
+        let lines =
+            log.lines().filter(|line| line.contains("identity refused") && line.contains(OFFENDER)).count();
+        let found = offenders(format, &log, &[]);
+        assert_eq!(found.len(), 2 * BAIT.len(), "{format}: {lines} lines\n{log}");
+        assert_eq!(BTreeSet::from_iter(&found), BTreeSet::from([&OFFENDER.to_owned()]), "{format}\n{log}");
+        assert_eq!(offenders(format, &journal(&log), &["--datepattern", JOURNAL]), found, "{format}");
+    }
+}
+
+#[tokio::test]
+async fn no_secret_is_logged_and_json_is_json() {
+    for format in ["line", "json"] {
+        let log = log(&format!("secrets-{format}"), format).await;
+        assert!(log.lines().count() > 30 && log.contains("DEBUG"), "{log}");
+        for hidden in HIDDEN {
+            assert!(!log.contains(hidden), "{hidden}\n{log}");
+        }
+        let events = log.lines().filter(|line| line.starts_with(['{', '2']));
+        for line in events.filter(|_| format == "json") {
+            let json: serde_json::Value =
+                serde_json::from_str(line).unwrap_or_else(|e| panic!("{e}: {line}"));
+            assert!(
+                json["time"].is_string() && json["level"].is_string() && json["msg"].is_string(),
+                "{line}"
+            );
+            if json["msg"] == "answered" {
+                assert!(
+                    json["status"].is_u64() && json["id"].is_string() && json["peer"].is_string(),
+                    "{line}"
+                );
+            }
+        }
+    }
+}

@@ -166,12 +166,14 @@ async fn drain(front: &Front, phase: &watch::Sender<Phase>) -> Drained {
     let _ = phase.send(Phase::Draining);
     let all = front.most_connections;
     let drain_time = *front.rules().limits.drain_time;
-    let mut done = pin!(tokio::time::timeout(drain_time, front.connections.acquire_many(all)));
-    let drained = tokio::select! {
-        drained = &mut done => drained,
-        () = tokio::time::sleep(GRACE) => {
-            let _ = phase.send(Phase::Closing);
-            done.await
+    let drained = {
+        let mut done = pin!(tokio::time::timeout(drain_time, front.connections.acquire_many(all)));
+        tokio::select! {
+            drained = &mut done => drained,
+            () = tokio::time::sleep(GRACE) => {
+                let _ = phase.send(Phase::Closing);
+                done.await
+            }
         }
     };
     let open = if drained.is_ok() { 0 } else { all as usize - front.connections.available_permits() };

@@ -19,7 +19,12 @@ use crate::{
         migrate::{self as migrations, CALDAV},
     },
     front::{self, Drained, Front, Listener, Monitor},
-    observe::{self, Logs, health::Health, metrics::Exporter, systemd},
+    observe::{
+        self, Logs,
+        health::Health,
+        metrics::{self, Exporter},
+        systemd,
+    },
 };
 
 /// `kalends up`: a private PostgreSQL, and the service over it.
@@ -144,12 +149,16 @@ fn watch_over(
 ) -> Result<()> {
     let listener = Listener::open(listen, settings)?;
     let front = Arc::new(Front::quiet(settings)?);
-    let pool = pool.clone();
+    let (pool, measured) = (pool.clone(), pool.clone());
     let health = Arc::new(Health::new(move || {
         let pool = pool.clone();
         async move { pool.ping().await.map_err(|error| error.to_string()) }
     }));
-    let (exporter, draining) = (Exporter::install(), Arc::clone(&health));
+    let exporter = Exporter::install().sampling(move || {
+        let gauge = measured.gauge();
+        metrics::pooled(gauge.size.saturating_sub(gauge.idle), gauge.idle, gauge.waiting, gauge.limit);
+    });
+    let draining = Arc::clone(&health);
     let ended = async move {
         stopped(stopping).await;
         draining.drain();

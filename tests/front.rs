@@ -352,6 +352,34 @@ async fn connections_beyond_the_limit_wait_for_a_place() {
     assert_eq!(second.answer().await.status, 200);
 }
 
+// ---- what browsers may do with answers ----
+
+#[tokio::test]
+async fn every_answer_tells_browsers_to_leave_it_alone() {
+    let server = Server::start(|settings| settings.limits.body_bytes = Size(1024));
+    let large = "X-Forwarded-User: alice\r\nContent-Length: 1025\r\n";
+    for (target, lines, status) in [
+        ("/who", "X-Forwarded-User: alice\r\n", 200),
+        ("/who", "", 401),
+        ("/who", "X-Forwarded-User: a/b\r\n", 403),
+        ("/nothing", "X-Forwarded-User: alice\r\n", 404),
+        ("/%zz", "X-Forwarded-User: alice\r\n", 400),
+        ("/body", large, 413),
+        ("/panic", "X-Forwarded-User: alice\r\n", 500),
+    ] {
+        let answer = ask(&server, target, lines).await;
+        assert_eq!(answer.status, status, "{target} {lines:?}");
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("content-security-policy", "default-src 'none'; frame-ancestors 'none'; sandbox"),
+            ("referrer-policy", "no-referrer"),
+            ("cache-control", "no-store"),
+        ] {
+            assert_eq!(answer.header(name), Some(value), "{target} {lines:?}");
+        }
+    }
+}
+
 // ---- faults, pipelines, streams ----
 
 #[tokio::test]
@@ -504,6 +532,31 @@ async fn the_end_waits_for_requests_in_flight_and_for_nothing_else() {
     echo.go.notify_one();
     let answer = busy.answer().await;
     assert_eq!((answer.body.as_str(), answer.header("connection")), ("waited", Some("close")));
+    assert_eq!(end.await.unwrap(), Drained { cut: 0 });
+}
+
+#[tokio::test]
+async fn what_comes_on_an_open_connection_while_the_server_stops_is_answered_as_its_last() {
+    let server = Server::start(|_| ());
+    let echo = server.echo.clone();
+    let (mut used, mut fresh, mut busy) =
+        (server.connect().await, server.connect().await, server.connect().await);
+    for wire in [&mut used, &mut busy] {
+        wire.send("GET /id HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert_eq!(wire.answer().await.header("connection"), None);
+    }
+    busy.send("GET /wait HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    until(|| echo.waiting.load(Ordering::SeqCst) == 1).await;
+    let end = server.stop();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    for wire in [&mut used, &mut fresh] {
+        wire.send("GET /id HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        let answer = wire.answer().await;
+        assert_eq!((answer.status, answer.header("connection")), (200, Some("close")));
+        assert!(wire.closes().await);
+    }
+    echo.go.notify_one();
+    assert_eq!(busy.answer().await.body, "waited");
     assert_eq!(end.await.unwrap(), Drained { cut: 0 });
 }
 

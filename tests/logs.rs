@@ -166,3 +166,15 @@ async fn no_secret_is_logged_and_json_is_json() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_fault_of_the_server_tells_the_client_nothing() {
+    let server = server::Server::start(|_| ()).await;
+    let mut alice = server.client("alice").await;
+    assert_eq!(alice.ask("PROPFIND /dav/calendars/alice/calendar/", &[("Depth", "0")], "").await.status, 207);
+    server.db.pool.client().await.unwrap().batch("ALTER TABLE calendar RENAME TO elsewhere").await.unwrap();
+    let answer = alice.ask("PROPFIND /dav/calendars/alice/calendar/", &[("Depth", "0")], "").await;
+    assert_eq!(answer.status, 500);
+    assert_eq!(answer.text(), "The server failed. The log has the reason.\n");
+    assert!(answer.header("x-request-id").is_some(), "nothing leads to the log");
+}

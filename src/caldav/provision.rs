@@ -8,6 +8,7 @@ use crate::{
     db::{Pool, Tx},
     front::{Identity, Recognition, Status},
     model::{Component, Components, Kind},
+    observe::metrics,
     store::{
         Known, Principal,
         principal::{self, Start},
@@ -113,6 +114,7 @@ impl Who<'_> {
         self.settle_address(tx, &mut known, same.as_ref()).await?;
         let Some(same) = same else {
             principal::create(tx, self.name, &known, start, (EVENTS, TASKS)).await?;
+            metrics::provisioned();
             let made = principal::by_name_in(tx, self.name).await?;
             return Ok(made.ok_or(crate::db::Error::Busy("a new principal was renamed while it was made"))?);
         };

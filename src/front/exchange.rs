@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use http::header::{CONTENT_LENGTH, HeaderName, ORIGIN, RETRY_AFTER};
+use http::header::{self, CONTENT_LENGTH, HeaderName, ORIGIN, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
@@ -22,6 +22,15 @@ use crate::front::{forwarded, hygiene};
 use crate::observe::metrics;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// What every answer says unless it says something else under that name: what people wrote is never run, framed or guessed
+/// at by a browser that shows it, tells nobody where it was seen, and is kept by no cache.
+const SAFE: [(HeaderName, &str); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox"),
+    (header::REFERRER_POLICY, "no-referrer"),
+    (header::CACHE_CONTROL, "no-store"),
+];
 
 /// Seconds after which a client that found no room may come again.
 const COME_AGAIN: &str = "1";
@@ -121,6 +130,9 @@ fn dress(answer: Response, id: &str, record: Record, place: Option<Place>) -> ht
     let mut dressed = http::Response::new(Outgoing::new(payload, record, place));
     *dressed.status_mut() = status;
     *dressed.headers_mut() = headers;
+    for (name, value) in SAFE {
+        dressed.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
+    }
     if let Ok(id) = HeaderValue::from_str(id) {
         dressed.headers_mut().insert(REQUEST_ID, id);
     }

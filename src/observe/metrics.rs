@@ -1,17 +1,22 @@
 //! What is counted and measured, in the words of Prometheus.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 
+use crate::observe::process;
+
 /// Bounds of the histogram of answering times, in seconds.
 const BUCKETS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// What was counted, to be shown. Without one nothing is counted and nothing is kept.
-#[derive(Clone, Debug)]
-pub struct Exporter(PrometheusHandle);
+#[derive(Clone)]
+pub struct Exporter {
+    handle: PrometheusHandle,
+    sample: Arc<dyn Fn() + Send + Sync>,
+}
 
 impl Exporter {
     /// Starts to count; a second start in one process shows the same figures.
@@ -28,19 +33,33 @@ impl Exporter {
             describe();
             handle
         });
-        Self(handle.clone())
+        Self { handle: handle.clone(), sample: Arc::new(|| ()) }
+    }
+
+    /// The same, taking this measurement too whenever the figures are shown.
+    #[must_use]
+    pub fn sampling(self, sample: impl Fn() + Send + Sync + 'static) -> Self {
+        Self { sample: Arc::new(sample), ..self }
     }
 
     /// The figures as Prometheus reads them.
     #[must_use]
     pub fn render(&self) -> String {
-        self.0.render()
+        (self.sample)();
+        process::sample();
+        self.handle.render()
     }
 
     /// Folds measurements into their buckets; to be called every few seconds, or memory grows until the next
     /// rendering.
     pub fn upkeep(&self) {
-        self.0.run_upkeep();
+        self.handle.run_upkeep();
+    }
+}
+
+impl std::fmt::Debug for Exporter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exporter").finish_non_exhaustive()
     }
 }
 
@@ -57,6 +76,25 @@ fn describe() {
     describe_counter!("kalends_overload_total", "Requests answered 503 because too many were in flight.");
     describe_gauge!("kalends_connections", "Open connections.");
     describe_gauge!("kalends_requests_in_flight", "Requests being answered.");
+    describe_histogram!("kalends_report_seconds", "Time to the beginning of a report's answer, by name.");
+    describe_counter!("kalends_syncs_total", "Sync reports: of everything, of changes, or with nothing new.");
+    describe_counter!("kalends_principals_created_total", "People who came for the first time.");
+    describe_gauge!(
+        "kalends_database_connections",
+        "Connections to the database, by whether they are in use."
+    );
+    describe_gauge!("kalends_database_connections_limit", "Connections to the database there may be.");
+    describe_gauge!("kalends_database_waiting", "Requests that wait for a connection to the database.");
+    describe_gauge!("kalends_build_info", "1; the label says which version runs.");
+    gauge!("kalends_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    // What has not happened yet is 0, so that a rate of it can be taken from the first time on.
+    for zero in ["kalends_panics_total", "kalends_overload_total", "kalends_principals_created_total"] {
+        counter!(zero).increment(0);
+    }
+    for reason in ["absent", "untrusted", "malformed"] {
+        counter!("kalends_denials_total", "reason" => reason).increment(0);
+    }
+    process::describe();
 }
 
 /// An answer went out whole or was cut off.
@@ -66,8 +104,28 @@ pub fn answered(method: &'static str, status: u16, time: Duration) {
 }
 
 /// A report was run.
-pub fn reported(report: &'static str) {
+pub fn reported(report: &'static str, time: Duration) {
     counter!("kalends_reports_total", "report" => report).increment(1);
+    histogram!("kalends_report_seconds", "report" => report).record(time.as_secs_f64());
+}
+
+/// A sync report gave everything (`initial`), what had changed (`changes`), or said that there is nothing new (`unchanged`).
+pub fn synced(kind: &'static str) {
+    counter!("kalends_syncs_total", "kind" => kind).increment(1);
+}
+
+/// Somebody came for the first time.
+pub fn provisioned() {
+    counter!("kalends_principals_created_total").increment(1);
+}
+
+/// What the pool of the database is doing.
+pub fn pooled(used: usize, idle: usize, waiting: usize, limit: usize) {
+    let number = |count: usize| f64::from(u32::try_from(count).unwrap_or(u32::MAX));
+    gauge!("kalends_database_connections", "state" => "used").set(number(used));
+    gauge!("kalends_database_connections", "state" => "idle").set(number(idle));
+    gauge!("kalends_database_waiting").set(number(waiting));
+    gauge!("kalends_database_connections_limit").set(number(limit));
 }
 
 /// A precondition refused a request.

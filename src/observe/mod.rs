@@ -6,5 +6,6 @@ pub mod systemd;
 
 mod line;
 mod logs;
+mod process;
 
 pub use logs::{Logs, init};

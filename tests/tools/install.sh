@@ -9,7 +9,7 @@
 set -eu
 . "$(dirname "$0")/env.sh"
 
-PYPI=(caldav==3.6.0 caldav-server-tester==1.7.0 vdirsyncer==0.21.0 vobject==0.9.9)
+PYPI=(caldav==3.6.0 caldav-server-tester==1.7.0 vdirsyncer==0.21.0 vobject==0.9.9 promql-parser==0.11.0)
 NPM=(tsdav@2.3.4)
 
 missing=()
@@ -55,7 +55,7 @@ have_new_node() { [[ $(node --version | sed 's/^v\([0-9]*\).*/\1/') -ge 18 ]]; }
 
 python_clients() {
   local venv=$CLIENTS/venv-cli mark=$CLIENTS/venv-cli/.installed
-  [[ $(cat "$mark" 2> /dev/null) == "${PYPI[*]}" ]] && "$venv/bin/python" -c 'import caldav, vdirsyncer' 2> /dev/null && return
+  [[ $(cat "$mark" 2> /dev/null) == "${PYPI[*]}" ]] && "$venv/bin/python" -c 'import caldav, vdirsyncer, promql_parser' 2> /dev/null && return
   say "installing ${PYPI[*]}"
   python3 -m venv --clear "$venv"
   nice "$venv/bin/pip" install --quiet --disable-pip-version-check "${PYPI[@]}"

@@ -3,7 +3,7 @@
 pub mod expand_property;
 pub mod sync_collection;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use crate::{front::Response, observe::metrics};
 
@@ -15,6 +15,8 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let kind = cx.located.target.kind();
     let known = cx.tables.reports.iter().find(|report| root.is(report.name) && report.on.has(kind));
     let report = known.ok_or(SUPPORTED_REPORT)?;
-    metrics::reported(report.name.local);
-    (report.run)(cx, root).await
+    let started = Instant::now();
+    let answer = (report.run)(cx, root).await;
+    metrics::reported(report.name.local, started.elapsed());
+    answer
 }

@@ -6,6 +6,7 @@ use crate::{
     db::Row,
     front::{Response, Status},
     model::{Privilege, SyncToken},
+    observe::metrics,
     store::{
         Calendar,
         change::{self, Change},
@@ -37,6 +38,11 @@ pub async fn run(cx: Arc<Cx>, root: Element, render: Option<Rendering>) -> Resul
     let needs = ask.needs(cx.tables);
     let body = needs.has(Needs::BODY);
     let mut answer = Multistatus::new(Prefer::of(&cx.headers));
+    metrics::synced(match since {
+        -1 => "initial",
+        since if since == calendar.state.revision => "unchanged",
+        _ => "changes",
+    });
     if since == calendar.state.revision {
         // What clients ask for most: the row that has been read says that there is nothing new.
         answer.sync_token(&calendar.state.to_string());

@@ -59,10 +59,10 @@ async fn log(name: &str, format: &str) -> String {
     let service = systemd.start();
     systemd.hear("READY=1");
     for bait in BAIT {
-        let path: String = bait.bytes().map(|byte| format!("%{byte:02x}")).collect();
+        let path = percent_encoding::utf8_percent_encode(bait, percent_encoding::NON_ALPHANUMERIC);
         // What a name may hold of it.
         let named = bait.replace(['/', ',', '\\'], ";");
-        let word: String = bait.chars().filter(|c| c.is_ascii_graphic()).collect();
+        let word: String = bait.chars().filter(char::is_ascii_graphic).collect();
         let from = |client: &str| format!("X-Forwarded-For: {VICTIM}, {client}\r\nX-Request-Id: {word}\r\n");
         // A user of that name is a user; there is nothing wrong with the paths; nobody is named; the name cannot be.
         for (line, client, rest) in [

@@ -2,15 +2,24 @@
 # Installs what a fresh Debian machine with Rust lacks; does nothing, and needs no network, where it is all there.
 # usage: install.sh run|test|soak|desktop
 #   run      a C compiler and PostgreSQL's server programs, for `make run`
-#   test     also nginx, Apache, fail2ban's and systemd's programs, and the clients of the tests in $KALENDS_CACHE/clients (PyPI and npm, versions pinned)
+#   test     also nginx, Apache with mod_auth_openidc, Chromium, fail2ban's filter tool, and the clients and the OpenID
+#            provider of the tests in $KALENDS_CACHE/clients (PyPI and npm, versions pinned)
 #   soak     also PgBouncer, for `make soak`
 #   desktop  also Thunderbird and Evolution's engine, for `make clients`
 # As root it calls apt-get; as anybody else it prints the one command to run and stops.
 set -eu
 . "$(dirname "$0")/env.sh"
 
-PYPI=(caldav==3.6.0 caldav-server-tester==1.7.0 vdirsyncer==0.21.0 vobject==0.9.9 promql-parser==0.11.0)
-NPM=(tsdav@2.3.4)
+PYPI=(
+  caldav==3.6.0 caldav-server-tester==1.7.0 vdirsyncer==0.21.0 vobject==0.9.9
+  promql-parser==0.11.0 # reads the expressions of deploy/monitoring
+)
+NPM=(
+  tsdav@2.3.4
+  oidc-provider@9.13.3 # the provider of tests/sso; says that it wants Node 22, runs with 20
+  playwright-core@1.65.1 # drives the Chromium that Debian has
+  @keycloak/keycloak-admin-client@26.7.4 typescript-json-schema@0.68.0 ajv@8.20.0 # what a realm file may say
+)
 
 missing=()
 # need PACKAGE CHECK...: the Debian package is missing unless the check succeeds.
@@ -62,7 +71,13 @@ python_clients() {
   printf '%s\n' "${PYPI[*]}" > "$mark"
 }
 
+# npm has Node itself, for machines whose own is too old for the provider.
+node_for_provider() {
+  [[ $(node -p 'process.versions.node.split(".")[0]') -ge 20 ]] || NPM+=("node-linux-$(node -p process.arch)@22.23.3")
+}
+
 node_clients() {
+  node_for_provider
   local mark=$CLIENTS/npm/.installed
   [[ $(cat "$mark" 2> /dev/null) == "${NPM[*]}" ]] && return
   say "installing ${NPM[*]}"
@@ -79,9 +94,11 @@ if [[ $what != run ]]; then
   (cargo fmt --version && cargo clippy --version) > /dev/null 2>&1 ||
     die "rustfmt or clippy is missing: rustup component add rustfmt clippy"
   need nginx-light command -v nginx
-  need apache2-bin test -x /usr/sbin/apache2
-  need systemd command -v systemd-analyze
+  need apache2 command -v apache2
+  need libapache2-mod-auth-openidc test -e /usr/lib/apache2/modules/mod_auth_openidc.so
+  need chromium command -v chromium
   need fail2ban command -v fail2ban-regex
+  need systemd command -v systemd-analyze
   need python3 command -v python3
   need python3-venv python3 -c 'import ensurepip, venv'
   need nodejs have_new_node

@@ -25,7 +25,11 @@ use crate::{
         metrics::{self, Exporter},
         systemd,
     },
+    probe,
 };
+
+/// What `kalends check --proxy` is told.
+pub use crate::probe::{Kind as ProxyKind, Plan};
 
 /// `kalends up`: a private PostgreSQL, and the service over it.
 pub fn up(file: Option<&Path>) -> Result<()> {
@@ -96,6 +100,37 @@ pub fn check(file: Option<&Path>) -> Result<()> {
         }
         Ok(())
     })
+}
+
+/// How `kalends check --proxy` tells what it found.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Telling {
+    /// Every request, on standard error.
+    pub verbose: bool,
+    /// JSON instead of lines.
+    pub json: bool,
+}
+
+/// `kalends check --proxy`: tries the proxy from outside; whether nothing was found.
+pub fn check_proxy(file: Option<&Path>, plan: &Plan, telling: Telling) -> Result<bool> {
+    let mut clean = false;
+    run(async {
+        let settings = Settings::load(file)?;
+        let mut told = |line: &str| {
+            if telling.verbose {
+                eprintln!("{line}");
+            }
+        };
+        let report = probe::run(plan, settings, file.is_some(), &mut told).await?;
+        if telling.json {
+            println!("{}", report.json());
+        } else {
+            print!("{report}");
+        }
+        clean = report.is_clean();
+        Ok(())
+    })?;
+    Ok(clean)
 }
 
 /// What `kalends list` can be asked for.

@@ -17,5 +17,6 @@ pub mod dav;
 
 pub mod caldav;
 pub mod cluster;
+pub mod probe;
 
 pub mod boot;

@@ -18,6 +18,8 @@ Examples:
   kalends up                                  everything, with a PostgreSQL of its own: to try it, or for a small site
   kalends serve --config /etc/kalends.toml    the service, with the PostgreSQL that database.url names
   kalends check --config /etc/kalends.toml    says what is wrong with the settings and the database, and the cure
+  kalends check --config /etc/kalends.toml --proxy https://cal.example.org --user me
+                                              attacks the proxy in front of it, and says what is open and what would break
   KALENDS__SERVER__LISTEN=unix:/run/kalends/http.sock kalends serve
                                               every setting can come from the environment
   kalends list settings                       all settings, with what they mean";
@@ -30,8 +32,14 @@ enum Command {
     Serve(From),
     /// Brings the database to the state that this version needs, and ends.
     Migrate(From),
-    /// Says what is wrong with the settings and the database, and how to mend it.
-    Check(From),
+    /// Says what is wrong with the settings and the database, or with a proxy, and how to mend it.
+    #[command(after_help = CODES)]
+    Check {
+        #[command(flatten)]
+        from: From,
+        #[command(flatten)]
+        trial: Trial,
+    },
     /// Who there is, who is let in, and what they are called.
     #[command(subcommand, after_help = USERS)]
     User(User),
@@ -90,23 +98,99 @@ struct From {
     config: Option<PathBuf>,
 }
 
+const CODES: &str = "\
+Exit code: 0 nothing was found, 1 something was, 2 the proxy could not be tried.
+The proxy is tried with a few hundred requests, most of them without credentials: an intrusion detection may take notice.";
+
+/// What is tried of a proxy, and as whom.
+#[derive(clap::Args)]
+struct Trial {
+    /// Tries the proxy at this address instead: forged headers, crooked paths, the first requests of real clients.
+    #[arg(long, value_name = "URL")]
+    proxy: Option<String>,
+    /// Signs in as this user; without it only what needs no password is tried.
+    #[arg(long, value_name = "NAME", requires = "proxy")]
+    user: Option<String>,
+    /// A file with the password; without it it is `KALENDS_CHECK_PASSWORD` in the environment.
+    #[arg(long, value_name = "FILE", requires = "user")]
+    password_file: Option<PathBuf>,
+    /// A file with a Bearer token to sign in with.
+    #[arg(long, value_name = "FILE", requires = "proxy", conflicts_with = "user")]
+    bearer_file: Option<PathBuf>,
+    /// Certificates (PEM) to trust instead of the system's.
+    #[arg(long, value_name = "FILE", requires = "proxy")]
+    ca: Option<PathBuf>,
+    /// The address of a host that is not in the DNS, as cal.example.org:443:127.0.0.1.
+    #[arg(long, value_name = "HOST:PORT:ADDRESS", requires = "proxy")]
+    resolve: Option<String>,
+    /// The port on which the site must not serve without TLS; 80 where the site is at 443.
+    #[arg(long, value_name = "PORT", requires = "proxy")]
+    http_port: Option<u16>,
+    /// Makes this check alone, by the name it has in the report; may be given several times.
+    #[arg(long, value_name = "CHECK", requires = "proxy")]
+    only: Vec<String>,
+    /// What the proxy is, if its Server header does not tell: apache or nginx.
+    #[arg(long, requires = "proxy")]
+    kind: Option<boot::ProxyKind>,
+    /// Shows every request and what came of it.
+    #[arg(long, requires = "proxy")]
+    verbose: bool,
+    /// Tells it as JSON.
+    #[arg(long, requires = "proxy")]
+    json: bool,
+}
+
+/// `kalends check`, of the settings or of a proxy; the latter has exit codes of its own.
+fn check(from: &From, trial: Trial) -> anyhow::Result<ExitCode> {
+    let file = from.config.as_deref();
+    let telling = boot::Telling { verbose: trial.verbose, json: trial.json };
+    let Some(url) = trial.proxy else { return boot::check(file).map(|()| ExitCode::SUCCESS) };
+    let plan = boot::Plan {
+        url,
+        user: trial.user,
+        password: std::env::var("KALENDS_CHECK_PASSWORD").ok(),
+        password_file: trial.password_file,
+        bearer_file: trial.bearer_file,
+        ca: trial.ca,
+        resolve: trial.resolve,
+        http_port: trial.http_port,
+        only: trial.only,
+        kind: trial.kind,
+    };
+    Ok(match boot::check_proxy(file, &plan, telling) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("kalends: {error:#}");
+            ExitCode::from(2)
+        }
+    })
+}
+
+fn user(command: User) -> anyhow::Result<()> {
+    match command {
+        User::List(from) => users::list(from.config.as_deref()),
+        User::Disable { name, from } => users::disable(from.config.as_deref(), &name),
+        User::Enable { name, from } => users::enable(from.config.as_deref(), &name),
+        User::Rename { name, new, from } => users::rename(from.config.as_deref(), &name, &new),
+    }
+}
+
 fn main() -> ExitCode {
+    let done = |()| ExitCode::SUCCESS;
     let result = match Arguments::parse().command {
-        Command::Up(from) => boot::up(from.config.as_deref()),
-        Command::Serve(from) => boot::serve(from.config.as_deref()),
-        Command::Migrate(from) => boot::migrate(from.config.as_deref()),
-        Command::Check(from) => boot::check(from.config.as_deref()),
-        Command::User(User::List(from)) => users::list(from.config.as_deref()),
-        Command::User(User::Disable { name, from }) => users::disable(from.config.as_deref(), &name),
-        Command::User(User::Enable { name, from }) => users::enable(from.config.as_deref(), &name),
-        Command::User(User::Rename { name, new, from }) => users::rename(from.config.as_deref(), &name, &new),
+        Command::Up(from) => boot::up(from.config.as_deref()).map(done),
+        Command::Serve(from) => boot::serve(from.config.as_deref()).map(done),
+        Command::Migrate(from) => boot::migrate(from.config.as_deref()).map(done),
+        Command::Check { from, trial } => check(&from, trial),
+        Command::User(command) => user(command).map(done),
         Command::List { table } => {
             print!("{}", boot::list(table.as_deref()));
-            Ok(())
+            Ok(ExitCode::SUCCESS)
         }
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("kalends: {error:#}");
             ExitCode::FAILURE

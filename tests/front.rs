@@ -435,6 +435,24 @@ async fn an_answer_to_a_body_that_nobody_read_arrives() {
 }
 
 #[tokio::test]
+async fn a_body_that_turns_out_too_large_is_taken_in_before_the_connection_is_used_again() {
+    let server = Server::start(|settings| settings.limits.body_bytes = Size(64 << 10));
+    for expects in ["", "Expect: 100-continue\r\n"] {
+        let mut wire = server.connect().await;
+        let head = "PUT /body HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n";
+        wire.send(format!("{head}{expects}\r\n")).await;
+        if !expects.is_empty() {
+            assert_eq!(wire.answer().await.status, 100);
+        }
+        let piece = format!("10000\r\n{}\r\n", "y".repeat(0x10000));
+        wire.send(format!("{piece}{piece}{piece}0\r\n\r\n")).await;
+        assert_eq!(wire.answer().await.status, 413, "{expects:?}");
+        wire.send("GET /id HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert_eq!(wire.answer().await.status, 200, "{expects:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_half_answer_does_not_look_whole() {
     let server = Server::start(|_| ());
     let mut wire = server.connect().await;

@@ -15,6 +15,10 @@ use crate::front::serve::Rules;
 /// answer and finds no reset connection.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// How many times the size of the largest body is thrown away: proxies send all of a body before they pass an answer on,
+/// and where that breaks off their own page takes the answer's place.
+const LEFTOVERS: usize = 4;
+
 /// A body that has not been read yet.
 #[derive(Debug)]
 pub struct Body(Source);
@@ -84,6 +88,8 @@ impl Wire {
         if incoming.size_hint().lower() > limit as u64 {
             return Err(BodyError::TooLarge);
         }
+        // Whoever waited is told to go on by the first read, so there is something to throw away from here on.
+        self.waits = false;
         loop {
             let frame = match tokio::time::timeout(self.idle, incoming.frame()).await {
                 Err(_) => return Err(BodyError::Slow),
@@ -113,7 +119,8 @@ impl Drop for Wire {
     fn drop(&mut self) {
         let unread = self.incoming.take().filter(|incoming| !self.waits && !incoming.is_end_stream());
         if let (Some(incoming), Ok(runtime)) = (unread, tokio::runtime::Handle::try_current()) {
-            runtime.spawn(tokio::time::timeout(LINGER, discard(incoming, self.most)));
+            runtime
+                .spawn(tokio::time::timeout(LINGER, discard(incoming, self.most.saturating_mul(LEFTOVERS))));
         }
     }
 }

@@ -1,7 +1,8 @@
 #!/bin/bash
 # Real clients, through a real nginx, against a kalends with a private cluster; all of it started here and stopped again.
-# usage: run.sh            the small clients: python-caldav, vdirsyncer, tsdav, caldav-server-tester (`make test`)
-#        run.sh desktop    Thunderbird and Evolution's engine (`make clients`)
+# usage: run.sh [small] [apache|nginx]    the small clients: python-caldav, vdirsyncer, tsdav, caldav-server-tester (`make test`)
+#        run.sh desktop [apache|nginx]    Thunderbird and Evolution's engine (`make clients`)
+# With apache or nginx they go through the configuration that deploy/ ships, over TLS; otherwise through the plainest nginx.
 # $DAV_UPSTREAM=http://host:port, with $DAV_ROOT and $DAV_HOME, tries another server in the place of kalends.
 # The last line is "N passed, N failed, N skipped"; logs of a run that failed stay in $KALENDS_CACHE/logs.
 set -u
@@ -19,6 +20,8 @@ export DAV_ROOT=${DAV_ROOT:-/dav/} DAV_HOME=${DAV_HOME:-'/dav/calendars/{user}/'
 finish() {
   local status=$?
   trap - EXIT INT TERM
+  stop_pid "$WORK/unwrap.pid" 5
+  [[ ! -e $WORK/site/env ]] || "$ROOT/tests/sso/site.sh" stop "$WORK/site"
   "$TOOLS/nginx.sh" stop "$WORK/nginx"
   "$TOOLS/server.sh" stop "$WORK/server"
   if [[ $status != 0 ]]; then
@@ -41,16 +44,40 @@ drive() {
   python3 "$HERE/tally.py" "$name" "$WORK/$name.log" $status | tee -a "$WORK/verdicts"
 }
 
-PORT=$(free_port)
-export DAV_URL=http://127.0.0.1:$PORT
-if [[ -z ${DAV_UPSTREAM:-} ]]; then
-  "$TOOLS/server.sh" start "$WORK/server" || exit 1
-fi
-"$TOOLS/nginx.sh" start "$WORK/nginx" "$PORT" "${DAV_UPSTREAM:-http://unix:$WORK/server/kalends.sock}" || exit 1
+# A configuration of deploy/ with all that belongs to it, at https://localhost; every client trusts its authority.
+shipped() {
+  SITE_HOST=localhost "$ROOT/tests/sso/site.sh" start "$WORK/site" "$1" || exit 1
+  # shellcheck disable=SC1091 # written by site.sh
+  . "$WORK/site/env"
+  export DAV_URL=$SITE_URL SSL_CERT_FILE=$SITE_CA REQUESTS_CA_BUNDLE=$SITE_CA NODE_EXTRA_CA_CERTS=$SITE_CA
+  # Some programs know the authorities of the system alone.
+  local port
+  port=$(free_port)
+  python3 "$TOOLS/unwrap_tls.py" "$port" "localhost:$SITE_PORT" "$SITE_CA" > "$WORK/unwrap.log" 2>&1 &
+  echo $! > "$WORK/unwrap.pid"
+  PLAIN_URL=http://127.0.0.1:$port
+}
+
+plain() {
+  local port
+  port=$(free_port)
+  export DAV_URL=http://127.0.0.1:$port
+  if [[ -z ${DAV_UPSTREAM:-} ]]; then
+    "$TOOLS/server.sh" start "$WORK/server" || exit 1
+  fi
+  "$TOOLS/nginx.sh" start "$WORK/nginx" "$port" "${DAV_UPSTREAM:-http://unix:$WORK/server/kalends.sock}" || exit 1
+}
+
+case ${2:-plain} in
+  plain) plain ;;
+  apache | nginx) shipped "$2" ;;
+  *) die "usage: run.sh [small|desktop] [apache|nginx]" ;;
+esac
+PLAIN_URL=${PLAIN_URL:-$DAV_URL}
 
 # The drivers of ../shared/rig, where they are; users of their own, so that no driver meets another's calendars.
 RIG=$SHARED/rig
-export RIG_URL=$DAV_URL RIG_WORK=$CLIENTS RIG_DAV_PATH=$DAV_ROOT RIG_CALHOME=$DAV_HOME RIG_PRINCIPAL=${DAV_PRINCIPAL:-'/dav/principals/{user}/'}
+export RIG_URL=$PLAIN_URL RIG_WORK=$CLIENTS RIG_DAV_PATH=$DAV_ROOT RIG_CALHOME=$DAV_HOME RIG_PRINCIPAL=${DAV_PRINCIPAL:-'/dav/principals/{user}/'}
 export RIG_REALM=kalends RIG_USER=dave RIG_PASSWORD=dave-secret RIG_USER2=erin RIG_PASSWORD2=erin-secret RIG_USER3=frank RIG_PASSWORD3=frank-secret
 
 case ${1:-small} in
@@ -58,7 +85,7 @@ case ${1:-small} in
     drive python-caldav "$PYTHON" "$HERE/drivers/python_caldav.py"
     drive vdirsyncer "$PYTHON" "$HERE/drivers/vdirsyncer.py"
     drive tsdav node "$HERE/drivers/tsdav.mjs"
-    drive server-tester "$PYTHON" "$HERE/drivers/server_tester.py"
+    DAV_URL=$PLAIN_URL drive server-tester "$PYTHON" "$HERE/drivers/server_tester.py"
     if [[ -x $RIG/drive-caldav.py ]]; then
       drive rig-curl "$RIG/drive-small.sh" curl
       drive rig-caldav "$RIG/drive-caldav.py"
@@ -71,9 +98,9 @@ case ${1:-small} in
     drive thunderbird "$RIG/tb.py"
     drive evolution "$RIG/drive-eds.py"
     ;;
-  *) die "usage: run.sh [desktop]" ;;
+  *) die "usage: run.sh [small|desktop] [apache|nginx]" ;;
 esac
-if [[ -z ${DAV_UPSTREAM:-} ]]; then
+if [[ -e $WORK/server ]]; then
   drive shutdown "$HERE/drivers/shutdown.sh" "$WORK/server"
 fi
 

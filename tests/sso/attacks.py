@@ -134,6 +134,7 @@ class Matrix:
             print(f"FAIL {name}: {fault}")
         else:
             self.passed += 1
+            print(f"ok   {name}")
 
     def through(self, name, lines, who, **how):
         """One attack through the proxy, by `who` (a set of headers and the name that they prove)."""

@@ -600,7 +600,7 @@ def arrived(site, token):
     forged = {
         name: "mallory"
         for name in "X-Forwarded-User X_Forwarded_User X.Forwarded.User X-Forwarded-Sub X-Forwarded-Email X-Forwarded-Name X-Forwarded-Groups "
-        "X-Forwarded-Auth-Type X_Forwarded_Auth_Type X.Forwarded.Auth.Type x-forwarded_auth-type "
+        "X-Forwarded-Auth-Type X_Forwarded_Auth_Type X.Forwarded.Auth.Type "
         "X-Forwarded-Token X-Kalends-Secret Remote-User X-Remote-User OIDC_CLAIM_email OIDC-CLAIM-email OIDC_access_token "
         "X-Forwarded-For X-Forwarded-Host X-Forwarded-Proto Forwarded X-Request-Id X-Real-IP".split()
     }

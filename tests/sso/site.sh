@@ -4,6 +4,7 @@
 #        site.sh stop DIR
 # SITE_KALENDS=/path/socket  that kalends is used, none is started (it must believe DIR's secret: set SECRET as well)
 # SITE_PORT=8443             that port instead of a free one
+# SITE_HOST=localhost        that name instead of cal.example.test, for programs that cannot be told an address for it
 # ISSUER=https://…/realms/x  that provider instead of the tests' own: with deploy/keycloak/kalends-realm.json (for this
 #                            SITE_PORT) and tests/sso/accounts.json imported, KALENDS_CLIENT_SECRET,
 #                            KALENDS_AUTOMATION_SECRET, and ISSUER_CA=file.pem if its certificate needs one
@@ -12,7 +13,7 @@
 set -eu
 . "$(dirname "$0")/../tools/env.sh"
 SSO=$ROOT/tests/sso
-HOST=cal.example.test
+HOST=${SITE_HOST:-cal.example.test}
 
 certificate() { # NAME: DIR/NAME.pem and DIR/NAME.key, signed by DIR/ca.pem
   openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj "/CN=kalends test $1" \

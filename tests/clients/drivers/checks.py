@@ -59,7 +59,8 @@ def same(got, wanted):
 def request(method, path, body=None, user="alice", **headers):
     """One plain HTTP request, as another client would send it: (status, headers in lower case, body)."""
     at = urllib.parse.urlsplit(URL)
-    connection = http.client.HTTPConnection(at.hostname, at.port, timeout=30)
+    connect = http.client.HTTPSConnection if at.scheme == "https" else http.client.HTTPConnection
+    connection = connect(at.hostname, at.port, timeout=30)
     login = base64.b64encode(f"{user}:{password(user)}".encode()).decode()
     fields = {"Authorization": f"Basic {login}", "User-Agent": "kalends-tests"}
     fields.update({name.replace("_", "-"): value for name, value in headers.items()})

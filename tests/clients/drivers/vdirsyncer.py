@@ -12,6 +12,7 @@ from checks import ROOT, URL, check, event, home, password, put, request, run, s
 PROGRAM = pathlib.Path(sys.executable).with_name("vdirsyncer")
 WORK = pathlib.Path(tempfile.mkdtemp(prefix="kalends-vdirsyncer."))
 COLLECTION = "vdir"
+AUTHORITY = os.environ.get("SSL_CERT_FILE")
 REMOTE = home("alice") + COLLECTION + "/"
 
 
@@ -28,6 +29,7 @@ class Device:
         config = ["[general]", f'status_path = "{self.home}/status/"', "[pair calendars]", 'a = "folder"', 'b = "server"', f"collections = {collections}", 'metadata = ["color", "displayname"]', *pair]
         config += ["[storage folder]", 'type = "filesystem"', f'path = "{self.files}/"', 'fileext = ".ics"']
         config += ["[storage server]", 'type = "caldav"', f'url = "{URL}{ROOT}"', 'username = "alice"', f'password = "{password("alice")}"']
+        config += [f'verify = "{AUTHORITY}"'] if AUTHORITY else []
         (self.home / "config").write_text("\n".join(config) + "\n")
 
     def call(self, *words, answers=""):

@@ -379,7 +379,7 @@ def straight(matrix):
         for version in ("HTTP/1.1", "HTTP/1.0"):
             status, text = exchange(connect, "localhost", lines, version=version)
             matrix.verdict(f"straight: {name}, {version}", judge(status, text, None))
-    status, text = exchange(connect, "localhost", ["X-Forwarded-User: alice", secret, "X-Forwarded-Sub: " + site.subject("alice")])
+    status, text = exchange(connect, "localhost", ["X-Forwarded-User: alice", secret, "X-Forwarded-Auth-Type: session", "X-Forwarded-Sub: " + site.subject("alice")])
     matrix.verdict("straight: the proxy itself is heard", None if status == 207 else f"{status} {text[:200]}")
 
 

@@ -12,7 +12,7 @@ const { chromium } = createRequire(`${modules}/`)('playwright-core');
 
 const dir = process.argv[2];
 const site = Object.fromEntries(
-  readFileSync(`${dir}/env`, 'utf8').matchAll(/^(?:export )?(\w+)=['"]?(.*?)['"]?$/gm).map((line) => [line[1], line[2]]),
+  [...readFileSync(`${dir}/env`, 'utf8').matchAll(/^(\w+)=['"]?(.*?)['"]?$/gm)].map((line) => [line[1], line[2]]),
 );
 const BASES = ['/dav/', '/api/v1.0/caldav/'];
 // Both Keycloak's login page and the one of the tests' provider name their fields so.

@@ -66,7 +66,7 @@ SPELLINGS = [
     ("named by Connection", lambda name, value: [f"Connection: close, {name}", f"{name}: {value}"]),
 ]
 # The whole product would be long: every claim in the first spellings, the deciding two in all.
-THOROUGH = {"X-Forwarded-User", "X-Kalends-Secret"}
+THOROUGH = {"X-Forwarded-User", "X-Kalends-Secret", "X-Forwarded-Auth-Type"}
 COMMON = 4
 
 # What strips, splits or misleads, whatever the claims.
@@ -74,6 +74,8 @@ REQUESTS = [
     ("Connection strips what the proxy added", ["Connection: close, X-Forwarded-User, X-Kalends-Secret"]),
     ("Connection strips the user alone", ["Connection: X-Forwarded-User"]),
     ("Connection strips the subject", ["Connection: X-Forwarded-Sub, X-Forwarded-Groups"]),
+    ("Connection strips the kind", ["Connection: X-Forwarded-Auth-Type"]),
+    ("Connection strips the subject, and the kind is Basic", ["Connection: X-Forwarded-Sub", "X-Forwarded-Auth-Type: Basic"]),
     ("Connection strips Authorization", ["Connection: close, Authorization"]),
     ("Proxy-Connection strips the user", ["Proxy-Connection: X-Forwarded-User"]),
     ("Keep-Alive and TE name the user", ["TE: X-Forwarded-User", "Keep-Alive: X-Forwarded-User"]),
@@ -329,7 +331,8 @@ def over_h2(matrix):
             value = value.replace("{secret}", site.secret)
             command = ["curl", "-s", "--http2", "--cacert", site.ca, "--max-time", "20", "-X", "PROPFIND", *login]
             command += ["-H", f"{claim}: {value}", "-H", f"{claim.replace('-', '_')}: {value}", "-H", f"{claim}: {value}"]
-            command += ["-H", "Depth: 0", "--data-binary", ASK, "-w", "\n%{http_version} %{http_code}", site.local + "/dav/"]
+            # curl 7.88 takes an answer that comes before the end of the body for an error: nobody sends none.
+            command += ["-H", "Depth: 0", *(["--data-binary", ASK] if proven else []), "-w", "\n%{http_version} %{http_code}", site.local + "/dav/"]
             out = subprocess.run(command, capture_output=True, text=True, check=False).stdout
             text, _, last = out.rpartition("\n")
             version, status = last.split()
@@ -348,6 +351,7 @@ def straight(matrix):
         return stream
 
     user, secret = f"X-Forwarded-User: {EVIL}", f"X-Kalends-Secret: {site.secret}"
+    kind, subject = "X-Forwarded-Auth-Type", f"X-Forwarded-Sub: {site.subject('alice')}"
     cases = [
         ("the user alone", [user]),
         ("a wrong secret", [user, "X-Kalends-Secret: wrong-secret-0123456"]),
@@ -375,12 +379,31 @@ def straight(matrix):
         ("the secret and an OIDC claim", [f"OIDC_CLAIM_preferred_username: {EVIL}", secret]),
         ("the secret, folded", [user, "X-Kalends-Secret:", f" {site.secret}"]),
     ]
+    # Without a kind everything is refused: whatever else is wrong with these is to be what refuses them.
+    cases = [(name, lines + [f"{kind}: session"]) for name, lines in cases]
+    alice = ["X-Forwarded-User: alice", secret]
+    cases += [
+        ("no kind", alice + [subject]),
+        ("an empty kind", alice + [subject, f"{kind}:"]),
+        ("the kind twice", alice + [f"{kind}: Basic", f"{kind}: Basic"]),
+        ("two kinds", alice + [subject, f"{kind}: session", f"{kind}: Basic"]),
+        ("a list of kinds", alice + [f"{kind}: session, Basic"]),
+        ("a look-alike of the kind", alice + ["X_Forwarded_Auth_Type: Basic"]),
+        ("a kind and its look-alike", alice + [f"{kind}: session", "X.Forwarded.Auth-Type: Basic"]),
+        ("a session without its subject", alice + [f"{kind}: session"]),
+        ("a token without its subject", alice + [f"{kind}: bearer"]),
+        ("a kind that nobody knows, without a subject", alice + [f"{kind}: Basically"]),
+        ("a password with a subject", alice + [subject, f"{kind}: Basic"]),
+        ("a password with another's subject", alice + [f"X-Forwarded-Sub: {EVIL}-sub", f"{kind}: Basic"]),
+    ]
     for name, lines in cases:
         for version in ("HTTP/1.1", "HTTP/1.0"):
             status, text = exchange(connect, "localhost", lines, version=version)
             matrix.verdict(f"straight: {name}, {version}", judge(status, text, None))
-    status, text = exchange(connect, "localhost", ["X-Forwarded-User: alice", secret, "X-Forwarded-Auth-Type: session", "X-Forwarded-Sub: " + site.subject("alice")])
-    matrix.verdict("straight: the proxy itself is heard", None if status == 207 else f"{status} {text[:200]}")
+    for name, lines in [("a session", [f"{kind}: session", subject]), ("a password", [f"{kind}: Basic"]), ("one in small letters", [f"{kind}: basic"])]:
+        status, text = exchange(connect, "localhost", alice + lines)
+        fault = judge(status, text, "alice") or (status != 207 and f"{status} {text[:200]}")
+        matrix.verdict(f"straight: the proxy itself is heard with {name}", fault)
 
 
 def afterwards(matrix):

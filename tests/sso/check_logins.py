@@ -446,7 +446,8 @@ def bodies(site):
             for name, way in ways:
                 # curl's own patience with `Expect` ends after a second, and everything is sent all the same.
                 got = curl(site, version, "--expect100-timeout", "30", "-u", "erin:erin-secret", "-H", "Content-Type: text/calendar", *way, where)
-                right = got[0] == status and "text/html" not in got[3] and "<html" not in got[3].lower()
+                # Where the size is not told before, the object's limit comes first.
+                right = got[0] in (status, 403 if "chunks" in name else status) and "text/html" not in got[3] and "<html" not in got[3].lower()
                 check(f"body: {size} MB{name} ({version[2:]}) are refused by kalends", right, (got[:3], got[3][-300:]))
         got = curl(site, "--http1.1", "--expect100-timeout", "30", "-H", "Expect: 100-continue", "-u", "erin:wrong", "-T", str(big), where)
         check(f"body: {size} MB of nobody are not taken in", got[0] == 401 and got[2] == 0, got[:3])

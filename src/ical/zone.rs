@@ -2,11 +2,11 @@
 //! RFC 5545 §3.2.19, §3.3.5, §3.6.5; the order of the sources is decision 0004.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use jiff::Timestamp;
 use jiff::civil::{DateTime, date};
-use jiff::tz::TimeZone;
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use crate::ical::calendar::{Calendar, Component, Property};
 use crate::ical::recur::{Budget, Exhausted, Moment, Rule, Set};
@@ -136,13 +136,17 @@ fn offset_before(changes: &[Change], next: usize) -> i64 {
     }
 }
 
+/// The database that is part of the program: some systems leave out the zones' former names, some have no database.
+static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
+/// The zone of a name in the database of the system, or else in our own.
 fn iana(name: &str) -> Option<TimeZone> {
     // Names of the database that depend on the machine or stand for "not set".
     const LOCAL: [&str; 3] = ["Factory", "localtime", "posixrules"];
     if name.is_empty() || LOCAL.iter().any(|local| local.eq_ignore_ascii_case(name)) {
         return None;
     }
-    TimeZone::get(name).ok()
+    TimeZone::get(name).or_else(|_| BUNDLED.get(name)).ok()
 }
 
 /// How much work one VTIMEZONE may be.
@@ -185,7 +189,11 @@ fn onsets(observance: Component<'_>, budget: &Budget, changes: &mut Vec<Change>)
     set.rules = rules.map(|rule| rule.localised(|utc| civil(seconds(utc) + before))).collect();
     set.rdates = observance.properties("RDATE").flat_map(Property::dates).map(|d| d.civil()).collect();
     let mut onsets = set.instances(budget);
-    onsets.seek(date(1900, 1, 1).at(0, 0, 0, 0));
+    if !set.rules.is_empty() {
+        // Some products begin each rule in 1601; what changed last before 1900 is near enough their DTSTART.
+        changes.push(Change { at: seconds(start.civil()) - before, before, after });
+        onsets.seek(date(1900, 1, 1).at(0, 0, 0, 0));
+    }
     for onset in onsets {
         let onset = onset?;
         if onset.year() > 2100 || changes.len() == MAX_CHANGES {
@@ -217,10 +225,15 @@ impl<'a> Zones<'a> {
         };
         let zone = match Zone::named(tzid) {
             Some(zone) => Some(zone),
-            None => resolve(tzid, self.calendar.components().find(same), budget)?,
+            None => resolve(tzid, self.calendar.components().find(same), budget)?.or_else(|| self.usual()),
         };
         self.known.insert(tzid.to_owned(), zone.clone());
         Ok(zone)
+    }
+
+    /// The zone that the object says it is seen in, for a TZID that stands for nothing.
+    fn usual(&self) -> Option<Zone> {
+        Zone::named(&self.calendar.property("X-WR-TIMEZONE")?.text())
     }
 }
 
@@ -239,11 +252,31 @@ mod tests {
         assert!(same("EUROPE/berlin", "Europe/Berlin"));
         assert!(same("/freeassociation.sourceforge.net/Europe/Berlin", "Europe/Berlin"));
         assert!(same("/example.org/20260101_1/America/Indiana/Knox", "America/Indiana/Knox"));
+        assert!(same("/mozilla.org/20050126_1/Europe/Berlin", "Europe/Berlin"));
+        assert!(same("/citadel.org/20190914_1/Asia/Calcutta", "Asia/Kolkata"));
+        assert!(same("/freeassociation.sourceforge.net/Tzfile/US/Eastern", "America/New_York"));
+        assert!(same("/Europe/Berlin", "Europe/Berlin"));
+        assert!(same("India Standard Time", "Asia/Kolkata"));
         assert!(same("W. Europe Standard Time", "Europe/Berlin"));
         assert!(same("tzone://Microsoft/Utc", "UTC"));
         for unknown in ["", "/", "Factory", "localtime", "Customized Time Zone", "Europe", "é"] {
             assert!(Zone::named(unknown).is_none(), "{unknown}");
         }
+    }
+
+    #[test]
+    fn what_a_tzid_without_a_zone_stands_for() {
+        let find = |head: &str| {
+            let text = format!("BEGIN:VCALENDAR\n{head}END:VCALENDAR\n");
+            let calendar = Calendar::parse(text.into()).unwrap();
+            let zone = Zones::new(&calendar).find("Nowhere", &Budget::new(1_000)).unwrap();
+            zone.map(|zone| zone.wall(0))
+        };
+        assert_eq!(find(""), None);
+        assert_eq!(find("X-WR-TIMEZONE:Asia/Tokyo\n"), Some(32_400));
+        assert_eq!(find("X-WR-TIMEZONE:Elsewhere\n"), None);
+        let own = "BEGIN:VTIMEZONE\nTZID:Nowhere\nX-LIC-LOCATION:Asia/Tokyo\nEND:VTIMEZONE\n";
+        assert_eq!(find(&["X-WR-TIMEZONE:Europe/Berlin\n", own].concat()), Some(32_400));
     }
 
     #[test]
@@ -262,6 +295,9 @@ mod tests {
             "BEGIN:STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:+0317\nTZOFFSETTO:+0317\nEND:STANDARD\n";
         let zone = |tzid: &str, more: &str| format!("BEGIN:VTIMEZONE\nTZID:{tzid}\n{more}END:VTIMEZONE\n");
         assert_eq!(of(&zone("Here", observance)), Ok(("Here".into(), -11_820)));
+        // Exchange begins the rules of all its zones in the first year that Windows knows.
+        let first = observance.replace("1970", "1601");
+        assert_eq!(of(&zone("Here", &first)), Ok(("Here".into(), -11_820)));
         // The name of the database wins over the rules that come with it.
         assert_eq!(of(&zone("Asia/Tokyo", observance)), Ok(("Asia/Tokyo".into(), -32_400)));
         let located = ["X-LIC-LOCATION:Asia/Tokyo\n", observance].concat();

@@ -112,6 +112,14 @@ impl Zone {
         seconds(self.local(instant))
     }
 
+    /// The zone of the database that it is, if it is one.
+    pub(super) fn of_database(&self) -> Option<&TimeZone> {
+        match &self.0 {
+            Rules::Iana(zone) => Some(zone),
+            Rules::Own(_) => None,
+        }
+    }
+
     /// The last time on the clock whose moment is not after `instant`: inside a repeated hour, the end of that hour.
     pub(super) fn last_local(&self, instant: i64) -> DateTime {
         let shown = self.local(instant);

@@ -1,5 +1,8 @@
 //! The calendar room from outside: foreign data, our own samples of what products write, and the questions of RFC 4791.
 
+#[path = "ical/edit.rs"]
+mod edit;
+
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;

@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -176,6 +177,24 @@ impl<'a> Component<'a> {
         &self.text.bytes[start as usize..end as usize]
     }
 
+    /// Where its octets stand, with the line break.
+    pub(super) fn extent(self) -> Range<usize> {
+        let node = self.text.nodes[self.node];
+        let end = self.text.lines[node.end as usize].end as usize;
+        let start = self.text.lines[node.begin as usize].start as usize;
+        start..line::past_breaks(&self.text.bytes, end)
+    }
+
+    /// Where its END line begins.
+    pub(super) fn end_line(self) -> usize {
+        self.text.lines[self.text.nodes[self.node].end as usize].start as usize
+    }
+
+    /// Where the line behind its last property begins.
+    pub(super) fn last_line(self) -> usize {
+        self.lines().last().unwrap_or_else(|| self.begin()).extent().end
+    }
+
     /// Its BEGIN line.
     pub(super) fn begin(self) -> Property<'a> {
         Property { text: self.text, line: &self.text.lines[self.text.nodes[self.node].begin as usize] }
@@ -284,6 +303,11 @@ impl<'a> Property<'a> {
     #[must_use]
     pub fn raw(self) -> &'a [u8] {
         &self.text.bytes[self.line.start as usize..self.line.end as usize]
+    }
+
+    /// Where its octets stand, with the line break.
+    pub(super) fn extent(self) -> Range<usize> {
+        self.line.start as usize..line::past_breaks(&self.text.bytes, self.line.end as usize)
     }
 
     /// Name and parameters up to the colon, unfolded.

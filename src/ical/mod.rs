@@ -6,6 +6,7 @@ pub mod calendar;
 mod clock;
 pub mod collation;
 mod decode;
+pub mod edit;
 mod expand;
 pub mod filter;
 pub mod freebusy;

@@ -65,7 +65,8 @@ impl<'b> Occurrences<'b> {
     }
 
     /// DTSTART is the first of COUNT even where the rule does not yield it (RFC 5545 §3.3.10).
-    pub(super) fn counting_start(mut self) -> Self {
+    #[must_use]
+    pub fn counting_start(mut self) -> Self {
         self.counts_start = true;
         self
     }

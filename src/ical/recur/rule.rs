@@ -2,11 +2,12 @@
 
 use std::fmt;
 
+use jiff::SignedDuration;
 use jiff::civil::{Date, DateTime};
 
 use super::engine::Occurrences;
 use super::plan::Plan;
-use super::{Budget, Moment, parse};
+use super::{Budget, Exhausted, Moment, parse};
 
 /// The FREQ of a rule, the longest period first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -128,6 +129,50 @@ impl Rule {
     #[must_use]
     pub fn occurrences<'b>(&self, start: Moment, budget: &'b Budget) -> Occurrences<'b> {
         Occurrences::new(Plan::new(self, start), budget)
+    }
+
+    /// The last time that this rule yields before `at`, COUNT aside.
+    ///
+    /// # Errors
+    /// If the budget is spent before it is found.
+    pub fn last_before(
+        &self,
+        start: Moment,
+        at: DateTime,
+        budget: &Budget,
+    ) -> Result<Option<DateTime>, Exhausted> {
+        let endless = Self { count: None, ..self.clone() };
+        let mut days = 1;
+        loop {
+            let from = at.saturating_sub(SignedDuration::from_hours(24 * days));
+            let mut times = endless.occurrences(start, budget);
+            times.seek(from);
+            times.stop_before(at);
+            if let Some(last) = times.try_fold(None, |_, time| time.map(Some))? {
+                return Ok(Some(last));
+            }
+            if from <= start.first_second() {
+                return Ok(None);
+            }
+            days *= 4;
+        }
+    }
+
+    /// How much of COUNT is used up before `at`; `start` counts, whether this rule yields it or not.
+    ///
+    /// # Errors
+    /// If the budget is spent before all are counted.
+    pub fn count_before(&self, start: Moment, at: DateTime, budget: &Budget) -> Result<u64, Exhausted> {
+        let first = start.first_second();
+        let mut times = self.occurrences(start, budget).counting_start();
+        times.stop_before(at);
+        let mut count = 0;
+        let mut yields_start = false;
+        for time in times {
+            yields_start |= time? == first;
+            count += 1;
+        }
+        Ok(count + u64::from(!yields_start && first < at))
     }
 }
 

@@ -9,8 +9,9 @@ use bytes::Bytes;
 use kalends::ical::filter::{CompFilter, CompTest, Filter, ParamFilter, ParamTest, PropFilter, PropTest};
 use kalends::ical::freebusy::{Period, periods};
 use kalends::ical::{
-    ALWAYS, Budget, Calendar, CompSelection, Fault, Limits, Merge, PropSelection, Recurrence, Selection,
-    TextMatch, TimeRange, ValueTest, Zone, index, matches, object, occurrences, parse_utc, select, utc_stamp,
+    ALWAYS, Budget, Calendar, CompSelection, Fault, Limits, Merge, Place, PropSelection, Recurrence,
+    Selection, TextMatch, TimeRange, ValueTest, Zone, index, matches, object, occurrences, parse_utc, select,
+    utc_stamp,
 };
 use kalends::model::{Busy, Component};
 use proptest::prelude::*;
@@ -446,17 +447,55 @@ fn what_no_object_may_be() {
     assert!(resource(&[event(""), event("")].concat()), "two masters");
     assert!(resource(&[event(""), event("").replace("UID:a", "UID:b")].concat()), "two UIDs");
     assert!(resource(&[event(""), event("").replace("VEVENT", "VTODO")].concat()), "two kinds");
-    assert_eq!(verdict("BEGIN:VPOLL\r\nUID:a\r\nEND:VPOLL\r\n"), Err(Fault::Component("VPOLL".into())));
-    assert_eq!(verdict("BEGIN:X-A\r\nUID:a\r\nEND:X-A\r\n"), Err(Fault::Component("X-A".into())));
+    let place = Place { line: 4, column: 1 };
+    assert_eq!(
+        verdict("BEGIN:VPOLL\r\nUID:a\r\nEND:VPOLL\r\n"),
+        Err(Fault::Component(place, "VPOLL".into()))
+    );
+    assert_eq!(verdict("BEGIN:X-A\r\nUID:a\r\nEND:X-A\r\n"), Err(Fault::Component(place, "X-A".into())));
     let data = |body: &str| matches!(verdict(body), Err(Fault::Data(_)));
     assert!(data("BEGIN:VEVENT\r\nUID:a\r\nEND:VEVENT\r\n"));
     assert!(data(&event("").replace("20260101T", "20261301T")));
     assert!(data(&event("RRULE:FREQ=SOMETIMES\r\n")));
     assert!(verdict(&event("RRULE:FREQ=DAILY\r\n")).is_ok());
-    assert_eq!(verdict(&event("RRULE:FREQ=DAILY;COUNT=3001\r\n")), Err(Fault::Instances(3_000)));
-    assert_eq!(verdict(&event(&"ATTENDEE:mailto:a@b\r\n".repeat(101))), Err(Fault::Attendees(100)));
+    assert_eq!(verdict(&event("RRULE:FREQ=DAILY;COUNT=3001\r\n")), Err(Fault::Instances(place, 3_000)));
+    assert_eq!(verdict(&event(&"ATTENDEE:mailto:a@b\r\n".repeat(101))), Err(Fault::Attendees(place, 100)));
     let Err(Fault::Data(invalid)) = verdict(&event("DTEND:soon\r\n")) else { panic!("a DTEND that is none") };
     assert_eq!((invalid.line, invalid.column), (7, 1));
+}
+
+#[test]
+fn every_refusal_has_a_place() {
+    let event =
+        |lines: &str| format!("BEGIN:VEVENT\r\nUID:a\r\nDTSTART:20260101T000000Z\r\n{lines}END:VEVENT\r\n");
+    let limits = Limits { max_instances: 5, max_attendees: 1 };
+    let said = |body: &str| {
+        object(&parse([HEAD, body, "END:VCALENDAR\r\n"].concat()), &limits).unwrap_err().to_string()
+    };
+    let long = "SUMMARY:one\r\n two\r\n";
+    for (body, place) in [
+        (String::new(), "line 1, column 1: "),
+        ("METHOD:PUBLISH\r\n".to_owned() + &event(""), "line 4, column 1: "),
+        (event("").replace("UID:a\r\n", ""), "line 4, column 1: "),
+        (event("") + &event(""), "line 8, column 1: "),
+        (event("") + &event("").replace("UID:a", "UID:b"), "line 8, column 1: "),
+        (event("") + &event("").replace("VEVENT", "VTODO"), "line 8, column 1: "),
+        (event(&[long, "DTSTART:20270101T000000Z\r\n"].concat()), "line 9, column 1: "),
+        (event(&[long, "UID:b\r\n"].concat()), "line 9, column 1: "),
+        (event("RECURRENCE-ID:20260101T000000Z\r\nRECURRENCE-ID:20260102T000000Z\r\n"), "line 8, column 1: "),
+        (event("DTSTART;X=1:20260101T000000Z\r\n"), "line 7, column 1: "),
+        (event(&event("")), "line 7, column 1: "),
+        (event("BEGIN:VTIMEZONE\r\nTZID:x\r\nEND:VTIMEZONE\r\n"), "line 7, column 1: "),
+        (event("RRULE:FREQ=DAILY;COUNT=9\r\n"), "line 4, column 1: "),
+        (event("RRULE:FREQ=DAILY;RSCALE=HEBREW\r\n"), "line 7, column 1: "),
+        (event("ATTENDEE:a:b\r\nATTENDEE:a:c\r\n"), "line 4, column 1: "),
+        ("BEGIN:VPOLL\r\nUID:a\r\nEND:VPOLL\r\n".to_owned(), "line 4, column 1: "),
+    ] {
+        assert!(said(&body).starts_with(place), "{body}\n{}", said(&body));
+    }
+    // The same thing twice is one thing.
+    let twice = [HEAD, &event("UID:a\r\nDTSTART:20260101T000000Z\r\n"), "END:VCALENDAR\r\n"].concat();
+    assert!(object(&parse(twice), &limits).is_ok());
 }
 
 #[test]

@@ -74,10 +74,10 @@ fn understood(settings: &Settings, name: &str, given: Given) -> Result<Put> {
         let condition = match &fault {
             Fault::Data(_) => VALID_CALENDAR_DATA,
             Fault::Resource(_) => VALID_CALENDAR_OBJECT_RESOURCE,
-            Fault::Component(_) => SUPPORTED_CALENDAR_COMPONENT,
-            Fault::Instances(_) => MAX_INSTANCES,
-            Fault::Rscale => SUPPORTED_RSCALE,
-            Fault::Attendees(_) => MAX_ATTENDEES_PER_INSTANCE,
+            Fault::Component(..) => SUPPORTED_CALENDAR_COMPONENT,
+            Fault::Instances(..) => MAX_INSTANCES,
+            Fault::Rscale(_) => SUPPORTED_RSCALE,
+            Fault::Attendees(..) => MAX_ATTENDEES_PER_INSTANCE,
         };
         condition.because(fault.to_string())
     };

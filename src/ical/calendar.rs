@@ -272,9 +272,7 @@ impl<'a> Property<'a> {
     #[must_use]
     pub fn date(self) -> Option<DateValue<'a>> {
         let date = DateValue::parse(&self.value(), self.parameter("TZID").as_ref())?;
-        // Some products write a time after a value that they declare a date.
-        let declared = self.parameter("VALUE").is_some_and(|kind| kind.eq_ignore_ascii_case("DATE"));
-        Some(if declared { DateValue::Date(date.civil().date()) } else { date })
+        Some(if self.is_of_days() { DateValue::Date(date.civil().date()) } else { date })
     }
 
     /// Its value read as a list of DATE or DATE-TIME; of a PERIOD its start; what cannot be read is left out.
@@ -283,7 +281,14 @@ impl<'a> Property<'a> {
         let tzid = self.parameter("TZID");
         let value = self.value();
         let starts = value.split(',').map(|one| one.split_once('/').map_or(one, |(start, _)| start));
-        starts.filter_map(|one| DateValue::parse(one, tzid.as_ref())).collect()
+        let declared = self.is_of_days();
+        let dates = starts.filter_map(|one| DateValue::parse(one, tzid.as_ref()));
+        dates.map(|date| if declared { DateValue::Date(date.civil().date()) } else { date }).collect()
+    }
+
+    /// Whether its values are declared dates; some products write a time after them.
+    fn is_of_days(self) -> bool {
+        self.parameter("VALUE").is_some_and(|kind| kind.eq_ignore_ascii_case("DATE"))
     }
 
     /// Its value read as a list of PERIOD; what cannot be read is left out.

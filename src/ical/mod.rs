@@ -39,7 +39,7 @@ pub use occurrence::{Occurrence, occurrences};
 pub use recur::{Budget, Exhausted};
 pub use select::{CompSelection, PropSelection, Recurrence, Selection, select};
 pub use text::Invalid;
-pub use valid::{Fault, Limits, Object, object};
+pub use valid::{Fault, Limits, Object, Place, object};
 pub use value::{DateValue, Duration, parse_utc, utc_stamp};
 pub use vtimezone::vtimezone;
 pub use zone::Zone;

@@ -233,6 +233,11 @@ impl<'a> Series<'a> {
         Ok(())
     }
 
+    /// The component that repeats, if the object has it.
+    pub fn component(&self) -> Option<Component<'a>> {
+        self.master.as_ref().map(|master| master.component)
+    }
+
     /// Whether its component says that it repeats.
     pub fn repeats(&self) -> bool {
         self.repetition.is_some()

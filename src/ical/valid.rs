@@ -33,26 +33,54 @@ pub enum Fault {
     /// CALDAV:valid-calendar-data
     Data(Invalid),
     /// CALDAV:valid-calendar-object-resource
-    Resource(&'static str),
+    Resource(Invalid),
     /// CALDAV:supported-calendar-component; the name of the component
-    Component(String),
+    Component(Place, String),
     /// CALDAV:supported-rscale (RFC 7529 §7)
-    Rscale,
+    Rscale(Place),
     /// CALDAV:max-instances; the limit
-    Instances(usize),
+    Instances(Place, usize),
     /// CALDAV:max-attendees-per-instance; the limit
-    Attendees(usize),
+    Attendees(Place, usize),
+}
+
+/// Where a fault is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Counted from 1, folded lines one by one.
+    pub line: usize,
+    /// In octets, counted from 1.
+    pub column: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "line {}, column {}", self.line, self.column)
+    }
+}
+
+impl Place {
+    fn of(component: Component<'_>) -> Self {
+        component.invalid("").into()
+    }
+}
+
+impl From<Invalid> for Place {
+    fn from(Invalid { line, column, .. }: Invalid) -> Self {
+        Self { line, column }
+    }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Data(invalid) => invalid.fmt(out),
-            Self::Resource(reason) => out.write_str(reason),
-            Self::Component(name) => write!(out, "no calendar object can be made of {name}"),
-            Self::Rscale => out.write_str("a recurrence rule counts in a calendar other than the Gregorian"),
-            Self::Instances(limit) => write!(out, "the recurrence has more than {limit} instances"),
-            Self::Attendees(limit) => write!(out, "a component has more than {limit} attendees"),
+            Self::Data(invalid) | Self::Resource(invalid) => invalid.fmt(out),
+            Self::Component(at, name) => write!(out, "{at}: no calendar object can be made of {name}"),
+            Self::Rscale(at) => {
+                write!(out, "{at}: a recurrence rule counts in a calendar other than the Gregorian")
+            }
+            Self::Instances(at, limit) => write!(out, "{at}: the recurrence has more than {limit} instances"),
+            Self::Attendees(at, limit) => write!(out, "{at}: a component has more than {limit} attendees"),
         }
     }
 }
@@ -72,38 +100,68 @@ impl From<Invalid> for Fault {
 pub fn object(calendar: &Calendar, limits: &Limits) -> Result<Object, Fault> {
     envelope(calendar)?;
     let mut object: Option<Object> = None;
-    let mut masters = 0;
+    let mut mastered = false;
     for component in calendar.components() {
         let Some(kind) = kind(component)? else { continue };
         let uid = uid(component)?;
-        masters += usize::from(component.property("RECURRENCE-ID").is_none());
+        let resource = |reason| Err(Fault::Resource(component.invalid(reason)));
         match &object {
             None => object = Some(Object { uid, component: kind }),
             Some(first) if first.component != kind => {
-                return Err(Fault::Resource("components of two kinds in one object"));
+                return resource("components of two kinds in one object");
             }
-            Some(first) if first.uid != uid => {
-                return Err(Fault::Resource("components with two UIDs in one object"));
-            }
+            Some(first) if first.uid != uid => return resource("components with two UIDs in one object"),
             Some(_) => {}
         }
+        let master = component.property("RECURRENCE-ID").is_none();
+        if master && mastered {
+            return resource("two components of one UID without RECURRENCE-ID");
+        }
+        mastered |= master;
+        once(component)?;
+        nested(component)?;
         dates(component, kind)?;
         if limits.max_attendees > 0 && component.properties("ATTENDEE").count() > limits.max_attendees {
-            return Err(Fault::Attendees(limits.max_attendees));
+            return Err(Fault::Attendees(Place::of(component), limits.max_attendees));
         }
     }
     let object = object.ok_or_else(|| nothing(calendar))?;
-    if masters > 1 {
-        return Err(Fault::Resource("two components of one UID without RECURRENCE-ID"));
-    }
     instances(calendar, limits.max_instances)?;
     Ok(object)
 }
 
+/// What says whose a component is and when it happens, it says once. A line that comes again word for word does no harm.
+fn once(component: Component<'_>) -> Result<(), Fault> {
+    const ONCE: [&str; 6] = ["UID", "RECURRENCE-ID", "DTSTART", "DTEND", "DUE", "DURATION"];
+    let mut seen: [Option<Property<'_>>; 6] = [None; 6];
+    for property in component.lines() {
+        let Some(at) = ONCE.iter().position(|name| property.is(name)) else { continue };
+        match seen[at] {
+            None => seen[at] = Some(property),
+            Some(first) if (first.value(), first.head()) == (property.value(), property.head()) => {}
+            Some(_) => {
+                return Err(property.invalid("this property stands there twice and says two things").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// No event, to-do, time zone … is part of another.
+fn nested(component: Component<'_>) -> Result<(), Fault> {
+    let mut parts = component.components();
+    let wrong = |part: &Component<'_>| part.kind().is_some() || part.is("VTIMEZONE") || part.is("VCALENDAR");
+    match parts.find(wrong) {
+        Some(part) => Err(part.invalid("this component cannot be inside another").into()),
+        None => Ok(()),
+    }
+}
+
 /// What VCALENDAR itself says.
 fn envelope(calendar: &Calendar) -> Result<(), Fault> {
-    if calendar.property("METHOD").is_some() {
-        return Err(Fault::Resource("METHOD belongs into messages, not into stored objects"));
+    if let Some(method) = calendar.property("METHOD") {
+        let why = "METHOD belongs into messages, not into stored objects";
+        return Err(Fault::Resource(method.invalid(why)));
     }
     let other = |name, value: &str| {
         calendar.property(name).filter(|p| !p.value().trim_ascii().eq_ignore_ascii_case(value))
@@ -122,21 +180,21 @@ fn kind(component: Component<'_>) -> Result<Option<model::Component>, Fault> {
     match component.kind() {
         Some(kind) => Ok(Some(kind)),
         None if component.is("VTIMEZONE") || component.name().starts_with(['X', 'x']) => Ok(None),
-        None => Err(Fault::Component(component.name().into_owned())),
+        None => Err(Fault::Component(Place::of(component), component.name().into_owned())),
     }
 }
 
 /// The fault of an object without any component that counts.
 fn nothing(calendar: &Calendar) -> Fault {
     match calendar.components().find(|c| !c.is("VTIMEZONE")) {
-        Some(other) => Fault::Component(other.name().into_owned()),
-        None => Fault::Resource("no event, to-do or journal entry in the object"),
+        Some(other) => Fault::Component(Place::of(other), other.name().into_owned()),
+        None => Fault::Resource(calendar.root().invalid("no event, to-do or journal entry in the object")),
     }
 }
 
 fn uid(component: Component<'_>) -> Result<String, Fault> {
     let uid = component.property("UID").map(|p| p.text().trim_ascii().to_owned()).unwrap_or_default();
-    if uid.is_empty() { Err(Fault::Resource("a component without UID")) } else { Ok(uid) }
+    if uid.is_empty() { Err(Fault::Resource(component.invalid("a component without UID"))) } else { Ok(uid) }
 }
 
 /// The dates of a component must be readable, for else nobody could find it.
@@ -163,7 +221,7 @@ fn rule(property: Property<'_>) -> Result<(), Fault> {
     match Rule::parse(&property.value()) {
         Ok(_) => Ok(()),
         Err(fault) => Err(match fault.fault() {
-            recur::Fault::Unsupported => Fault::Rscale,
+            recur::Fault::Unsupported => Fault::Rscale(property.invalid("").into()),
             recur::Fault::Malformed => property.invalid("not a recurrence rule").into(),
             recur::Fault::Forbidden => {
                 property.invalid("a recurrence rule with parts that exclude each other").into()
@@ -178,9 +236,15 @@ const COUNT_BUDGET: u64 = 500_000;
 /// A recurrence that ends by itself must end in time; one without end is never stored as its instances.
 fn instances(calendar: &Calendar, limit: usize) -> Result<(), Fault> {
     let budget = Budget::new(COUNT_BUDGET);
-    let too_many = match Series::all(calendar, &budget) {
-        Ok(all) => limit > 0 && all.iter().any(|series| series.is_longer_than(limit, &budget)),
-        Err(_) => return Err(Fault::Resource("the time zones of the object change too often")),
+    let Ok(all) = Series::all(calendar, &budget) else {
+        let why = "the time zones of the object change too often";
+        return Err(Fault::Resource(calendar.root().invalid(why)));
     };
-    if too_many { Err(Fault::Instances(limit)) } else { Ok(()) }
+    match all.iter().find(|series| limit > 0 && series.is_longer_than(limit, &budget)) {
+        Some(long) => {
+            let at = long.component().map_or_else(|| Place::of(calendar.root()), Place::of);
+            Err(Fault::Instances(at, limit))
+        }
+        None => Ok(()),
+    }
 }

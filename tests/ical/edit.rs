@@ -1,6 +1,6 @@
 //! Edits of one instance, of one and all later ones, and of a whole series.
 
-use kalends::ical::edit::{Edited, Fault, Patch, Revision, Scope, delete, edit};
+use kalends::ical::edit::{Edited, Fault, Patch, Revision, Scope, delete, edit, repair};
 use kalends::ical::{Calendar, DateValue, occurrences, utc_stamp};
 use proptest::prelude::*;
 
@@ -312,6 +312,38 @@ fn what_is_refused() {
     let skip = calendar(&["DTSTART;VALUE=DATE:20260131 RRULE:RSCALE=GREGORIAN;FREQ=MONTHLY;SKIP=BACKWARD"]);
     let cut = edit(&skip, &Scope::Following(id("20260228")), &summary, &REVISION, &budget());
     assert_eq!(cut.unwrap_err(), Fault::Split);
+}
+
+#[test]
+fn contradictions_are_repaired() {
+    let before = calendar(&[
+        "DTSTART;TZID=Europe/Berlin:20260301T090000 RRULE:FREQ=DAILY;COUNT=9 EXDATE;TZID=Europe/Berlin:20260303T090000,20260304T090000 EXDATE:20260201T080000Z X-A:1",
+        "RECURRENCE-ID;TZID=Europe/Berlin:20260303T090000 DTSTART:20260303T120000Z",
+        "RECURRENCE-ID;TZID=Europe/Berlin:20260401T090000 DTSTART:20260401T120000Z",
+    ]);
+    // What is shown is right before and after.
+    let repaired = repair(&before, &budget()).unwrap().unwrap();
+    assert_eq!(shown(&repaired.calendar), shown(&before));
+    assert!(shown(&before).contains(&"20260303T120000Z/20260303T120000Z".to_owned()));
+    assert_eq!(repaired.reasons.len(), 3);
+    let expected = text(&before)
+        .replace("20260303T090000,20260304T090000\r\nEXDATE:20260201T080000Z\r\n", "20260304T090000\r\n")
+        .replace("X-A:1\r\n", "X-A:1\r\nRDATE;TZID=Europe/Berlin:20260401T090000\r\n");
+    assert_eq!(text(&repaired.calendar), expected);
+    assert!(repair(&repaired.calendar, &budget()).unwrap().is_none());
+    let alarm = |uid: &str| format!("BEGIN:VALARM\nUID:{uid}\nACTION:AUDIO\nTRIGGER:-PT5M\nEND:VALARM\n");
+    let object = |alarms: &str| {
+        parse(format!(
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:a\nDTSTART:20260101T000000Z\n{alarms}END:VEVENT\nEND:VCALENDAR"
+        ))
+    };
+    let other = alarm("c").replace("PT5M", "PT6M");
+    let twice = object(&[alarm("a"), alarm("b"), other.clone()].concat());
+    let once = object(&[alarm("a"), other].concat());
+    assert_eq!(text(&repair(&twice, &budget()).unwrap().unwrap().calendar), text(&once));
+    for name in super::SAMPLES {
+        assert!(repair(&parse(own(name).to_vec()), &budget()).unwrap().is_none(), "{name}");
+    }
 }
 
 /// Series in which every kind of line that an edit touches comes.

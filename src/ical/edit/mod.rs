@@ -9,6 +9,7 @@ mod all;
 mod following;
 mod form;
 mod patch;
+mod repair;
 mod revise;
 mod splice;
 mod subject;
@@ -26,6 +27,7 @@ use crate::ical::vtimezone::vtimezone;
 use crate::ical::zone::Zone;
 
 pub use patch::Patch;
+pub use repair::{Repaired, repair};
 
 /// Which instances an edit is about; one is named as its RECURRENCE-ID names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

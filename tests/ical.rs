@@ -2,6 +2,8 @@
 
 #[path = "ical/edit.rs"]
 mod edit;
+#[path = "ical/forms.rs"]
+mod forms;
 
 use std::path::{Path, PathBuf};
 

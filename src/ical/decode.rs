@@ -12,6 +12,37 @@ pub(super) fn text(value: Cow<'_, str>) -> Cow<'_, str> {
     })
 }
 
+/// A TEXT value with its escapes; of controls only line breaks have one, the others go.
+pub(super) fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\n' => escaped.push_str("\\n"),
+            '\\' | ';' | ',' => escaped.extend(['\\', c]),
+            '\t' => escaped.push(c),
+            c if c.is_control() => {}
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// The TEXT values between separators that are not escaped, each without its escapes; at most so many.
+pub(super) fn text_list(value: &str, separator: char, most: usize) -> Vec<String> {
+    let mut values = vec![];
+    let mut start = 0;
+    let mut after_backslash = false;
+    for (at, c) in value.char_indices() {
+        if c == separator && !after_backslash && values.len() + 1 < most {
+            values.push(text(Cow::Borrowed(&value[start..at])).into_owned());
+            start = at + c.len_utf8();
+        }
+        after_backslash = c == '\\' && !after_backslash;
+    }
+    values.push(text(Cow::Borrowed(&value[start..])).into_owned());
+    values
+}
+
 /// A parameter value without its circumflex escapes.
 pub(super) fn parameter(value: Cow<'_, str>) -> Cow<'_, str> {
     replace(value, '^', |next| match next {
@@ -70,6 +101,13 @@ mod tests {
         assert_eq!(text(r"a\, b\; c\\d\ne\Nf".into()), "a, b; c\\d\ne\nf");
         assert_eq!(text(r"C:\temp\".into()), r"C:\temp\");
         assert!(matches!(text("plain".into()), Cow::Borrowed("plain")));
+    }
+
+    #[test]
+    fn text_lists() {
+        assert_eq!(text_list(r"a\,b,c\\,d", ',', usize::MAX), ["a,b", r"c\", "d"]);
+        assert_eq!(text_list("2.0;x;y;z", ';', 3), ["2.0", "x", "y;z"]);
+        assert_eq!(text_list(&escaped("a,b;c\\\nd"), ',', usize::MAX), ["a,b;c\\\nd"]);
     }
 
     #[test]

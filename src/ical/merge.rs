@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use crate::ical::calendar::Calendar;
+use crate::ical::decode;
 use crate::ical::write::Writer;
 
 /// Who writes the objects that the server makes (RFC 5545 §3.7.3).
@@ -25,7 +26,7 @@ impl Merge {
         out.line("VERSION:2.0");
         out.pieces(&["PRODID:", PRODID]);
         if let Some(name) = name {
-            let name = escape(name);
+            let name = decode::escaped(name);
             out.pieces(&["NAME:", &name]);
             out.pieces(&["X-WR-CALNAME:", &name]);
         }
@@ -68,20 +69,6 @@ impl Merge {
         self.out.line("END:VCALENDAR");
         self.out.finish()
     }
-}
-
-/// A TEXT value with its escapes (RFC 5545 §3.3.11).
-fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => escaped.push_str("\\n"),
-            '\\' | ';' | ',' => escaped.extend(['\\', c]),
-            c if c.is_control() => {}
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

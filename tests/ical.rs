@@ -1,9 +1,13 @@
 //! The calendar room from outside: foreign data, our own samples of what products write, and the questions of RFC 4791.
 
+#[path = "recur/dice.rs"]
+mod dice;
 #[path = "ical/edit.rs"]
 mod edit;
 #[path = "ical/forms.rs"]
 mod forms;
+#[path = "ical/reference.rs"]
+mod reference;
 
 use std::path::{Path, PathBuf};
 

@@ -5,6 +5,10 @@
 //! instances of a month (`= 199709 2-4 9`, at DTSTART's time of day) or of a day (`= 19970902 9:00 12:30:15`); `...` says
 //! that more follow; without it, none do.
 
+#[path = "recur/brute.rs"]
+mod brute;
+#[path = "recur/dice.rs"]
+mod dice;
 #[path = "recur/hostile.rs"]
 mod hostile;
 #[path = "recur/oracle.rs"]

@@ -2,8 +2,8 @@
 
 #[path = "recur/dice.rs"]
 mod dice;
-#[path = "ical/edit.rs"]
-mod edit;
+#[path = "ical/edits.rs"]
+mod edits;
 #[path = "ical/forms.rs"]
 mod forms;
 #[path = "ical/reference.rs"]
@@ -16,8 +16,8 @@ use kalends::ical::filter::{CompFilter, CompTest, Filter, ParamFilter, ParamTest
 use kalends::ical::freebusy::{Period, periods};
 use kalends::ical::{
     ALWAYS, Budget, Calendar, CompSelection, Fault, Limits, Merge, Place, PropSelection, Recurrence,
-    Selection, TextMatch, TimeRange, ValueTest, Zone, index, matches, object, occurrences, parse_utc, select,
-    utc_stamp,
+    Selection, TextMatch, TimeRange, ValueTest, Zone, edit, index, jcal, matches, object, occurrences,
+    parse_utc, select, utc_stamp, xcal,
 };
 use kalends::model::{Busy, Component};
 use proptest::prelude::*;
@@ -611,6 +611,14 @@ fn exercise(octets: Vec<u8>) {
         let filter = asks(comp(name, None, props, vec![alarm.clone()]));
         let _passes = matches(&calendar, &filter, &zone, &Budget::new(50_000));
     }
+    exercise_edits(&calendar);
+    let json = jcal::write(&calendar);
+    if let Err(fault) = jcal::read(json.as_bytes()) {
+        panic!("{fault}\n{json}");
+    }
+    if let Some(xml) = xcal::write(&calendar) {
+        let _read = xcal::read(xml.as_bytes());
+    }
     for recurrence in [Recurrence::Expand(window.clone()), Recurrence::Limit(window)] {
         let selection = Selection { recurrence: Some(recurrence), ..Selection::default() };
         if let Ok(text) = select(&calendar, &selection, &zone, &Budget::new(50_000)) {
@@ -618,6 +626,32 @@ fn exercise(octets: Vec<u8>) {
             assert!(text.len() > 1 << 20 || Calendar::parse(text.clone().into()).is_ok(), "{text}");
         }
     }
+}
+
+/// Edits the first instance of an object in every way there is; what comes out is an object.
+fn exercise_edits(calendar: &Calendar) {
+    let budget = Budget::new(50_000);
+    if let Ok(Some(repaired)) = edit::repair(calendar, &budget) {
+        assert_eq!(starts_of(&repaired.calendar), starts_of(calendar), "{}", calendar.text());
+    }
+    let all = calendar.components().flat_map(kalends::ical::Component::lines);
+    let ids = all.filter(|line| line.is("DTSTART") || line.is("RECURRENCE-ID") || line.is("EXDATE"));
+    let patch = edit::Patch::new().line("DTSTART:20270101T000000Z").and_then(|p| p.line("SUMMARY:x"));
+    let patch = patch.expect("two lines");
+    let revision = edit::Revision { stamp: 0, uid: "u" };
+    for id in ids.filter_map(kalends::ical::Property::date).take(6) {
+        for scope in [edit::Scope::All, edit::Scope::This(id.clone()), edit::Scope::Following(id)] {
+            let _edited = edit::edit(calendar, &scope, &patch, &revision, &Budget::new(50_000));
+            let _deleted = edit::delete(calendar, &scope, &revision, &Budget::new(50_000));
+        }
+    }
+}
+
+/// The first starts of an object, if they can be told.
+fn starts_of(calendar: &Calendar) -> Option<Vec<i64>> {
+    let window = span("20250101T000000Z", "20280101T000000Z");
+    let found = occurrences(calendar, window, &Zone::utc(), &Budget::new(50_000)).ok()?;
+    Some(found.iter().map(|o| o.start).collect())
 }
 
 proptest! {

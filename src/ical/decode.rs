@@ -20,7 +20,7 @@ pub(super) fn escaped(text: &str) -> String {
             '\n' => escaped.push_str("\\n"),
             '\\' | ';' | ',' => escaped.extend(['\\', c]),
             '\t' => escaped.push(c),
-            c if c.is_control() => {}
+            c if c < ' ' => {}
             c => escaped.push(c),
         }
     }

@@ -134,13 +134,14 @@ impl Typed {
         let name = property.name().to_ascii_lowercase();
         let params = property.parameters().filter(|p| !p.name.eq_ignore_ascii_case("VALUE"));
         let params = params
-            .map(|p| (p.name.to_ascii_lowercase(), p.values().map(std::borrow::Cow::into_owned).collect()))
+            .map(|p| (p.name.to_ascii_lowercase(), p.values().map(|value| value.replace('\r', "")).collect()))
             .collect();
         let (usual, list) = default(&name);
         let declared = property.parameter("VALUE").map(|kind| kind.to_ascii_lowercase());
         // What is no name of a type, as some products write it, declares nothing.
         let kind = declared.filter(|kind| is_name(kind)).unwrap_or_else(|| usual.to_owned());
-        let raw = property.value();
+        // A carriage return that breaks no line means nothing, and no XML reader would keep it.
+        let raw = property.value().replace('\r', "");
         // Products leave VALUE out, and write times after what they declare a date.
         let also = match &*kind {
             "date-time" => ["date", "period"].as_slice(),
@@ -148,11 +149,14 @@ impl Typed {
             _ => &[],
         };
         for kind in [&*kind].iter().chain(also) {
-            if let Some(values) = values(&name, kind, &raw, list) {
+            let read = values(&name, kind, &raw, list);
+            // What could not be written again is not of this type either.
+            let whole = |values: &Vec<Value>| values.iter().all(|value| written(value, kind).is_some());
+            if let Some(values) = read.filter(whole) {
                 return Self { name, params, kind: (*kind).to_owned(), values };
             }
         }
-        Self { name, params, kind: "unknown".to_owned(), values: vec![Value::Word(raw.into_owned())] }
+        Self { name, params, kind: "unknown".to_owned(), values: vec![Value::Word(raw)] }
     }
 
     /// The content line, unfolded.
@@ -182,7 +186,7 @@ impl Typed {
         let values: Option<Vec<_>> = self.values.iter().map(|value| written(value, &kind)).collect();
         let values = values.filter(|values| !values.is_empty()).ok_or("a value that is not of its type")?;
         line.extend([":", &values.join(",")]);
-        if line.contains(|c: char| c.is_control() && c != '\t') {
+        if line.contains(|c: char| c < ' ' && c != '\t') {
             return Err("a control character");
         }
         Ok(line)

@@ -63,7 +63,7 @@ pub struct Edited {
 pub enum Fault {
     /// The object has nothing that could be edited.
     Kind,
-    /// The object has two components without RECURRENCE-ID.
+    /// The object has two components without RECURRENCE-ID, or two UIDs.
     Ambiguous,
     /// There is no such instance.
     Instance,
@@ -89,7 +89,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
             Self::Kind => "no event, to-do or journal entry to edit",
-            Self::Ambiguous => "two components without RECURRENCE-ID",
+            Self::Ambiguous => "two components without RECURRENCE-ID, or two UIDs",
             Self::Instance => "the series has no such instance",
             Self::Recurrence => "only a whole series, or its later part, has a rule",
             Self::Range => {

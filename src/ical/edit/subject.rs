@@ -68,6 +68,12 @@ impl<'a> Subject<'a> {
                 Some(model::Component::Vevent | model::Component::Vtodo | model::Component::Vjournal)
             )
         };
+        let uid = |c: Component<'_>| c.property("UID").map(|uid| uid.value().into_owned());
+        let mut uids = calendar.components().filter(edited).map(uid);
+        let first = uids.next();
+        if uids.any(|uid| Some(uid) != first) {
+            return Err(Fault::Ambiguous);
+        }
         for component in calendar.components().filter(edited) {
             if component.property("RECURRENCE-ID").is_none() {
                 let dated = subject.dated(component)?;

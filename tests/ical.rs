@@ -491,6 +491,8 @@ fn every_refusal_has_a_place() {
         (event("RECURRENCE-ID:20260101T000000Z\r\nRECURRENCE-ID:20260102T000000Z\r\n"), "line 8, column 1: "),
         (event("DTSTART;X=1:20260101T000000Z\r\n"), "line 7, column 1: "),
         (event(&event("")), "line 7, column 1: "),
+        (event(&["BEGIN:VALARM\r\n", &event(""), "END:VALARM\r\n"].concat()), "line 8, column 1: "),
+        ("BEGIN:VTIMEZONE\r\n".to_owned() + &event("") + "END:VTIMEZONE\r\n", "line 5, column 1: "),
         (event("BEGIN:VTIMEZONE\r\nTZID:x\r\nEND:VTIMEZONE\r\n"), "line 7, column 1: "),
         (event("RRULE:FREQ=DAILY;COUNT=9\r\n"), "line 4, column 1: "),
         (event("RRULE:FREQ=DAILY;RSCALE=HEBREW\r\n"), "line 7, column 1: "),

@@ -102,6 +102,7 @@ pub fn object(calendar: &Calendar, limits: &Limits) -> Result<Object, Fault> {
     let mut object: Option<Object> = None;
     let mut mastered = false;
     for component in calendar.components() {
+        nested(component)?;
         let Some(kind) = kind(component)? else { continue };
         let uid = uid(component)?;
         let resource = |reason| Err(Fault::Resource(component.invalid(reason)));
@@ -119,7 +120,6 @@ pub fn object(calendar: &Calendar, limits: &Limits) -> Result<Object, Fault> {
         }
         mastered |= master;
         once(component)?;
-        nested(component)?;
         dates(component, kind)?;
         if limits.max_attendees > 0 && component.properties("ATTENDEE").count() > limits.max_attendees {
             return Err(Fault::Attendees(Place::of(component), limits.max_attendees));
@@ -147,14 +147,14 @@ fn once(component: Component<'_>) -> Result<(), Fault> {
     Ok(())
 }
 
-/// No event, to-do, time zone … is part of another.
+/// No event, to-do, time zone … is part of another component, however deep.
 fn nested(component: Component<'_>) -> Result<(), Fault> {
-    let mut parts = component.components();
-    let wrong = |part: &Component<'_>| part.kind().is_some() || part.is("VTIMEZONE") || part.is("VCALENDAR");
-    match parts.find(wrong) {
-        Some(part) => Err(part.invalid("this component cannot be inside another").into()),
-        None => Ok(()),
-    }
+    component.components().try_for_each(|part| {
+        if part.kind().is_some() || part.is("VTIMEZONE") || part.is("VCALENDAR") {
+            return Err(part.invalid("this component cannot be inside another").into());
+        }
+        nested(part)
+    })
 }
 
 /// What VCALENDAR itself says.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
+use crate::ical::decode;
 use crate::ical::value::{DAY, civil, local_stamp, utc_stamp};
 use crate::ical::write::Writer;
 use crate::ical::zone::Zone;
@@ -30,7 +31,7 @@ pub fn vtimezone(tzid: &str, zone: &Zone, span: Range<i64>) -> Option<String> {
     observances.sort_by_key(|one| one.first.at);
     let mut out = Writer::default();
     out.line("BEGIN:VTIMEZONE");
-    out.pieces(&["TZID:", tzid]);
+    out.pieces(&["TZID:", &decode::escaped(tzid)]);
     for observance in &observances {
         observance.write(&mut out);
     }

@@ -242,6 +242,44 @@ fn a_series_that_moves_takes_its_exceptions_along() {
 }
 
 #[test]
+fn a_weekly_series_moves_to_another_day() {
+    let before = calendar(&[
+        "DTSTART:20260302T090000Z RRULE:FREQ=WEEKLY;UNTIL=20260312T090000Z;BYDAY=MO,TH EXDATE:20260309T090000Z SUMMARY:s",
+        "RECURRENCE-ID:20260305T090000Z DTSTART:20260305T090000Z SUMMARY:o",
+    ]);
+    let tuesday = says(&["DTSTART:20260303T100000Z"]);
+    let (after, _) = done(edit(&before, &Scope::All, &tuesday, &REVISION, &budget()));
+    assert!(
+        text(&after).contains("RRULE:FREQ=WEEKLY;BYDAY=TU,FR;UNTIL=20260313T100000Z\r\n"),
+        "{}",
+        text(&after)
+    );
+    let starts = [
+        "20260303T100000Z/20260303T100000Zs",
+        "20260306T100000Z/20260306T100000Zo",
+        "20260313T100000Z/20260313T100000Zs",
+    ];
+    assert_eq!(shown(&after), starts);
+    let sunday = Scope::Following(id("20260305T090000Z"));
+    let (kept, split) =
+        done(edit(&before, &sunday, &says(&["DTSTART:20260308T090000Z"]), &REVISION, &budget()));
+    assert_eq!(shown(&kept), ["20260302T090000Z/20260302T090000Zs"]);
+    let split = split.unwrap();
+    assert!(text(&split).contains("BYDAY=TH,SU;"), "{}", text(&split));
+    assert_eq!(shown(&split), ["20260308T090000Z/20260308T090000Zs", "20260315T090000Z/20260315T090000Zs"]);
+}
+
+#[test]
+fn a_fold_inside_a_character_stays() {
+    let mut octets = b"BEGIN:VCALENDAR\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTART:20260302T090000Z\r\nRRULE:FREQ=DAILY\r\nX-A:\xC3\r\n \xA9\r\n".to_vec();
+    octets.extend_from_slice(b"SUMMARY:s\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n");
+    let this = Scope::This(id("20260303T090000Z"));
+    let (after, _) = done(edit(&parse(octets), &this, &says(&["SUMMARY:x"]), &REVISION, &budget()));
+    let copies = after.bytes().windows(10).filter(|octets| octets == b"X-A:\xC3\r\n \xA9\r").count();
+    assert_eq!(copies, 2, "{:?}", after.bytes());
+}
+
+#[test]
 fn another_rule_leaves_no_exception_without_an_instance() {
     let before = calendar(&[
         "DTSTART:20260302T090000Z RRULE:FREQ=DAILY;COUNT=9 EXDATE:20260303T090000Z,20260309T090000Z SUMMARY:s",

@@ -1,16 +1,17 @@
 //! Edits a whole series: its overrides and its excluded dates move with it, and what has no instance any more goes.
 
+use bytes::Bytes;
 use jiff::civil::DateTime;
 
 use crate::ical::calendar::{Component, Property};
 use crate::ical::clock::Clock;
-use crate::ical::edit::form::{Form, with_end, with_values};
+use crate::ical::edit::form::{Form, moved, with_end, with_values};
 use crate::ical::edit::patch::Patch;
 use crate::ical::edit::revise::{self, Start};
 use crate::ical::edit::splice::{Fate, Wanted, object, whole};
 use crate::ical::edit::subject::{Exception, Subject, UNREADABLE, bare};
 use crate::ical::edit::{Fault, read};
-use crate::ical::recur::{Rule, Until};
+use crate::ical::recur::{Frequency, Rule, Until};
 use crate::ical::series::later;
 use crate::ical::value::{PeriodEnd, PeriodValue, seconds};
 use crate::ical::zone::Zone;
@@ -21,7 +22,7 @@ pub(super) fn edit(
     patch: &Patch,
     stamp: i64,
     forced: Option<DateTime>,
-) -> Result<String, Fault> {
+) -> Result<Bytes, Fault> {
     let Some(master) = subject.master.as_ref().map(|master| master.component) else {
         return overrides_alone(subject, patch, stamp);
     };
@@ -52,7 +53,7 @@ pub(super) fn edit(
 }
 
 /// An object without a master: each override says what the patch says.
-fn overrides_alone(subject: &mut Subject<'_>, patch: &Patch, stamp: i64) -> Result<String, Fault> {
+fn overrides_alone(subject: &mut Subject<'_>, patch: &Patch, stamp: i64) -> Result<Bytes, Fault> {
     if patch.moves() || patch.recurs() {
         return Err(Fault::Recurrence);
     }
@@ -184,10 +185,17 @@ impl Shift {
         Ok(lines.collect())
     }
 
-    /// A rule whose last instance is still its last one.
+    /// A rule whose last instance is still its last one, and whose weeks have moved along.
     fn rule(&self, property: Property<'_>) -> String {
-        let until = Rule::parse(&property.value()).ok().and_then(|rule| rule.until());
-        let last = match (until, &self.from.clock) {
+        let Ok(rule) = Rule::parse(&property.value()) else { return whole(property) };
+        let line = self.until(property, &rule);
+        let days =
+            (self.to.local.date().duration_since(self.from.local.date()).as_hours() / 24).rem_euclid(7);
+        if rule.frequency() == Frequency::Weekly && days != 0 { moved(&line, days) } else { line }
+    }
+
+    fn until(&self, property: Property<'_>, rule: &Rule) -> String {
+        let last = match (rule.until(), &self.from.clock) {
             (None, _) => return whole(property),
             (Some(Until::Date(day)), Clock::Date) => day.at(0, 0, 0, 0),
             (Some(Until::Date(day)), _) => day.at(23, 59, 59, 0),
@@ -200,11 +208,11 @@ impl Shift {
 }
 
 /// The object without the overrides and EXDATEs that have no instance any more.
-pub(super) fn prune(text: String) -> Result<String, Fault> {
+pub(super) fn prune(text: Bytes) -> Result<Bytes, Fault> {
     let (calendar, budget) = read(text)?;
     let mut subject = Subject::read(&calendar, &budget)?;
     let excluded = subject.listed("EXDATE")?;
-    let Some(dated) = subject.dated_master() else { return Ok(calendar.text().into_owned()) };
+    let Some(dated) = subject.dated_master() else { return Ok(calendar.bytes().clone()) };
     let mut places: Vec<_> = excluded.iter().flat_map(|(_, places)| places).copied().collect();
     places.extend(subject.exceptions.iter().map(|one| one.place));
     let mut standing = vec![];

@@ -1,5 +1,6 @@
 //! Edits and deletes an instance and all later ones: the series ends before it, and what goes on is an object of its own.
 
+use bytes::Bytes;
 use jiff::civil::DateTime;
 
 use crate::ical::calendar::Component;
@@ -46,7 +47,7 @@ pub(super) fn edit(
     id: &DateValue<'_>,
     patch: &Patch,
     revision: &Revision<'_>,
-) -> Result<(String, Option<String>), Fault> {
+) -> Result<(Bytes, Option<Bytes>), Fault> {
     let stamp = revision.stamp;
     let place = match cut(subject, id)? {
         Cut::Whole => return Ok((all::edit(subject, patch, stamp, None)?, None)),
@@ -70,7 +71,7 @@ pub(super) fn delete(
     subject: &mut Subject<'_>,
     id: &DateValue<'_>,
     stamp: i64,
-) -> Result<Option<String>, Fault> {
+) -> Result<Option<Bytes>, Fault> {
     match cut(subject, id)? {
         Cut::Whole => Ok(None),
         Cut::One => this::delete(subject, id, stamp),
@@ -79,7 +80,7 @@ pub(super) fn delete(
 }
 
 /// The object up to a place.
-fn before(subject: &mut Subject<'_>, place: DateTime, stamp: i64) -> Result<String, Fault> {
+fn before(subject: &mut Subject<'_>, place: DateTime, stamp: i64) -> Result<Bytes, Fault> {
     let mut wanted = Wanted::default();
     wanted.set("RRULE", rules(subject, place, Half::Before)?);
     dates(subject, &mut wanted, |date| date < place)?;
@@ -87,7 +88,7 @@ fn before(subject: &mut Subject<'_>, place: DateTime, stamp: i64) -> Result<Stri
 }
 
 /// The object from a place on, as one with a new UID.
-fn from(subject: &mut Subject<'_>, place: DateTime, revision: &Revision<'_>) -> Result<String, Fault> {
+fn from(subject: &mut Subject<'_>, place: DateTime, revision: &Revision<'_>) -> Result<Bytes, Fault> {
     let Some(master) = subject.master.as_ref().map(|master| master.component) else {
         return Err(Fault::Instance);
     };
@@ -113,7 +114,7 @@ fn half(
     wanted: Wanted,
     keeps: impl Fn(DateTime) -> bool,
     marks: impl Fn(Component<'_>, &mut Wanted),
-) -> Result<String, Fault> {
+) -> Result<Bytes, Fault> {
     let Some(master) = subject.master.as_ref().map(|master| master.component) else {
         return Err(Fault::Instance);
     };

@@ -72,6 +72,23 @@ pub(super) fn with_end(rule: Property<'_>, end: Option<&str>) -> String {
     [&rule.head(), ":", &parts.join(";")].concat()
 }
 
+/// The line of a weekly rule with each of its weekdays so many days later.
+pub(super) fn moved(line: &str, days: i64) -> String {
+    const WEEK: [&str; 7] = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
+    let (head, value) = line.split_once(':').unwrap_or((line, ""));
+    let later = |day: &str| {
+        let place = WEEK.iter().position(|known| known.eq_ignore_ascii_case(day.trim()));
+        place.map_or(day, |place| WEEK[(place + usize::try_from(days).unwrap_or(0)) % 7]).to_owned()
+    };
+    let part = |part: &str| match part.split_once('=') {
+        Some((name, list)) if name.trim().eq_ignore_ascii_case("BYDAY") => {
+            [name, "=", &list.split(',').map(later).collect::<Vec<_>>().join(",")].concat()
+        }
+        _ => part.to_owned(),
+    };
+    [head, ":", &value.split(';').map(part).collect::<Vec<_>>().join(";")].concat()
+}
+
 /// A line of a list of dates with only those of its values that are kept; none if that is none of them.
 pub(super) fn with_values(property: Property<'_>, keep: impl Fn(usize) -> bool) -> Option<String> {
     let value = property.value();

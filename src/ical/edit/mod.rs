@@ -18,6 +18,8 @@ mod this;
 use std::collections::BTreeSet;
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::ical::calendar::{Calendar, Component, Property};
 use crate::ical::edit::subject::Subject;
 use crate::ical::recur::{Budget, Exhausted};
@@ -170,13 +172,13 @@ fn is_over(calendar: &Calendar) -> Result<bool, Fault> {
 /// What reading an edited object again may cost.
 const BUDGET: u64 = 1_000_000;
 
-fn read(text: String) -> Result<(Calendar, Budget), Fault> {
-    let calendar = Calendar::parse(text.into()).map_err(|fault| Fault::Invalid(fault.into()))?;
+fn read(text: Bytes) -> Result<(Calendar, Budget), Fault> {
+    let calendar = Calendar::parse(text).map_err(|fault| Fault::Invalid(fault.into()))?;
     Ok((calendar, Budget::new(BUDGET)))
 }
 
 /// The object, with the time zones that the patch has brought, if it is valid.
-fn finish(text: String, patch: &Patch, before: &Calendar) -> Result<Calendar, Fault> {
+fn finish(text: Bytes, patch: &Patch, before: &Calendar) -> Result<Calendar, Fault> {
     let (mut calendar, _) = read(text)?;
     let zones = zones(patch, before)?;
     if !zones.is_empty() {

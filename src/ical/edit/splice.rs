@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use bytes::Bytes;
+
 use crate::ical::calendar::{Calendar, Component, Property};
 use crate::ical::write::Writer;
 
@@ -47,15 +49,15 @@ pub(super) enum Fate {
 /// Text that takes the place of octets.
 struct Splice {
     at: Range<usize>,
-    text: String,
+    text: Bytes,
 }
 
 /// The object with these fates, and `added` components behind the last one that has a fate, or at the end.
-pub(super) fn object(calendar: &Calendar, fates: &[(Component<'_>, Fate)], added: &[String]) -> String {
+pub(super) fn object(calendar: &Calendar, fates: &[(Component<'_>, Fate)], added: &[Bytes]) -> Bytes {
     let mut splices = vec![];
     for (component, fate) in fates {
         match fate {
-            Fate::Dropped => splices.push(Splice { at: component.extent(), text: String::new() }),
+            Fate::Dropped => splices.push(Splice { at: component.extent(), text: Bytes::new() }),
             Fate::Revised(wanted) => revise(*component, wanted, &mut splices),
         }
     }
@@ -66,13 +68,13 @@ pub(super) fn object(calendar: &Calendar, fates: &[(Component<'_>, Fate)], added
 }
 
 /// The object with components in front of all others.
-pub(super) fn with_first(calendar: &Calendar, added: &[String]) -> String {
+pub(super) fn with_first(calendar: &Calendar, added: &[String]) -> Bytes {
     let at = calendar.components().next().map_or_else(|| calendar.root().end_line(), |c| c.extent().start);
-    apply(calendar, 0..calendar.bytes().len(), vec![Splice { at: at..at, text: added.concat() }])
+    apply(calendar, 0..calendar.bytes().len(), vec![Splice { at: at..at, text: added.concat().into() }])
 }
 
 /// A component of the object, revised, by itself.
-pub(super) fn component(calendar: &Calendar, component: Component<'_>, wanted: &Wanted) -> String {
+pub(super) fn component(calendar: &Calendar, component: Component<'_>, wanted: &Wanted) -> Bytes {
     let mut splices = vec![];
     revise(component, wanted, &mut splices);
     apply(calendar, component.extent(), splices)
@@ -84,9 +86,9 @@ fn revise(component: Component<'_>, wanted: &Wanted, splices: &mut Vec<Splice>) 
     }
     if let Some((name, text)) = &wanted.parts {
         let gone = component.components().filter(|part| part.is(name));
-        splices.extend(gone.map(|part| Splice { at: part.extent(), text: String::new() }));
+        splices.extend(gone.map(|part| Splice { at: part.extent(), text: Bytes::new() }));
         let end = component.end_line();
-        splices.push(Splice { at: end..end, text: text.clone() });
+        splices.push(Splice { at: end..end, text: text.clone().into() });
     }
 }
 
@@ -101,7 +103,7 @@ fn replace(component: Component<'_>, name: &str, lines: &[String], splices: &mut
             place = place.or(Some(extent.end));
         } else {
             place = Some(extent.end);
-            splices.push(Splice { at: extent, text: String::new() });
+            splices.push(Splice { at: extent, text: Bytes::new() });
         }
     }
     if !missing.is_empty() {
@@ -110,7 +112,7 @@ fn replace(component: Component<'_>, name: &str, lines: &[String], splices: &mut
         for line in missing {
             out.line(line);
         }
-        splices.push(Splice { at: at..at, text: out.finish() });
+        splices.push(Splice { at: at..at, text: out.finish().into() });
     }
 }
 
@@ -120,7 +122,7 @@ pub(super) fn whole(property: Property<'_>) -> String {
 }
 
 /// The octets of a range with splices in them; new lines end as the lines of the object do.
-fn apply(calendar: &Calendar, range: Range<usize>, mut splices: Vec<Splice>) -> String {
+fn apply(calendar: &Calendar, range: Range<usize>, mut splices: Vec<Splice>) -> Bytes {
     splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
     let octets = calendar.bytes();
     let bare = !octets.windows(2).any(|pair| pair == b"\r\n");
@@ -132,10 +134,10 @@ fn apply(calendar: &Calendar, range: Range<usize>, mut splices: Vec<Splice>) -> 
         if !splice.text.is_empty() && text.last().is_some_and(|octet| *octet != b'\n') {
             text.extend_from_slice(if bare { b"\n" } else { b"\r\n" });
         }
-        let own = if bare { splice.text.replace("\r\n", "\n") } else { splice.text };
-        text.extend_from_slice(own.as_bytes());
+        // A carriage return stands nowhere else in what is written.
+        text.extend(splice.text.iter().filter(|octet| !bare || **octet != b'\r'));
         at = at.max(splice.at.end);
     }
     text.extend_from_slice(&octets[at..range.end]);
-    String::from_utf8_lossy(&text).into_owned()
+    text.into()
 }

@@ -1,5 +1,6 @@
 //! Edits and deletes one instance: an override, or an EXDATE, and never both.
 
+use bytes::Bytes;
 use jiff::civil::DateTime;
 
 use crate::ical::calendar::Component;
@@ -17,7 +18,7 @@ pub(super) fn edit(
     id: &DateValue<'_>,
     patch: &Patch,
     stamp: i64,
-) -> Result<String, Fault> {
+) -> Result<Bytes, Fault> {
     let place = match subject.find(id)? {
         Found::Single => return all::edit(subject, patch, stamp, None),
         _ if patch.recurs() => return Err(Fault::Recurrence),
@@ -47,7 +48,7 @@ fn described<'a>(subject: &Subject<'a>, place: DateTime) -> Option<(Component<'a
 }
 
 /// Edits an override that is there; an EXDATE that contradicts it goes.
-fn exception(subject: &mut Subject<'_>, number: usize, patch: &Patch, stamp: i64) -> Result<String, Fault> {
+fn exception(subject: &mut Subject<'_>, number: usize, patch: &Patch, stamp: i64) -> Result<Bytes, Fault> {
     let one = &subject.exceptions[number];
     let (its, place) = (one.component, one.place);
     if one.ranges {
@@ -73,7 +74,7 @@ pub(super) fn delete(
     subject: &mut Subject<'_>,
     id: &DateValue<'_>,
     stamp: i64,
-) -> Result<Option<String>, Fault> {
+) -> Result<Option<Bytes>, Fault> {
     let mut fates = vec![];
     let place = match subject.find(id)? {
         Found::Single => return Ok(None),

@@ -105,6 +105,11 @@ impl Model {
         text
     }
 
+    /// Whether nothing in it is shorter than a day.
+    fn is_of_days(&self) -> bool {
+        self.freq < 4 && self.hour.is_empty() && self.minute.is_empty() && self.second.is_empty()
+    }
+
     /// The first and the last day of the period that holds a day; of what is shorter than a day, that day.
     fn days_of_period(&self, day: Date) -> (Date, Date) {
         match self.freq {
@@ -275,7 +280,10 @@ fn compare(seed: u64, rules: usize) {
     let (mut done, mut times) = (0, 0);
     while done < rules {
         let mut model = Model::throw(&mut dice);
+        let whole_day = model.is_of_days() && dice.one_in(3);
         let start = start(&mut dice);
+        let start = if whole_day { start.date().at(0, 0, 0, 0) } else { start };
+        let moment = if whole_day { Moment::Date(start.date()) } else { Moment::Time(start) };
         let periods = PERIODS[model.freq];
         if model.count.is_none() && dice.one_in(4) {
             let (all, _) = model.expand(start, periods);
@@ -287,13 +295,13 @@ fn compare(seed: u64, rules: usize) {
         done += 1;
         let (want, end) = model.expand(start, periods);
         let budget = Budget::new(10_000_000);
-        let mut walk = rule.occurrences(Moment::Time(start), &budget);
+        let mut walk = rule.occurrences(moment, &budget);
         walk.stop_before(end);
         let got: Vec<_> = walk.map(|time| time.expect(&text)).collect();
         assert_eq!(got, want, "{text} from {start}, seed {seed}");
         times += want.len();
         if let Some(from) = want.get(want.len() / 2) {
-            let mut jump = rule.occurrences(Moment::Time(start), &budget);
+            let mut jump = rule.occurrences(moment, &budget);
             jump.seek(*from);
             jump.stop_before(end);
             let got: Vec<_> = jump.map(|time| time.expect(&text)).collect();

@@ -175,7 +175,8 @@ impl Served {
 
     async fn panics(&self) -> String {
         let figures = self.client("monitor.sock").await.ask("GET /metrics", &[], "").await.text();
-        figures.lines().filter(|line| line.starts_with("kalends_panics_total")).collect()
+        let some = |line: &&str| line.starts_with("kalends_panics_total") && !line.ends_with(" 0");
+        figures.lines().filter(some).collect()
     }
 
     /// A line of the process' status, in KiB: `VmRSS`, or `VmHWM` for the most that it was.

@@ -44,7 +44,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("metrics", &["observe"]),
     ("metrics_exporter_prometheus", &["observe"]),
     ("quick_xml", &["xml"]),
-    ("ring", &["db", "front"]),
+    ("ring", &["db", "front", "probe"]),
     ("rustls", &["db", "front", "probe"]),
     ("rustls_platform_verifier", &["db", "front", "probe"]),
     ("sd_notify", &["observe"]),

@@ -83,6 +83,7 @@ impl Who<'_> {
             return Err(Refusal::plain(Status::FORBIDDEN, "This account is disabled."));
         }
         if same.subject.is_some() && known.subject.is_none() && !self.recognition.by_name {
+            tracing::warn!("somebody known by a subject was refused: the proxy told none");
             return Err(Refusal::plain(Status::FORBIDDEN, "The proxy did not say plainly who is asking."));
         }
         Ok(())

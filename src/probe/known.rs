@@ -131,7 +131,7 @@ impl Known {
     }
 
     /// Every header by which kalends could be told something of the user.
-    pub(super) fn identity_headers(&self) -> [&str; 6] {
+    pub(super) fn identity_headers(&self) -> [&str; 8] {
         let identity = &self.settings.identity;
         [
             &identity.header,
@@ -140,6 +140,8 @@ impl Known {
             &identity.name_header,
             &identity.subject_header,
             &identity.groups_header,
+            &identity.auth_type_header,
+            &self.settings.token.header,
         ]
         .map(Self::header)
     }

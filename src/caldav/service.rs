@@ -178,7 +178,13 @@ fn not_here(row: Option<&Method>, kind: Kind) -> Result<Response> {
         Some(Method { elsewhere: Some(condition), .. }) if kind == Kind::Object => Err((*condition).into()),
         _ => {
             let allow = options::allow(&TABLES, kind, false);
-            Ok(Response::new(Status::METHOD_NOT_ALLOWED).with(header::ALLOW, allow))
+            let answer = Response::new(Status::METHOD_NOT_ALLOWED).with(header::ALLOW, allow);
+            let looked_at = row.is_some_and(|row| matches!(row.verb, "GET" | "HEAD"));
+            Ok(if looked_at { answer.body("text/plain; charset=utf-8", FOR_PEOPLE) } else { answer })
         }
     }
 }
+
+/// What somebody sees who opens the address in a browser.
+const FOR_PEOPLE: &str =
+    "This is a calendar server. Give this address to a calendar program: there is no page here.\n";

@@ -10,7 +10,7 @@ export CARGO_TERM_COLOR ?= auto
 install := tests/tools/install.sh
 debug := $(CARGO_TARGET_DIR)/debug/kalends
 
-.PHONY: help run check test clients bless soak bench docs
+.PHONY: help run check test sso clients bless soak bench docs
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -26,17 +26,23 @@ check: ## formatting, lints and the licences of dependencies
 	@python3 tests/tools/deny.py
 	@if command -v cargo-deny > /dev/null; then cargo deny check bans licenses sources; fi # advisories: by hand, they need a network
 
-test: ## everything that must be green before a commit: check, the tests, the small clients
+test: ## everything that must be green before a commit: check, the tests, the small clients, single sign-on
 	@$(install) test
 	@$(MAKE) --no-print-directory check
 	@cargo test --locked --no-fail-fast
 	@cargo build --locked --quiet
 	@KALENDS=$(debug) tests/clients/run.sh
+	@KALENDS=$(debug) tests/sso/run.sh
 
-clients: ## Thunderbird and Evolution, as a person would use them (drivers in ../shared/rig)
+sso: ## what `make test` has of single sign-on: sign-ins, attacks, a browser and clients at deploy/apache and deploy/nginx
+	@$(install) test
+	@cargo build --locked --quiet
+	@KALENDS=$(debug) tests/sso/run.sh
+
+clients: ## Thunderbird and Evolution, as a person would use them (drivers in ../shared/rig), at all three proxies
 	@$(install) desktop
 	@cargo build --locked --quiet
-	@KALENDS=$(debug) tests/clients/run.sh desktop
+	@for proxy in plain apache nginx; do KALENDS=$(debug) tests/clients/run.sh desktop $$proxy; done
 
 bless: ## rewrite the expected answers of tests/wire; read the difference before committing it
 	@$(install) test

@@ -1,4 +1,4 @@
-// A person at a browser: signs in at the provider, reads calendars from a page, signs out, and is signed out from afar.
+// A person at a browser: signs in at the provider, reads calendars from a page, and signs out.
 //
 // usage: browser.mjs DIR      DIR is that of a site which site.sh has started; needs chromium and npm's playwright-core
 //

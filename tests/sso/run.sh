@@ -1,5 +1,5 @@
 #!/bin/bash
-# The shipped proxy configurations with a provider of their own: sign-ins, attacks, a browser, real clients, seeded faults.
+# The shipped proxy configurations with a provider of their own: sign-ins, attacks, a browser, real clients, restarts, seeded faults.
 # usage: run.sh [apache|nginx...]      both, if none is named; `make test` runs it
 # The last line is "N passed, N failed, N skipped"; logs of a run that failed stay in $KALENDS_CACHE/logs/sso.
 set -u
@@ -62,6 +62,7 @@ for proxy in "${@:-apache nginx}"; do
       apache) drive apache-remote-user "$SSO/apache_remote_user.sh" "$WORK/remote-user" ;;
       nginx) drive nginx-variants python3 "$SSO/check_nginx.py" "$WORK/nginx" ;;
     esac
+    drive "$site-restart" python3 "$SSO/restart.py" "$WORK/$site-restart" "$site"
     nest "$site-faults" "$SSO/faults/run.sh" "$WORK/$site" "$site"
     "$SSO/site.sh" stop "$WORK/$site"
     rm -f "$WORK/$site/env"

@@ -2,7 +2,7 @@
 
 pub mod users;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -13,14 +13,14 @@ use tokio::{
 use crate::{
     caldav::{listing, service::CalDav},
     cluster::Cluster,
-    config::{Listen, Required, Settings},
+    config::{Fault, Listen, Required, Settings},
     db::{
         Pool,
         migrate::{self as migrations, CALDAV},
     },
-    front::{self, Drained, Front, Listener, Monitor},
+    front::{self, Drained, Front, Listener, Monitor, Remote},
     observe::{
-        self, Logs,
+        self, Exporting, Logs, Traces,
         health::Health,
         metrics::{self, Exporter},
         systemd,
@@ -35,7 +35,7 @@ pub use crate::probe::{Kind as ProxyKind, Plan};
 pub fn up(file: Option<&Path>) -> Result<()> {
     run(async {
         let mut settings = Settings::load(file)?;
-        let logs = observe::init(&settings.log);
+        let logs = observe::init(&settings);
         if !settings.database.url.reveal().is_empty() {
             bail!(
                 "database.url is set: `kalends serve` uses it; `kalends up` brings a PostgreSQL of its own"
@@ -43,7 +43,7 @@ pub fn up(file: Option<&Path>) -> Result<()> {
         }
         let cluster = Cluster::start(&settings.cluster, |line| eprintln!("{line}")).await?;
         settings.database.url = cluster.url().to_owned().into();
-        let served = service(settings, file, &logs).await;
+        let served = service(settings, file, logs).await;
         cluster.stop().await;
         served
     })
@@ -53,8 +53,8 @@ pub fn up(file: Option<&Path>) -> Result<()> {
 pub fn serve(file: Option<&Path>) -> Result<()> {
     run(async {
         let settings = Settings::load(file)?;
-        let logs = observe::init(&settings.log);
-        service(settings, file, &logs).await
+        let logs = observe::init(&settings);
+        service(settings, file, logs).await
     })
 }
 
@@ -81,6 +81,7 @@ pub fn check(file: Option<&Path>) -> Result<()> {
         for warning in settings.warnings() {
             println!("Mind: {warning}");
         }
+        collector(&settings)?;
         // Certificates and keys are read as the service would.
         if let Some(keys) = Front::new(&settings)?.keys().await? {
             println!("There are {keys} keys to check tokens with.");
@@ -207,14 +208,16 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-async fn service(settings: Settings, file: Option<&Path>, logs: &Logs) -> Result<()> {
+async fn service(settings: Settings, file: Option<&Path>, mut logs: Logs) -> Result<()> {
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
     let (mut ends, mut interrupts) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangups = signal(SignalKind::hangup())?;
-    let welcome = welcome(&settings);
+    let (welcome, drain_time) = (welcome(&settings), *settings.limits.drain_time);
+    let collector = collector(&settings)?;
     let running = Running::start(settings).await?;
+    let exporting = collector.zip(logs.traces.take()).map(|(collector, traces)| export(collector, traces));
     eprintln!("{welcome}");
     let status = welcome.lines().next().unwrap_or_default();
     systemd::ready(status);
@@ -225,16 +228,35 @@ async fn service(settings: Settings, file: Option<&Path>, logs: &Logs) -> Result
             _ = interrupts.recv() => break,
             _ = hangups.recv() => {
                 systemd::reloading();
-                reload(file, &running.front, logs);
+                reload(file, &running.front, &logs);
                 systemd::ready(status);
             }
         }
     }
     systemd::stopping();
     tracing::info!("stopping: requests in flight may finish");
+    let end = Instant::now() + drain_time;
     let drained = running.stop().await?;
+    if let Some(exporting) = exporting {
+        exporting.finish(end.saturating_duration_since(Instant::now())).await;
+    }
     tracing::info!(cut = drained.cut, "stopped");
     Ok(())
+}
+
+/// Where traces go, if anywhere.
+fn collector(settings: &Settings) -> Result<Option<Remote>, Fault> {
+    let trace = &settings.trace;
+    let remote = |url| Remote::new(("trace.endpoint", url), ("trace.ca_file", &*trace.ca_file));
+    trace.endpoint.as_ref().map(|endpoint| remote(endpoint.as_str())).transpose()
+}
+
+fn export(collector: Remote, traces: Traces) -> Exporting {
+    let collector = Arc::new(collector);
+    traces.export(move |document| {
+        let collector = Arc::clone(&collector);
+        async move { collector.post(document).await.map(drop) }
+    })
 }
 
 /// SIGHUP: the rules of identity, certificates and keys, the times and sizes, and the level of the log are read again; the

@@ -14,7 +14,7 @@ use crate::{
     db::Pool,
     front::{BodyError, Denial, Identity, Request, Response, Service, Status, header},
     model::Kind,
-    observe::metrics,
+    observe::{metrics, trace},
     xml,
 };
 
@@ -47,6 +47,7 @@ impl CalDav {
         let path = if request.path == "*" { self.space.base() } else { request.path.as_str() };
         let located = self.space.locate(path).map_err(bad_path)?;
         let kind = located.target.kind();
+        trace::kind(kind.name());
         let row = match TABLES.methods.iter().find(|row| row.verb == request.method.as_str()) {
             Some(row) if row.on.has(kind) => row,
             other => return not_here(other, kind),
@@ -137,7 +138,9 @@ impl Service for CalDav {
             Err(error) => {
                 match &error {
                     Error::Refused(refusal) => {
-                        metrics::refused(refusal.condition.map_or("none", |c| c.name.local));
+                        let condition = refusal.condition.map_or("none", |c| c.name.local);
+                        metrics::refused(condition);
+                        trace::refused(condition);
                         tracing::debug!(?refusal, "refused");
                     }
                     Error::Busy(why) => tracing::warn!(%why, "busy"),

@@ -286,6 +286,9 @@ impl Settings {
         let mut faults: Vec<_> = small
             .map(|(key, _, least)| Fault::new(key, format!("is too small: write {least} or more")))
             .collect();
+        if self.trace.sample > 100 {
+            faults.push(Fault::new("trace.sample", "is too large: write 100 or less"));
+        }
         if *calendar.max_resource_size > *limits.body_bytes {
             faults.push(Fault::new(
                 "calendar.max_resource_size",
@@ -392,6 +395,7 @@ mod tests {
             ["identity.email_domain"]
         );
         assert_eq!(faults(|settings| settings.limits.requests = 0), ["limits.requests"]);
+        assert_eq!(faults(|settings| settings.trace.sample = 101), ["trace.sample"]);
         let page = |text: &str| faults(|settings| settings.server.cors_origins = vec![text.parse().unwrap()]);
         assert_eq!(page("https://app.example.org:443"), ["server.cors_origins"]);
         assert_eq!(page("http://app.example.org:443"), [""; 0]);

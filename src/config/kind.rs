@@ -188,16 +188,49 @@ impl Page {
 impl FromStr for Page {
     type Err = Unreadable;
     fn from_str(text: &str) -> Result<Self, Unreadable> {
-        let rest = text.strip_prefix("https://").unwrap_or_default();
-        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        // Of an authority, Origin knows what it may be.
-        let host = Origin::from_str(&format!("https://{authority}")).is_ok();
+        let path = text.strip_prefix("https://").and_then(path).ok_or(Unreadable)?;
         let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
-        if host && plain { Ok(Self(text.to_owned())) } else { Err(Unreadable) }
+        if plain { Ok(Self(text.to_owned())) } else { Err(Unreadable) }
     }
 }
 
+/// What follows the authority of a URL without its scheme; none where there is no authority.
+fn path(rest: &str) -> Option<&str> {
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    // Of an authority, Origin knows what it may be.
+    Origin::from_str(&format!("https://{authority}")).is_ok().then_some(path)
+}
+
 impl fmt::Display for Page {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// An address that takes traces; what stands in them is nobody's secret, so TLS is the operator's choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Collector(String);
+
+impl Collector {
+    /// As `http://127.0.0.1:4318/v1/traces`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Collector {
+    type Err = Unreadable;
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        let rest = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"));
+        let path = rest.and_then(path).ok_or(Unreadable)?;
+        // Collectors answer 404 to a mere `/`.
+        let plain = path.len() > 1 && path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+        if plain { Ok(Self(text.to_owned())) } else { Err(Unreadable) }
+    }
+}
+
+impl fmt::Display for Collector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
@@ -358,6 +391,7 @@ kinds! {
     Listen: "address", "127.0.0.1:8008, [::1]:8008, unix:/run/kalends/http.sock or systemd", quote;
     Origin: "address of a site", "https://dav.example.org, without a path", quote;
     Page: "address of a document", "https://id.example.org/realms/x/protocol/openid-connect/certs", quote;
+    Collector: "address of a collector", "http://127.0.0.1:4318/v1/traces, with its path", quote;
     IpNet: "network", "10.1.2.0/24 or fd00::/64", quote;
     String: "text", "text in quotes", quote;
     u32: "number", "a whole number, 0 or more", str::to_owned;
@@ -529,6 +563,14 @@ mod tests {
             ["http://id.example.org/c", "https:///c", "https://a@b/c", "https://a/b c", "https://a/b#c", "x"]
         {
             assert!(read::<Page>(bad).is_err(), "{bad}");
+        }
+        for good in ["http://127.0.0.1:4318/v1/traces", "https://otlp.example.org/v1/traces"] {
+            assert_eq!(read::<Collector>(good).unwrap().as_str(), good);
+        }
+        for bad in
+            ["http://127.0.0.1:4318", "http://127.0.0.1:4318/", "127.0.0.1:4318", "http://a@b/v1/traces"]
+        {
+            assert!(read::<Collector>(bad).is_err(), "{bad}");
         }
     }
 }

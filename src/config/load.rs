@@ -88,13 +88,14 @@ impl Settings {
 
     /// Files that systemd may hand over: their relative paths lie in its credentials directory.
     fn find_files(&mut self, credentials: Option<&Path>) {
-        let Self { server, token, .. } = self;
+        let Self { server, token, trace, .. } = self;
         let files = [
             &mut server.tls_certificate,
             &mut server.tls_key,
             &mut server.tls_client_ca,
             &mut token.keys_file,
             &mut token.ca_file,
+            &mut trace.ca_file,
         ];
         for file in files.into_iter().filter(|file| !file.as_os_str().is_empty()) {
             *file = credentials.unwrap_or(Path::new("")).join(&file);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use crate::config::kind::{
-    HeaderName, Kind, Level, Listen, LogFormat, Origin, Page, Required, Secret, Size, Span, Tls,
+    Collector, HeaderName, Kind, Level, Listen, LogFormat, Origin, Page, Required, Secret, Size, Span, Tls,
 };
 use crate::config::load::Reader;
 
@@ -245,6 +245,17 @@ settings! {
         level: Level = Level::Info;
         /// One line of fixed order, or JSON.
         format: LogFormat = LogFormat::Line;
+    }
+    /// Traces (OpenTelemetry): how long each request took, and each of its statements.
+    trace: Trace {
+        /// The collector's address for traces by OTLP over HTTP, as `http://127.0.0.1:4318/v1/traces`; empty is off.
+        endpoint: Option<Collector> = None;
+        /// Certificates to trust for that address instead of the system's, PEM; a relative path lies in systemd's credentials directory.
+        ca_file: PathBuf = PathBuf::new();
+        /// Of a hundred requests, how many are traced; where the proxy has decided (`traceparent`), its word counts.
+        sample: u32 = 100;
+        /// Whether traces name the user.
+        user: bool = false;
     }
     /// Calendars and what is in them.
     calendar: Calendar {

@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_postgres::RowStream;
 use tokio_postgres_rustls::MakeRustlsConnect;
+use tracing::Span;
 
 use crate::db::error::Error;
 use crate::db::param::Params;
@@ -52,6 +53,7 @@ impl std::fmt::Debug for Way {
 impl Client {
     /// Every row of the answer.
     pub async fn rows(&self, query: &Query, params: Params<'_>) -> Result<Vec<Row>, Error> {
+        let _told = told(query.name);
         let stream = self.start(query, params).await?;
         self.ended(stream.map_ok(Row).try_collect().await).map_err(|e| e.at(query.name))
     }
@@ -70,6 +72,7 @@ impl Client {
 
     /// Does it, and says how many rows it touched.
     pub async fn execute(&self, query: &Query, params: Params<'_>) -> Result<u64, Error> {
+        let _told = told(query.name);
         let mut stream = std::pin::pin!(self.start(query, params).await?);
         let drained = async {
             while stream.try_next().await?.is_some() {}
@@ -81,12 +84,14 @@ impl Client {
     /// The rows as they come. Not read to the end, they cost the connection: it is closed when it is given back.
     /// A reader slower than the statement timeout gets [`Error::Busy`] in the middle.
     pub async fn stream(&self, query: &Query, params: Params<'_>) -> Result<Rows<'_>, Error> {
-        Ok(Rows::new(self.start(query, params).await?, Holder::Lent(self)))
+        let told = told(query.name);
+        Ok(Rows::new(self.start(query, params).await?, Holder::Lent(self), told))
     }
 
     /// As [`Client::stream`], the connection going along with the rows.
     pub async fn into_stream(self, query: &Query, params: Params<'_>) -> Result<Rows<'static>, Error> {
-        Ok(Rows::new(self.start(query, params).await?, Holder::Owned(Box::new(self))))
+        let told = told(query.name);
+        Ok(Rows::new(self.start(query, params).await?, Holder::Owned(Box::new(self)), told))
     }
 
     /// Runs a script of any number of statements without parameters or answers.
@@ -172,6 +177,14 @@ impl Client {
     fn object(&self) -> &Object {
         self.object.as_ref().expect("the connection is there until it is dropped")
     }
+}
+
+/// Tells traces of a statement, as long as this is held. Its target is the one that `observe` gathers them by; where traces are
+/// off nobody does, and this is nothing.
+pub(super) fn told(name: &'static str) -> Span {
+    tracing::trace_span!(
+        target: "kalends::trace", "statement", db.system.name = "postgresql", db.query.summary = name
+    )
 }
 
 impl Drop for Client {

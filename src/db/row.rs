@@ -8,6 +8,7 @@ use futures_util::Stream;
 use tokio_postgres::RowStream;
 use tokio_postgres::row::RowIndex;
 use tokio_postgres::types::FromSql;
+use tracing::Span;
 
 use crate::db::client::Client;
 use crate::db::error::Error;
@@ -29,6 +30,8 @@ pub struct Rows<'a> {
     stream: Pin<Box<RowStream>>,
     holder: Holder<'a>,
     running: bool,
+    /// The statement in traces: it lasts until its rows do.
+    _told: Span,
 }
 
 pub(super) enum Holder<'a> {
@@ -38,8 +41,8 @@ pub(super) enum Holder<'a> {
 
 impl<'a> Rows<'a> {
     /// The rows of a statement that `holder` counts as running.
-    pub(super) fn new(stream: RowStream, holder: Holder<'a>) -> Self {
-        Self { stream: Box::pin(stream), holder, running: true }
+    pub(super) fn new(stream: RowStream, holder: Holder<'a>, told: Span) -> Self {
+        Self { stream: Box::pin(stream), holder, running: true, _told: told }
     }
 }
 

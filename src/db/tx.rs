@@ -2,7 +2,7 @@
 
 use std::ops::Deref;
 
-use crate::db::client::Client;
+use crate::db::client::{Client, told};
 use crate::db::error::Error;
 
 /// An open transaction; what a [`Client`] can do, it can.
@@ -31,6 +31,7 @@ impl Tx {
         if self.client.failed() {
             return Err(Error::bug("commit of a transaction in which a statement failed"));
         }
+        let _told = told("COMMIT");
         self.client.batch("COMMIT").await?;
         self.client.set_open(false);
         Ok(())

@@ -19,7 +19,7 @@ use crate::front::outgoing::{Outgoing, Place, Record};
 use crate::front::serve::{Front, Rules};
 use crate::front::trust::Peer;
 use crate::front::{forwarded, hygiene};
-use crate::observe::metrics;
+use crate::observe::{metrics, trace};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -60,6 +60,12 @@ pub(super) async fn answer<S: Service>(
     let span = tracing::error_span!(target: "kalends", "request", id, peer = %client, user, method, path);
     let label = label(&head.method);
     let quiet = front.quiet;
+    if !quiet && trace::is_on() {
+        let (parent, state) =
+            if judgement.trusted { forwarded::trace(&head.headers) } else { (None, String::new()) };
+        let told = trace::Beginning { method: label, id: &id, user, started, parent, state: &state };
+        told.tell(&span);
+    }
     let mut record =
         Record { span: span.clone(), started, method: label, status: None, sent: 0, whole: false, quiet };
 

@@ -1,83 +1,112 @@
-//! One document fetched over TLS: the server's certificate is checked, and size and time are bounded.
+//! One exchange with another server: over TLS its certificate is checked, and size and time are bounded.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, HOST};
-use http::{Request, StatusCode, Uri};
-use http_body_util::{BodyExt, Empty, Limited};
+use http::header::{ACCEPT, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Request, Uri};
+use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
 use rustls::crypto::ring;
 use rustls::pki_types::ServerName;
 use rustls_platform_verifier::BuilderVerifierExt;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::config::{Fault, Page};
+use crate::config::Fault;
 use crate::front::tls;
 
 /// Time for the whole of it.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes of the document.
+/// Bytes of the answer.
 const MOST: usize = 1 << 20;
 
-/// Where a document is, and how its server is known.
-pub(super) struct Remote {
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Where another server is, and how it is known.
+pub struct Remote {
     uri: Uri,
     host: String,
     port: u16,
-    name: ServerName<'static>,
-    connector: TlsConnector,
+    /// Where TLS is spoken.
+    tls: Option<(TlsConnector, ServerName<'static>)>,
 }
+
+/// A setting: its key, and what it is set to.
+pub type Setting<'a, T> = (&'static str, &'a T);
 
 impl Remote {
-    /// The document at `page`; its server's certificate comes from the authorities in `ca_file`, or the system's when
-    /// that is empty.
-    pub(super) fn new(page: &Page, ca_file: &Path) -> Result<Self, Fault> {
-        let fault =
-            |why: &dyn std::fmt::Display| Fault::new("token.keys_url", format!("is no address: {why}"));
-        let uri: Uri = page.as_str().parse().map_err(|error| fault(&error))?;
+    /// The server at `url`, which is http or https; its certificate comes from the authorities in `ca_file`, or the system's
+    /// when that is empty.
+    pub fn new(url: Setting<'_, str>, ca_file: Setting<'_, Path>) -> Result<Self, Fault> {
+        let fault = |why: &dyn std::fmt::Display| Fault::new(url.0, format!("is no address: {why}"));
+        let uri: Uri = url.1.parse().map_err(|error| fault(&error))?;
         let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
-        let name = ServerName::try_from(host.clone()).map_err(|error| fault(&error))?;
-        let port = uri.port_u16().unwrap_or(443);
-        Ok(Self { host, port, name, connector: connector(ca_file)?, uri })
+        let (usual, tls) = if uri.scheme_str() == Some("http") {
+            (80, None)
+        } else {
+            let name = ServerName::try_from(host.clone()).map_err(|error| fault(&error))?;
+            (443, Some((connector(ca_file)?, name)))
+        };
+        Ok(Self { host, port: uri.port_u16().unwrap_or(usual), tls, uri })
     }
 
-    /// Fetches it; the error is for the log.
+    /// Fetches the document; the error is for the log.
     pub(super) async fn get(&self) -> Result<Bytes, String> {
-        let fetched = tokio::time::timeout(PATIENCE, self.exchange()).await;
-        fetched.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?
+        self.answer(Request::get(self.target()).header(ACCEPT, JSON), Bytes::new()).await
     }
 
-    async fn exchange(&self) -> Result<Bytes, String> {
-        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|e| e.to_string())?;
-        let tls = self.connector.connect(self.name.clone(), tcp).await.map_err(|e| e.to_string())?;
-        let (mut sender, connection) =
-            http1::handshake(TokioIo::new(tls)).await.map_err(|error| error.to_string())?;
-        // Ends with the sender.
-        tokio::spawn(connection);
-        let target = self.uri.path_and_query().map_or("/", |target| target.as_str());
+    /// Hands over a document of JSON; the error is for the log.
+    pub async fn post(&self, document: Bytes) -> Result<Bytes, String> {
+        self.answer(Request::post(self.target()).header(CONTENT_TYPE, JSON), document).await
+    }
+
+    fn target(&self) -> &str {
+        self.uri.path_and_query().map_or("/", |target| target.as_str())
+    }
+
+    async fn answer(&self, head: http::request::Builder, body: Bytes) -> Result<Bytes, String> {
         let authority = self.uri.authority().map_or(self.host.as_str(), |authority| authority.as_str());
-        let request = Request::get(target)
-            .header(HOST, authority)
-            .header(ACCEPT, "application/json")
-            .body(Empty::<Bytes>::new())
-            .map_err(|error| error.to_string())?;
-        let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
-        if answer.status() != StatusCode::OK {
-            return Err(format!("the answer is {}", answer.status()));
+        let request = head.header(HOST, authority).body(Full::new(body)).map_err(|e| e.to_string())?;
+        let answered = tokio::time::timeout(PATIENCE, self.send(request)).await;
+        answered.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?
+    }
+
+    async fn send(&self, request: Request<Full<Bytes>>) -> Result<Bytes, String> {
+        let tcp = TcpStream::connect((self.host.as_str(), self.port)).await.map_err(|e| e.to_string())?;
+        match &self.tls {
+            None => exchange(tcp, request).await,
+            Some((connector, name)) => {
+                let tls = connector.connect(name.clone(), tcp).await.map_err(|e| e.to_string())?;
+                exchange(tls, request).await
+            }
         }
-        let body = Limited::new(answer.into_body(), MOST).collect().await;
-        Ok(body.map_err(|error| error.to_string())?.to_bytes())
     }
 }
 
-fn connector(ca_file: &Path) -> Result<TlsConnector, Fault> {
-    let fault = |text: String| Fault::new("token.ca_file", text);
+async fn exchange<S>(stream: S, request: Request<Full<Bytes>>) -> Result<Bytes, String>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (mut sender, connection) =
+        http1::handshake(TokioIo::new(stream)).await.map_err(|error| error.to_string())?;
+    // Ends with the sender.
+    tokio::spawn(connection);
+    let answer = sender.send_request(request).await.map_err(|error| error.to_string())?;
+    if !answer.status().is_success() {
+        return Err(format!("the answer is {}", answer.status()));
+    }
+    let body = Limited::new(answer.into_body(), MOST).collect().await;
+    Ok(body.map_err(|error| error.to_string())?.to_bytes())
+}
+
+fn connector((key, ca_file): Setting<'_, Path>) -> Result<TlsConnector, Fault> {
+    let fault = |text: String| Fault::new(key, text);
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| fault(error.to_string()))?;

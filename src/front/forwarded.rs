@@ -15,6 +15,14 @@ pub(super) fn client(headers: &HeaderMap) -> Option<IpAddr> {
     last.rsplit(',').next()?.trim().parse().ok()
 }
 
+/// What the proxy says of the trace that the request belongs to (W3C Trace Context): `traceparent`, and `tracestate` in one.
+pub(super) fn trace(headers: &HeaderMap) -> (Option<&str>, String) {
+    let mut parents = headers.get_all("traceparent").iter();
+    let parent = parents.next().filter(|_| parents.next().is_none());
+    let states = headers.get_all("tracestate").iter().filter_map(|state| state.to_str().ok());
+    (parent.and_then(|parent| parent.to_str().ok()), states.collect::<Vec<_>>().join(","))
+}
+
 /// The id the proxy gave the request, if it is one visible word.
 pub(super) fn id(headers: &HeaderMap) -> Option<String> {
     let mut sent = headers.get_all("x-request-id").iter();

@@ -65,7 +65,7 @@ impl Keys {
             let set = from_file(&token.keys_file).map_err(|text| Fault::new("token.keys_file", text))?;
             return Ok(Arc::new(Self::holding(set, None)));
         };
-        let remote = Remote::new(page, &token.ca_file)?;
+        let remote = Remote::new(("token.keys_url", page.as_str()), ("token.ca_file", &token.ca_file))?;
         let keys = Arc::new(Self::holding(Set::new(), Some(remote)));
         tokio::spawn(keep_up(Arc::downgrade(&keys), page.clone(), *token.keys_age));
         Ok(keys)

@@ -28,6 +28,7 @@ pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode as Status,
 
 pub use body::{Body, BodyError};
 pub use conditional::{BadCondition, Conditions, EntityTag, Verdict};
+pub use fetch::Remote;
 pub use identity::{Denial, Identity, Recognition, spell};
 pub use listen::{Listener, open};
 pub use message::{Aborted, Feed, Feeder, Gone, Payload, Request, Response, Service};

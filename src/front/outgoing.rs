@@ -11,7 +11,7 @@ use tracing::Span;
 
 use crate::front::ending::InFlight;
 use crate::front::message::{Aborted, Payload};
-use crate::observe::metrics;
+use crate::observe::{metrics, trace};
 
 /// What is told of a request when its answer is out, cut off, or nobody waits for it any more.
 #[derive(Debug)]
@@ -36,6 +36,7 @@ impl Drop for Record {
         let time = self.started.elapsed();
         if !self.quiet {
             metrics::answered(self.method, self.status.unwrap_or(CLIENT_GONE), time);
+            trace::answered(&self.span, self.status, self.whole, self.sent);
         }
         let milliseconds = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         let outcome = match (self.status, self.whole) {

@@ -11,43 +11,51 @@ use tracing_subscriber::registry::{LookupSpan, Registry};
 use tracing_subscriber::reload;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::{Level, Log, LogFormat};
+use crate::config::{Level, LogFormat, Settings};
+use crate::observe::export::Traces;
 use crate::observe::line::Fields;
+use crate::observe::trace;
 
 /// The running log.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Logs {
     filter: reload::Handle<Targets, Registry>,
+    /// What traces are gathered, to be exported; none where they are off.
+    pub traces: Option<Traces>,
+    traced: bool,
 }
 
 impl Logs {
     /// Changes what is told from now on.
     pub fn set_level(&self, level: Level) {
         // Fails only when the subscriber is gone, and nothing is told then.
-        let _ = self.filter.reload(targets(level));
+        let _ = self.filter.reload(targets(level, self.traced));
     }
 }
 
-/// Starts to log on standard error, panics too. A second start in one process changes nothing.
+/// Starts to log on standard error, panics too, and to gather traces where they are on. A second start in one process changes nothing.
 #[must_use]
-pub fn init(log: &Log) -> Logs {
-    let (filter, handle) = reload::Layer::new(targets(log.level));
+pub fn init(settings: &Settings) -> Logs {
+    let log = &settings.log;
+    let (gatherer, traces) = Traces::new(&settings.trace).unzip();
+    let traced = traces.is_some();
+    let (filter, handle) = reload::Layer::new(targets(log.level, traced));
     let lines = Lines {
         format: log.format,
         write: |line: &str| drop(std::io::stderr().lock().write_all(line.as_bytes())),
     };
-    if tracing_subscriber::registry().with(filter).with(lines).try_init().is_ok() {
+    if tracing_subscriber::registry().with(filter).with(lines).with(gatherer).try_init().is_ok() {
         // The usual words of a panic are several lines, and may hold what a user wrote.
         std::panic::set_hook(Box::new(|panic| {
             let place = panic.location().map(ToString::to_string).unwrap_or_default();
             tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("without words"));
         }));
     }
-    Logs { filter: handle }
+    Logs { filter: handle, traces, traced }
 }
 
 /// Other crates tell of what matters to us only when it goes wrong.
-fn targets(level: Level) -> Targets {
+fn targets(level: Level, traced: bool) -> Targets {
     let level = match level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
@@ -55,7 +63,11 @@ fn targets(level: Level) -> Targets {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    Targets::new().with_default(level.min(LevelFilter::WARN)).with_target("kalends", level)
+    let traces = if traced { LevelFilter::TRACE } else { LevelFilter::OFF };
+    Targets::new()
+        .with_default(level.min(LevelFilter::WARN))
+        .with_target("kalends", level)
+        .with_target(trace::TARGET, traces)
 }
 
 /// The layer that makes a line of each event and the spans around it.
@@ -70,7 +82,9 @@ where
     W: Fn(&str) + 'static,
 {
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
-        if let Some(span) = context.span(id) {
+        if attributes.metadata().target() != trace::TARGET
+            && let Some(span) = context.span(id)
+        {
             let mut fields = Fields::default();
             attributes.record(&mut fields);
             span.extensions_mut().insert(fields);
@@ -86,6 +100,9 @@ where
     }
 
     fn on_event(&self, event: &tracing::Event<'_>, context: Context<'_, S>) {
+        if event.metadata().target() == trace::TARGET {
+            return;
+        }
         let mut fields = Fields::default();
         for span in
             context.event_scope(event).into_iter().flat_map(tracing_subscriber::registry::Scope::from_root)

@@ -85,6 +85,7 @@ fn describe() {
     );
     describe_gauge!("kalends_database_connections_limit", "Connections to the database there may be.");
     describe_gauge!("kalends_database_waiting", "Requests that wait for a connection to the database.");
+    describe_counter!("kalends_traces_total", "Traces of requests, by whether the collector took them.");
     describe_gauge!("kalends_build_info", "1; the label says which version runs.");
     gauge!("kalends_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     // What has not happened yet is 0, so that a rate of it can be taken from the first time on.
@@ -126,6 +127,11 @@ pub fn pooled(used: usize, idle: usize, waiting: usize, limit: usize) {
     gauge!("kalends_database_connections", "state" => "idle").set(number(idle));
     gauge!("kalends_database_waiting").set(number(waiting));
     gauge!("kalends_database_connections_limit").set(number(limit));
+}
+
+/// The collector took so many traces (`sent`), or they were given up (`lost`).
+pub fn traced(outcome: &'static str, count: usize) {
+    counter!("kalends_traces_total", "outcome" => outcome).increment(count as u64);
 }
 
 /// A precondition refused a request.

@@ -438,7 +438,10 @@ async fn no_part_of_a_token_is_logged() {
 #[ignore = "runs only as the child of no_part_of_a_token_is_logged"]
 async fn tells_all_it_tells() {
     let dir = PathBuf::from(std::env::var_os("KALENDS_TEST_TOKENS").unwrap());
-    let _logs = observe::init(&Log { level: Level::Trace, ..Log::default() });
+    let _logs = observe::init(&Settings {
+        log: Log { level: Level::Trace, ..Log::default() },
+        ..Settings::default()
+    });
     let server = Server::start(|settings| {
         on(settings);
         settings.token.keys_file = dir.join("keys.json");

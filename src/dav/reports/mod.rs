@@ -5,7 +5,10 @@ pub mod sync_collection;
 
 use std::{sync::Arc, time::Instant};
 
-use crate::{front::Response, observe::metrics};
+use crate::{
+    front::Response,
+    observe::{metrics, trace},
+};
 
 use super::{Cx, Given, Refusal, Result, condition::SUPPORTED_REPORT};
 
@@ -16,6 +19,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let known = cx.tables.reports.iter().find(|report| root.is(report.name) && report.on.has(kind));
     let report = known.ok_or(SUPPORTED_REPORT)?;
     let started = Instant::now();
+    trace::report(report.name.local);
     let answer = (report.run)(cx, root).await;
     metrics::reported(report.name.local, started.elapsed());
     answer

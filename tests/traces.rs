@@ -5,18 +5,17 @@
 
 #[path = "support/server.rs"]
 mod server;
-#[path = "systemd/service.rs"]
-mod service;
 mod support;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use server::{Client, event};
-use service::{Service, Systemd};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -128,19 +127,74 @@ fn attributes(list: &Value) -> BTreeMap<String, String> {
     list.as_array().unwrap().iter().map(pair).collect()
 }
 
-/// A server of these settings, and its database.
-async fn serve(name: &str, settings: &str) -> (Systemd, Service, support::Db) {
-    let db = support::database().await;
-    let all = format!("database.url = \"{}\"\nidentity.secret = \"{SECRET}\"\n{settings}", db.url);
-    let systemd = Systemd::new(name, &all);
-    let service = systemd.start();
-    systemd.hear("READY=1");
-    (systemd, service, db)
+/// The program, with a folder and a database of its own.
+struct Kalends {
+    dir: PathBuf,
+    child: Child,
+    _db: support::Db,
+}
+
+impl Kalends {
+    /// One with these settings besides the usual; it listens.
+    async fn start(name: &str, settings: &str) -> Self {
+        let db = support::database().await;
+        let dir = support::directory().join(format!("traces-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        let all = format!(
+            "server.listen = [\"unix:{}\"]\ndatabase.url = \"{}\"\nidentity.secret = \"{SECRET}\"\n{settings}",
+            dir.join("sock").display(),
+            db.url
+        );
+        std::fs::write(dir.join("kalends.toml"), all).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_kalends"))
+            .args(["serve", "--config"])
+            .arg(dir.join("kalends.toml"))
+            .stdout(Stdio::null())
+            .stderr(std::fs::File::create(dir.join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let kalends = Self { dir, child, _db: db };
+        let until = Instant::now() + server::PATIENCE;
+        while kalends.connect().await.is_none() {
+            assert!(Instant::now() < until, "{}", kalends.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        kalends
+    }
+
+    async fn connect(&self) -> Option<Client> {
+        Client::unix(&self.dir.join("sock"), "alice").await.ok()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.join("log")).unwrap()
+    }
+
+    /// Asks it to stop, and waits until it has.
+    fn stop(&mut self) -> ExitStatus {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let until = Instant::now() + server::PATIENCE;
+        loop {
+            match self.child.try_wait().unwrap() {
+                Some(status) => return status,
+                None => assert!(Instant::now() < until, "{}", self.log()),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Kalends {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.dir);
+    }
 }
 
 /// The proxy, on behalf of alice.
-async fn proxy(systemd: &Systemd) -> Client {
-    let client = Client::unix(&systemd.socket(), "alice").await.unwrap();
+async fn proxy(kalends: &Kalends) -> Client {
+    let client = kalends.connect().await.unwrap();
     client.always("X-Kalends-Secret", SECRET).always("X-Forwarded-For", "192.0.2.7")
 }
 
@@ -151,7 +205,7 @@ fn of<'a>(spans: &'a [Span], id: &str) -> &'a Span {
     found[0]
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn each_request_is_a_span_with_its_statements() {
     let collector = Collector::start().await;
     // Traces do not hang on what is logged.
@@ -159,8 +213,8 @@ async fn each_request_is_a_span_with_its_statements() {
         "monitor.listen = \"\"\nlog.level = \"error\"\ntrace.endpoint = \"http://127.0.0.1:{}/v1/traces\"",
         collector.port
     );
-    let (systemd, service, _db) = serve("traces", &settings).await;
-    let mut alice = proxy(&systemd).await;
+    let mut kalends = Kalends::start("traces", &settings).await;
+    let mut alice = proxy(&kalends).await;
     let parent = format!("00-{TRACE}-{PARENT}-01");
     let headers =
         [("X-Request-Id", "r1"), ("traceparent", &parent), ("tracestate", "a=1,b=2"), ("Depth", "1")];
@@ -180,12 +234,11 @@ async fn each_request_is_a_span_with_its_statements() {
     let headers = [("X-Request-Id", "r5"), ("traceparent", unsampled.as_str())];
     assert_eq!(alice.ask("OPTIONS /dav/", &headers, "").await.status, 200);
     // Somebody who is not the proxy.
-    let mut eve = Client::unix(&systemd.socket(), "alice").await.unwrap();
+    let mut eve = kalends.connect().await.unwrap();
     let headers = [("X-Request-Id", "r6"), ("traceparent", parent.as_str()), ("tracestate", "eve=1")];
     assert_eq!(eve.ask("BREW /dav/", &headers, "").await.status, 401);
     // What is left is handed over at the end.
-    service.signal(Signal::TERM);
-    assert!(service.ended().success(), "{}", systemd.log());
+    assert!(kalends.stop().success());
 
     let spans = collector.spans();
     let requests: Vec<_> = spans.iter().filter(|span| span.kind == 2).collect();
@@ -244,7 +297,7 @@ async fn each_request_is_a_span_with_its_statements() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn the_operator_decides_how_many_and_whether_they_name_users() {
     let collector = Collector::start().await;
     let settings = format!(
@@ -252,8 +305,8 @@ async fn the_operator_decides_how_many_and_whether_they_name_users() {
          trace.endpoint = \"http://127.0.0.1:{}/v1/traces\"",
         collector.port
     );
-    let (systemd, service, _db) = serve("sampled", &settings).await;
-    let mut alice = proxy(&systemd).await;
+    let mut kalends = Kalends::start("sampled", &settings).await;
+    let mut alice = proxy(&kalends).await;
     for _ in 0..20 {
         assert_eq!(alice.ask("OPTIONS /dav/", &[], "").await.status, 200);
     }
@@ -268,10 +321,9 @@ async fn the_operator_decides_how_many_and_whether_they_name_users() {
     let requests: Vec<_> = spans.iter().filter(|span| span.kind == 2).collect();
     assert_eq!(requests.len(), 1, "{spans:#?}");
     assert_eq!((requests[0].parent.as_str(), requests[0].is("user.name")), (PARENT, "alice"));
-    service.signal(Signal::TERM);
-    assert!(service.ended().success());
+    assert!(kalends.stop().success());
     // What is told for traces is no line of the log.
-    assert!(!systemd.log().contains("traceparent") && !systemd.log().contains("db.query.summary"));
+    assert!(!kalends.log().contains("traceparent") && !kalends.log().contains("db.query.summary"));
 }
 
 /// The figure of that name.
@@ -282,7 +334,7 @@ async fn figure(monitor: std::net::SocketAddr, name: &str) -> f64 {
     value.unwrap_or_else(|| panic!("{name}\n{shown}")).parse().unwrap()
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_is_away_or_hangs_costs_nothing() {
     // One refuses, the other takes connections and never says a word.
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -293,8 +345,8 @@ async fn a_collector_that_is_away_or_hangs_costs_nothing() {
             "monitor.listen = \"{monitor}\"\nlog.level = \"warn\"\nlimits.drain_time = \"1s\"\n\
              trace.endpoint = \"http://{collector}/v1/traces\""
         );
-        let (systemd, service, _db) = serve(name, &settings).await;
-        let mut alice = proxy(&systemd).await;
+        let mut kalends = Kalends::start(name, &settings).await;
+        let mut alice = proxy(&kalends).await;
         let mut memory = Vec::new();
         for _ in 0..2 {
             for _ in 0..2000 {
@@ -308,11 +360,10 @@ async fn a_collector_that_is_away_or_hangs_costs_nothing() {
         assert!(grown < f64::from(4 << 20), "{name}: {memory:?}");
         assert!(figure(monitor, "kalends_traces_total{outcome=\"lost\"}").await >= 1000.0, "{name}");
         assert!(figure(monitor, "kalends_traces_total{outcome=\"sent\"}").await < 1.0, "{name}");
-        service.signal(Signal::TERM);
         let asked = Instant::now();
-        assert!(service.ended().success());
+        assert!(kalends.stop().success());
         assert!(asked.elapsed() < Duration::from_secs(5), "{name}: {:?}", asked.elapsed());
-        let complaints = systemd.log().matches("trace.endpoint takes no traces").count();
-        assert!(complaints <= 1, "{name}: {}", systemd.log());
+        let complaints = kalends.log().matches("trace.endpoint takes no traces").count();
+        assert!(complaints <= 1, "{name}: {}", kalends.log());
     }
 }

@@ -205,16 +205,9 @@ fn of<'a>(spans: &'a [Span], id: &str) -> &'a Span {
     found[0]
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_request_is_a_span_with_its_statements() {
-    let collector = Collector::start().await;
-    // Traces do not hang on what is logged.
-    let settings = format!(
-        "monitor.listen = \"\"\nlog.level = \"error\"\ntrace.endpoint = \"http://127.0.0.1:{}/v1/traces\"",
-        collector.port
-    );
-    let mut kalends = Kalends::start("traces", &settings).await;
-    let mut alice = proxy(&kalends).await;
+/// What a server is asked of a morning, by the proxy and by somebody who is not.
+async fn ask(kalends: &Kalends) {
+    let mut alice = proxy(kalends).await;
     let parent = format!("00-{TRACE}-{PARENT}-01");
     let headers =
         [("X-Request-Id", "r1"), ("traceparent", &parent), ("tracestate", "a=1,b=2"), ("Depth", "1")];
@@ -237,6 +230,31 @@ async fn each_request_is_a_span_with_its_statements() {
     let mut eve = kalends.connect().await.unwrap();
     let headers = [("X-Request-Id", "r6"), ("traceparent", parent.as_str()), ("tracestate", "eve=1")];
     assert_eq!(eve.ask("BREW /dav/", &headers, "").await.status, 401);
+}
+
+/// The statements of a request, which lie within it.
+fn statements<'a>(spans: &'a [Span], id: &str) -> Vec<&'a Span> {
+    let span = of(spans, id);
+    let inner: Vec<_> = spans.iter().filter(|inner| inner.parent == span.id).collect();
+    assert!(inner.len() > 1, "{id}: {spans:#?}");
+    for inner in &inner {
+        assert_eq!((inner.kind, &inner.trace, inner.is("db.system.name")), (3, &span.trace, "postgresql"));
+        assert_eq!(inner.name, inner.is("db.query.summary"));
+        assert!(span.time.0 <= inner.time.0 && inner.time.0 <= inner.time.1 && inner.time.1 <= span.time.1);
+    }
+    inner
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_request_is_a_span_with_its_statements() {
+    let collector = Collector::start().await;
+    // Traces do not hang on what is logged.
+    let settings = format!(
+        "monitor.listen = \"\"\nlog.level = \"error\"\ntrace.endpoint = \"http://127.0.0.1:{}/v1/traces\"",
+        collector.port
+    );
+    let mut kalends = Kalends::start("traces", &settings).await;
+    ask(&kalends).await;
     // What is left is handed over at the end.
     assert!(kalends.stop().success());
 
@@ -263,27 +281,12 @@ async fn each_request_is_a_span_with_its_statements() {
             (span.is("kalends.report"), span.is("kalends.condition"), span.failed),
             (report, condition, false)
         );
-        let inner: Vec<_> = spans.iter().filter(|inner| inner.parent == span.id).collect();
-        assert!(inner.len() > 1, "{id}: {spans:#?}");
-        for inner in inner {
-            assert_eq!(
-                (inner.kind, &inner.trace, inner.is("db.system.name")),
-                (3, &span.trace, "postgresql")
-            );
-            assert_eq!(inner.name, inner.is("db.query.summary"));
-            assert!(
-                span.time.0 <= inner.time.0 && inner.time.0 <= inner.time.1 && inner.time.1 <= span.time.1
-            );
-        }
+        statements(&spans, id);
     }
-    let statements =
-        |id: &str| spans.iter().filter(|span| span.parent == of(&spans, id).id).collect::<Vec<_>>();
-    assert!(
-        statements("r2").iter().any(|span| span.name == "caldav/object.sql: put"),
-        "{:#?}",
-        statements("r2")
-    );
-    assert!(statements("r2").iter().any(|span| span.name == "COMMIT"), "{:#?}", statements("r2"));
+    let put = statements(&spans, "r2");
+    for name in ["caldav/object.sql: put", "COMMIT"] {
+        assert!(put.iter().any(|span| span.name == name), "{name}: {put:#?}");
+    }
     let stranger = requests.iter().find(|span| span.is("http.response.status_code") == "401").unwrap();
     assert_eq!(
         (stranger.name.as_str(), stranger.parent.as_str(), stranger.state.as_str()),

@@ -22,14 +22,14 @@ pub struct Logs {
     filter: reload::Handle<Targets, Registry>,
     /// What traces are gathered, to be exported; none where they are off.
     pub traces: Option<Traces>,
-    traced: bool,
+    tracing_on: bool,
 }
 
 impl Logs {
     /// Changes what is told from now on.
     pub fn set_level(&self, level: Level) {
         // Fails only when the subscriber is gone, and nothing is told then.
-        let _ = self.filter.reload(targets(level, self.traced));
+        let _ = self.filter.reload(targets(level, self.tracing_on));
     }
 }
 
@@ -38,8 +38,8 @@ impl Logs {
 pub fn init(settings: &Settings) -> Logs {
     let log = &settings.log;
     let (gatherer, traces) = Traces::new(&settings.trace).unzip();
-    let traced = traces.is_some();
-    let (filter, handle) = reload::Layer::new(targets(log.level, traced));
+    let tracing_on = traces.is_some();
+    let (filter, handle) = reload::Layer::new(targets(log.level, tracing_on));
     let lines = Lines {
         format: log.format,
         write: |line: &str| drop(std::io::stderr().lock().write_all(line.as_bytes())),
@@ -51,11 +51,11 @@ pub fn init(settings: &Settings) -> Logs {
             tracing::error!(place, "panic: {}", panic.payload_as_str().unwrap_or("without words"));
         }));
     }
-    Logs { filter: handle, traces, traced }
+    Logs { filter: handle, traces, tracing_on }
 }
 
 /// Other crates tell of what matters to us only when it goes wrong.
-fn targets(level: Level, traced: bool) -> Targets {
+fn targets(level: Level, tracing_on: bool) -> Targets {
     let level = match level {
         Level::Error => LevelFilter::ERROR,
         Level::Warn => LevelFilter::WARN,
@@ -63,7 +63,7 @@ fn targets(level: Level, traced: bool) -> Targets {
         Level::Debug => LevelFilter::DEBUG,
         Level::Trace => LevelFilter::TRACE,
     };
-    let traces = if traced { LevelFilter::TRACE } else { LevelFilter::OFF };
+    let traces = if tracing_on { LevelFilter::TRACE } else { LevelFilter::OFF };
     Targets::new()
         .with_default(level.min(LevelFilter::WARN))
         .with_target("kalends", level)

@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn what_is_no_parent_is_none() {
         for bad in [
-            "".to_owned(),
+            String::new(),
             format!("ff-{TRACE}-{SPAN}-01"),
             format!("00-{TRACE}-{SPAN}-01-more"),
             format!("00-{}-{SPAN}-01", "0".repeat(32)),

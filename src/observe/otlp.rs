@@ -1,5 +1,6 @@
 //! Traces as collectors read them: OTLP in JSON (OpenTelemetry Protocol 1.x).
 
+use std::fmt::Write as _;
 use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -24,11 +25,20 @@ pub(super) fn resource() -> Value {
     ]})
 }
 
-/// The document that hands these over.
+/// The document that hands these over. Its spans become text one by one: as a tree, all of them are ten times as large.
 pub(super) fn document(resource: &Value, requests: &[Request]) -> Bytes {
-    let spans: Vec<Value> = requests.iter().flat_map(spans).collect();
-    let scope = json!({"scope": {"name": "kalends"}, "spans": spans});
-    json!({"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}).to_string().into()
+    let mut text = format!(
+        r#"{{"resourceSpans":[{{"resource":{resource},"scopeSpans":[{{"scope":{{"name":"kalends"}},"spans":["#
+    );
+    for (index, span) in requests.iter().flat_map(spans).enumerate() {
+        if index > 0 {
+            text.push(',');
+        }
+        // Writing to memory does not fail.
+        let _ = write!(text, "{span}");
+    }
+    text.push_str("]}]}]}");
+    text.into()
 }
 
 /// A request's span, and those of its statements.

@@ -69,6 +69,17 @@ fn the_service_can_do_little() {
 }
 
 #[test]
+fn the_service_sees_by_which_user_a_proxy_runs() {
+    // In a user namespace of its own the kernel tells every other user as 65534, and `trusted_uids` fits nobody.
+    let unit = std::fs::read_to_string(deploy("kalends.service")).unwrap();
+    for namespace in ["PrivateUsers=yes", "PrivateUsers=true", "PrivateUsers=self"] {
+        assert!(!unit.lines().any(|line| line == namespace), "{namespace}");
+    }
+    let settings = std::fs::read_to_string(deploy("kalends.toml")).unwrap();
+    assert!(settings.lines().any(|line| line.starts_with("trusted_uids = [33]")), "{settings}");
+}
+
+#[test]
 fn the_example_of_settings_is_read_with_the_credentials_of_the_unit() {
     let dir = support::directory().join(format!("credentials-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();

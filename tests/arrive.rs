@@ -7,12 +7,16 @@
 mod pki;
 #[path = "support/server.rs"]
 mod server;
+#[path = "systemd/service.rs"]
+mod service;
 mod support;
 
 use kalends::config::{HeaderName, Required, Settings};
 use pki::{Pki, RSA, now};
+use rustix::process::Signal;
 use serde_json::json;
-use server::Server;
+use server::{Client, Server};
+use service::Systemd;
 
 const ISSUER: &str = "https://id.example.org/realms/x";
 
@@ -87,4 +91,31 @@ async fn a_token_is_asked_for_always_or_never() {
     let server = started(Required::Never).await;
     assert_eq!(home(&server, "alice", &[]).await, 207);
     assert_eq!(home(&server, "alice", &[("X-Forwarded-Token", &token("bob", "b-1"))]).await, 403);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_may_be_new_is_read_again_on_sighup() {
+    let db = support::database().await;
+    let systemd = Systemd::new("arrive", &format!("database.url = \"{}\"\nmonitor.listen = \"\"", db.url));
+    let file = systemd.dir.join("kalends.toml");
+    let open = std::fs::read_to_string(&file).unwrap();
+    let keys = systemd.dir.join("keys.json");
+    std::fs::write(&keys, json!({"keys": [RSA.jwk]}).to_string()).unwrap();
+    let shut = format!(
+        "{open}[token]\nheader = \"default\"\nrequired = \"arrive\"\nissuer = \"{ISSUER}\"\naudience = [\"kalends\"]\n\
+         keys_file = {keys:?}\n"
+    );
+    let service = systemd.start();
+    systemd.hear("READY=1");
+    for (settings, user, right) in
+        [(&open, "alice", 207), (&shut, "bob", 403), (&shut, "alice", 207), (&open, "bob", 207)]
+    {
+        std::fs::write(&file, settings).unwrap();
+        service.signal(Signal::HUP);
+        systemd.hear("RELOADING=1");
+        systemd.hear("READY=1");
+        let mut client = Client::unix(&systemd.socket(), user).await.unwrap();
+        let line = format!("PROPFIND /dav/calendars/{user}/");
+        assert_eq!(client.ask(&line, &[("Depth", "0")], "").await.status, right, "{user} {settings}");
+    }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    config::{Required, Settings},
+    config::Settings,
     dav::{self, Refusal},
     db::{Pool, Tx},
     front::{Identity, Recognition, Status},
@@ -33,7 +33,7 @@ pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> da
     let who = Who {
         name: &identity.user,
         recognition: identity.recognition,
-        proven: identity.proven || settings.token.required != Required::Arrive,
+        proven: identity.proven || identity.recognition.unproven,
     };
     // Nearly always the person is known and nothing is new: one read.
     if let Some(found) = principal::by_name(pool, who.name).await?.filter(|p| may_be(&known, p)) {

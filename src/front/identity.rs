@@ -3,7 +3,7 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::config::{self, Fault, Settings};
+use crate::config::{self, Fault, Required, Settings};
 use crate::front::spelling::{Names, Spelling};
 use crate::front::text;
 use crate::front::token::Lock;
@@ -42,6 +42,8 @@ pub struct Recognition {
     pub by_email: bool,
     /// Whether somebody new gets in whose address another has.
     pub shared_email: bool,
+    /// Whether somebody new gets in, or a name passes to another, without a token that says so.
+    pub unproven: bool,
 }
 
 /// Why nobody is known to ask. The front has logged it; the service answers.
@@ -128,6 +130,7 @@ impl Policy {
                 by_name: identity.subject_header.name().is_none() || !identity.subject_required,
                 by_email: identity.match_email,
                 shared_email: identity.shared_email,
+                unproven: settings.token.required != Required::Arrive,
             },
             auth_type: header(&identity.auth_type_header)?,
             subjectless: identity.subjectless.clone(),

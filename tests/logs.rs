@@ -141,6 +141,33 @@ async fn fail2ban_finds_the_offender_and_nobody_else() {
     }
 }
 
+/// What honest people come to: it is refused, and no reason to shut their address out.
+const HONEST: &[&str] = &[
+    "a token that has expired",
+    "a token that is not valid yet",
+    "a token signed by a key that the provider does not show",
+    "a denied user name",
+];
+
+#[test]
+fn fail2ban_leaves_honest_people_alone() {
+    let told = concat!(include_str!("../src/front/token.rs"), include_str!("../src/front/identity.rs"));
+    let line = |why: &str| {
+        let time = "2026-11-21T00:00:00.000Z";
+        format!(
+            "{time} WARN r {OFFENDER} - GET /dav/ - - - identity refused: {why}\n{{\"time\":\"{time}\",\"level\":\"WARN\",\
+             \"id\":\"r\",\"peer\":\"{OFFENDER}\",\"method\":\"GET\",\"path\":\"/dav/\",\"msg\":\"identity refused: {why}\"}}\n"
+        )
+    };
+    for why in HONEST {
+        assert!(told.contains(&format!("\"{why}\"")), "nobody says {why}");
+    }
+    let log: String = HONEST.iter().map(|why| line(why)).collect();
+    assert_eq!(offenders("honest", &log, &[]), [""; 0]);
+    assert_eq!(offenders("dishonest", &line("a token whose signature is wrong"), &[]), [OFFENDER; 2]);
+    assert_eq!(offenders("both", &line("a token that has expired, they say"), &[]), [OFFENDER; 2]);
+}
+
 #[tokio::test]
 async fn no_secret_is_logged_and_json_is_json() {
     for format in ["line", "json"] {

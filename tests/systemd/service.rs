@@ -1,4 +1,5 @@
 //! The program as systemd runs it: it is handed its socket, which this process holds, and tells what it does.
+#![allow(dead_code)] // each test program uses its own part
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    config::Settings,
+    config::{Required, Settings},
     dav::{self, Refusal},
     db::{Pool, Tx},
     front::{Identity, Recognition, Status},
@@ -33,7 +33,7 @@ pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> da
     let who = Who {
         name: &identity.user,
         recognition: identity.recognition,
-        proven: identity.proven || identity.recognition.unproven,
+        proven: identity.proven || identity.recognition.token != Required::Arrive,
     };
     // Nearly always the person is known and nothing is new: one read.
     if let Some(found) = principal::by_name(pool, who.name).await?.filter(|p| may_be(&known, p)) {

@@ -43,8 +43,8 @@ pub struct Recognition {
     pub by_email: bool,
     /// Whether somebody new gets in whose address another has.
     pub shared_email: bool,
-    /// Whether somebody new gets in, or a name passes to another, without a token that says so.
-    pub unproven: bool,
+    /// When a token must say so that somebody is new, or a name passes to another.
+    pub token: Required,
 }
 
 /// Why nobody is known to ask. The front has logged it; the service answers.
@@ -131,7 +131,7 @@ impl Policy {
                 by_name: identity.subject_header.name().is_none() || !identity.subject_required,
                 by_email: identity.match_email,
                 shared_email: identity.shared_email,
-                unproven: settings.token.required != Required::Arrive,
+                token: settings.token.required,
             },
             auth_type: header(&identity.auth_type_header)?,
             subjectless: identity.subjectless.clone(),

@@ -118,4 +118,6 @@ async fn who_may_be_new_is_read_again_on_sighup() {
         let line = format!("PROPFIND /dav/calendars/{user}/");
         assert_eq!(client.ask(&line, &[("Depth", "0")], "").await.status, right, "{user} {settings}");
     }
+    service.signal(Signal::TERM);
+    assert!(service.ended().success(), "{}", systemd.log());
 }

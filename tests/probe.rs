@@ -8,6 +8,7 @@ mod server;
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -234,6 +235,27 @@ async fn without_credentials_it_says_what_it_did_not_check() {
     assert!(text.contains("ok      forged-user"), "{text}");
     let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
     assert_eq!((&json["clean"], &json["kind"]), (&true.into(), &"nginx".into()));
+}
+
+#[tokio::test]
+async fn what_could_not_be_asked_does_not_hold() {
+    // A site that shuts its visitor out after the first answer, as fail2ban would.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let site = std::thread::spawn(move || {
+        drop(listener.accept().unwrap());
+        let (mut first, _) = listener.accept().unwrap();
+        let mut asked = [0; 4096];
+        assert!(first.read(&mut asked).unwrap() > 0);
+        first
+            .write_all(b"HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+            .unwrap();
+    });
+    let plan = Plan { url, ..Plan::default() };
+    let report = probe::run(&plan, Settings::default(), false, &mut |_| ()).await.unwrap();
+    site.join().unwrap();
+    let told = report.to_string();
+    assert!(!told.contains("\n  ok ") && told.contains("requests could not reach the proxy"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,14 +95,17 @@ impl Player<'_> {
 
     async fn row(&mut self, row: &'static Attack) -> Verdict {
         let mut findings: Vec<Finding> = Vec::new();
-        let (mut asked, mut answered) = (0, 0);
+        let (mut asked, mut answered, mut unreached) = (0, 0, 0);
         let talks = (row.sends)(&self.known);
         if talks.is_empty() {
             return Verdict::Moot;
         }
         for talk in talks {
+            let by_proxy = talk.via == Via::Proxy;
             let exchanges = self.talk(talk, row.name).await;
             asked += exchanges.len();
+            let gone = |e: &&Exchange| by_proxy && e.outcome.as_ref().err() == Some(&Gone::Unreachable);
+            unreached += exchanges.iter().filter(gone).count();
             answered += exchanges.iter().filter(|e| e.outcome.is_ok()).count();
             if row.name == MAKES_CALENDAR {
                 self.known.made = exchanges.iter().any(|e| e.outcome.as_ref().is_ok_and(|a| a.status == 201));
@@ -115,6 +118,10 @@ impl Player<'_> {
         }
         if findings.is_empty() && answered == 0 && row.needs == Needs::Tls {
             return Verdict::Unchecked("the proxy answers nothing in HTTP/2".into());
+        }
+        // Whoever is shut out meanwhile, as an attacker, has not seen anything hold.
+        if findings.is_empty() && unreached > 0 {
+            return Verdict::Unchecked(format!("{unreached} of {asked} requests could not reach the proxy"));
         }
         if findings.is_empty() { Verdict::Holds { asked } } else { Verdict::Found(findings) }
     }

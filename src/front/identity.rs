@@ -35,7 +35,6 @@ pub struct Identity {
 
 /// By what somebody may be recognised, as the settings are now and as this person signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // rules that are on or off, and none of which excludes another
 pub struct Recognition {
     /// Whether the name alone is enough for a person who is known by a subject.
     pub by_name: bool,

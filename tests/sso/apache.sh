@@ -67,6 +67,7 @@ CONF
     $(name KALENDS_UPSTREAM "unix:$SOCKET|http://kalends")
     $(name KALENDS_PASSWORDS "$HTPASSWD")
     $(name KALENDS_AUTHORITIES "$CA")
+    s#^\( *OIDCSessionInactivityTimeout\) .*#\1 ${SESSION_IDLE:-3600}#
     s#<VirtualHost \*:443>#<VirtualHost *:$SITE_PORT>#" "$shipped/$2" > "$home/kalends.conf"
 }
 

@@ -118,6 +118,7 @@ CONF
     name KALENDS_SECRETS "$home/secrets.conf"
     name KALENDS_AUTHORITIES "$SITE_CA"
     printf 's|127.0.0.1:888|%s|\n' "$signin"
+    [[ -z ${SESSION_IDLE:-} ]] || printf 's|^( *OIDCSessionInactivityTimeout) .*|\\1 %s|\n' "$SESSION_IDLE"
   } | replace kalends-sidecar.conf > "$home/kalends-sidecar.conf"
 }
 

@@ -14,8 +14,8 @@ export DAV_NODE_MODULES=$CLIENTS/npm/node_modules PYTHONDONTWRITEBYTECODE=1
 finish() {
   local status=$? site
   trap - EXIT INT TERM
-  for site in apache nginx; do
-    [[ ! -e $WORK/$site/env ]] || "$SSO/site.sh" stop "$WORK/$site"
+  for site in "$WORK"/*/env; do
+    [[ ! -e $site ]] || "$SSO/site.sh" stop "${site%/env}"
   done
   if [[ $status != 0 ]]; then
     rm -rf "$KALENDS_CACHE/logs/sso"
@@ -62,6 +62,7 @@ for proxy in "${@:-apache nginx}"; do
       apache) drive apache-remote-user "$SSO/apache_remote_user.sh" "$WORK/remote-user" ;;
       nginx) drive nginx-variants python3 "$SSO/check_nginx.py" "$WORK/nginx" ;;
     esac
+    drive "$site-expiry" python3 "$SSO/expiry.py" "$WORK/$site-expiry" "$site"
     drive "$site-restart" python3 "$SSO/restart.py" "$WORK/$site-restart" "$site"
     nest "$site-faults" "$SSO/faults/run.sh" "$WORK/$site" "$site"
     "$SSO/site.sh" stop "$WORK/$site"

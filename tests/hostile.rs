@@ -7,6 +7,8 @@
 
 #[path = "hostile/bombs.rs"]
 mod bombs;
+#[path = "hostile/documents.rs"]
+mod documents;
 #[path = "hostile/forms.rs"]
 mod forms;
 #[path = "hostile/objects.rs"]
@@ -258,6 +260,11 @@ async fn malformed_xml_and_reports() {
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_objects_and_endless_recurrences() {
     assert_all("objects", objects::cases()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_json_and_xml_of_objects() {
+    assert_all("documents", documents::cases()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

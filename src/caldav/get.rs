@@ -1,4 +1,4 @@
-//! GET and HEAD: an object octet for octet, a calendar as one iCalendar stream (RFC 4791 §5, RFC 9110 §9.3.1).
+//! GET and HEAD: an object octet for octet or in the form that is asked for, a calendar as one iCalendar stream (RFC 4791 §5, RFC 9110 §9.3.1).
 
 use std::sync::Arc;
 
@@ -19,8 +19,7 @@ use crate::{
     xml::parse,
 };
 
-/// The content type of iCalendar.
-pub const CALENDAR: &str = "text/calendar; charset=utf-8";
+use super::form::{Form, not_acceptable};
 
 /// The content of what the URL names.
 pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
@@ -34,23 +33,26 @@ async fn object(cx: &Cx, collection: &str, name: &str) -> Result<Response> {
     let owner = facts::home_owner(cx, Privilege::Read).await?;
     let found = store::object::by_path(&cx.pool, owner.id, collection, name).await?;
     let object = found.ok_or_else(Refusal::not_found)?;
-    match Guard::of(cx)?.verdict(Some(&object.etag), Some(object.modified), true) {
+    let body = object.body.clone().unwrap_or_default();
+    let made = Form::accepted(&cx.headers).into_iter().find_map(|form| Some((form, form.write(&body)?)));
+    let (form, body) = made.ok_or_else(not_acceptable)?;
+    match Guard::of(cx)?.verdict(Some(&form.tag(&object.etag)), Some(object.modified), true) {
         Verdict::Failed => {
             Err(Refusal::plain(Status::PRECONDITION_FAILED, "the resource has changed").into())
         }
-        Verdict::NotModified => Ok(validators(Response::new(Status::NOT_MODIFIED), &object)),
+        Verdict::NotModified => Ok(validators(Response::new(Status::NOT_MODIFIED), &object, form)),
         Verdict::Proceed => {
-            let body = object.body.clone().unwrap_or_default();
-            Ok(validators(Response::new(Status::OK), &object).body(CALENDAR, body))
+            Ok(validators(Response::new(Status::OK), &object, form).body(form.content_type(), body))
         }
     }
 }
 
-/// Adds what tells one state of an object from another.
-pub fn validators(response: Response, object: &Object) -> Response {
+/// Adds what tells one state of an object, in one form, from another.
+fn validators(response: Response, object: &Object, form: Form) -> Response {
     private(response)
-        .with(header::ETAG, quoted(&object.etag))
+        .with(header::ETAG, quoted(&form.tag(&object.etag)))
         .with(header::LAST_MODIFIED, httpdate::fmt_http_date(object.modified))
+        .with(header::VARY, "Accept")
 }
 
 /// Keeps what is one person's out of caches that others are served from: with Last-Modified alone, a cache before the proxy
@@ -80,7 +82,7 @@ async fn collection(cx: &Cx) -> Result<Response> {
     let label = label.and_then(|p| parse(p.value.as_bytes()).ok()).map(|e| e.text().to_owned());
     let merge = Merge::new(label.as_deref());
     let rows = store::object::stream(&cx.pool, calendar, Which::All, true).await?;
-    stream::answer(answer(Status::OK), CALENDAR, Whole(merge), rows).await
+    stream::answer(answer(Status::OK), Form::Ical.content_type(), Whole(merge), rows).await
 }
 
 /// The objects of a calendar as one iCalendar stream.

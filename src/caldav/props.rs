@@ -20,6 +20,8 @@ use crate::{
     xml::{Element, Name, Writer},
 };
 
+use super::form::{Form, VERSION};
+
 const CALENDAR: Kinds = Kind::Calendar.only();
 const OBJECT: Kinds = Kind::Object.only();
 const PRINCIPAL: Kinds = Kind::Principal.only();
@@ -120,7 +122,10 @@ fn components(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 }
 
 fn data_types(_: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
-    w.empty_with(Name::cal("calendar-data"), &[("content-type", "text/calendar"), ("version", "2.0")]);
+    for form in Form::all() {
+        let attributes = [("content-type", form.media()), ("version", VERSION)];
+        w.empty_with(Name::cal("calendar-data"), &attributes);
+    }
     Some(())
 }
 

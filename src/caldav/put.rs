@@ -12,8 +12,8 @@ use crate::{
     dav::{
         Cx, Given, Refusal, Result, Target, access,
         condition::{
-            MAX_ATTENDEES_PER_INSTANCE, MAX_INSTANCES, MAX_RESOURCES, NO_UID_CONFLICT,
-            SUPPORTED_CALENDAR_COMPONENT, SUPPORTED_CALENDAR_DATA, SUPPORTED_RSCALE, VALID_CALENDAR_DATA,
+            MAX_ATTENDEES_PER_INSTANCE, MAX_INSTANCES, MAX_RESOURCE_SIZE, MAX_RESOURCES, NO_UID_CONFLICT,
+            SUPPORTED_CALENDAR_COMPONENT, SUPPORTED_RSCALE, VALID_CALENDAR_DATA,
             VALID_CALENDAR_OBJECT_RESOURCE,
         },
         facts,
@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-use super::get::{CALENDAR, quoted};
+use super::{form::Form, get::quoted};
 
 /// Stores the octets as they came, if they are a calendar object that the calendar takes.
 pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
@@ -38,8 +38,8 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
         return Err(Refusal::not_found().into());
     };
     let guard = Guard::of(&cx)?;
-    content_type(&cx.headers)?;
-    let put = understood(&cx.settings, name, given)?;
+    let form = content_type(&cx.headers)?;
+    let put = understood(&cx.settings, name, form, given)?;
     let owner = facts::home_owner(&cx, Privilege::Bind).await?;
     let rights = cx.viewer.rights(owner.id);
     let put = &put;
@@ -64,11 +64,11 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
             Ok::<_, crate::dav::Error>(before.object.is_none())
         })
         .await?;
-    Ok(answer(&cx, put, made))
+    Ok(answer(&cx, put, form, made))
 }
 
 /// The object that the octets are, with its place in the index; nothing of this needs the database.
-fn understood(settings: &Settings, name: &str, given: Given) -> Result<Put> {
+fn understood(settings: &Settings, name: &str, form: Form, given: Given) -> Result<Put> {
     let limits = &settings.calendar;
     let refused = |fault: Fault| {
         let condition = match &fault {
@@ -81,7 +81,10 @@ fn understood(settings: &Settings, name: &str, given: Given) -> Result<Put> {
         };
         condition.because(fault.to_string())
     };
-    let calendar = ical::Calendar::parse(given.bytes).map_err(|fault| refused(Fault::Data(fault)))?;
+    let calendar = form.read(given.bytes)?;
+    if calendar.bytes().len() > limits.max_resource_size.0 {
+        return Err(MAX_RESOURCE_SIZE.because("as iCalendar it is too long").into());
+    }
     let most =
         Limits { max_instances: limits.max_instances as usize, max_attendees: limits.max_attendees as usize };
     let about = ical::object(&calendar, &most).map_err(refused)?;
@@ -141,7 +144,8 @@ fn fingerprint(index: &Index) -> i64 {
     i64::from_be_bytes(first)
 }
 
-fn content_type(headers: &HeaderMap) -> std::result::Result<(), Refusal> {
+/// The form of what is sent.
+fn content_type(headers: &HeaderMap) -> std::result::Result<Form, Refusal> {
     // A part of a resource is not the resource (RFC 9110 §14.5).
     if headers.contains_key(header::CONTENT_RANGE) {
         return Err(Refusal::bad_request("Content-Range is not for PUT"));
@@ -151,9 +155,7 @@ fn content_type(headers: &HeaderMap) -> std::result::Result<(), Refusal> {
         let why = "send the object without Content-Encoding";
         return Err(Refusal::plain(Status::UNSUPPORTED_MEDIA_TYPE, why));
     }
-    let Some(value) = headers.get(header::CONTENT_TYPE) else { return Ok(()) };
-    let media = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    if media.eq_ignore_ascii_case("text/calendar") { Ok(()) } else { Err(SUPPORTED_CALENDAR_DATA.into()) }
+    Form::given(headers)
 }
 
 /// RFC 4918 §9.7.1: no collection comes into being on the way.
@@ -196,19 +198,26 @@ async fn room(cx: &Cx, tx: &Tx, calendar: &Calendar) -> Result<()> {
     Ok(())
 }
 
-fn answer(cx: &Cx, put: &Put, made: bool) -> Response {
-    let tagged = |status| Response::new(status).with(header::ETAG, quoted(&put.etag));
-    let full = if made { Status::CREATED } else { Status::OK };
-    let answer = if Prefer::of(&cx.headers).representation {
-        return tagged(full)
-            .with(HeaderName::from_static("preference-applied"), "return=representation")
-            .with(header::CONTENT_LOCATION, cx.located.own_href())
-            .body(CALENDAR, put.body.clone());
-    } else if made {
-        tagged(Status::CREATED)
-    } else {
-        tagged(Status::NO_CONTENT)
-    };
+/// The object in the form that the client takes, for one that asked for it.
+fn representation(cx: &Cx, put: &Put, made: bool) -> Response {
+    let mut wanted = Form::accepted(&cx.headers).into_iter();
+    let given = wanted.find_map(|form| Some((form, form.write(&put.body)?)));
+    let (form, body) = given.unwrap_or_else(|| (Form::Ical, put.body.clone()));
+    Response::new(if made { Status::CREATED } else { Status::OK })
+        .with(header::ETAG, quoted(&form.tag(&put.etag)))
+        .with(header::VARY, "Accept")
+        .with(HeaderName::from_static("preference-applied"), "return=representation")
+        .with(header::CONTENT_LOCATION, cx.located.own_href())
+        .body(form.content_type(), body)
+}
+
+fn answer(cx: &Cx, put: &Put, form: Form, made: bool) -> Response {
+    if Prefer::of(&cx.headers).representation {
+        return representation(cx, put, made);
+    }
+    let answer = Response::new(if made { Status::CREATED } else { Status::NO_CONTENT });
+    // RFC 4791 §5.3.4: a tag would say that what is stored is what was sent.
+    let answer = if form == Form::Ical { answer.with(header::ETAG, quoted(&put.etag)) } else { answer };
     // Some clients look nowhere else for the name of what they made.
     let canonical = cx.located.own_href();
     let elsewhere = made && cx.path != canonical;

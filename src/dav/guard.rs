@@ -3,7 +3,7 @@
 
 use std::time::SystemTime;
 
-use crate::front::{Conditions, Status, Verdict};
+use crate::front::{Conditions, Status, Verdict, is_tag_of};
 
 use super::{Cx, Refusal, Result, target::is_ours};
 
@@ -54,7 +54,7 @@ impl Guard {
             test.not
                 != match &test.state {
                     State::Token => false,
-                    State::Tag(tag) => etag == Some(tag),
+                    State::Tag(tag) => etag.is_some_and(|etag| is_tag_of(tag, etag, reading)),
                 }
         };
         if self.lists.as_ref().is_some_and(|lists| !lists.iter().any(|list| list.iter().all(holds))) {

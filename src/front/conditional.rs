@@ -79,7 +79,7 @@ impl Conditions {
     pub fn check(&self, etag: Option<&str>, modified: Option<SystemTime>, reading: bool) -> Verdict {
         let later = |than: SystemTime| modified.map(whole_seconds).is_some_and(|modified| modified > than);
         let stale = match (&self.matches, self.unmodified_since) {
-            (Some(tags), _) => !tags.hold(etag),
+            (Some(tags), _) => !tags.hold(etag, reading),
             (None, Some(date)) => later(date),
             (None, None) => false,
         };
@@ -87,8 +87,8 @@ impl Conditions {
             return Verdict::Failed;
         }
         match (&self.none_matches, self.modified_since) {
-            (Some(tags), _) if tags.hold(etag) && reading => Verdict::NotModified,
-            (Some(tags), _) if tags.hold(etag) => Verdict::Failed,
+            (Some(tags), _) if tags.hold(etag, reading) && reading => Verdict::NotModified,
+            (Some(tags), _) if tags.hold(etag, reading) => Verdict::Failed,
             (None, Some(date)) if reading && modified.is_some() && !later(date) => Verdict::NotModified,
             _ => Verdict::Proceed,
         }
@@ -121,13 +121,21 @@ impl EntityTag {
 }
 
 impl Tags {
-    fn hold(&self, etag: Option<&str>) -> bool {
+    fn hold(&self, etag: Option<&str>, reading: bool) -> bool {
         match (self, etag) {
             (_, None) => false,
             (Self::Any, Some(_)) => true,
-            (Self::These(tags), Some(etag)) => tags.iter().any(|tag| tag.0 == etag),
+            (Self::These(tags), Some(etag)) => tags.iter().any(|tag| is_tag_of(&tag.0, etag, reading)),
         }
     }
+}
+
+/// Whether a client that has `given` knows the state whose tag is `etag`. What follows a `+` names the form in which it was
+/// given: to be read, it must be that form; to be changed, any form of the state will do.
+#[must_use]
+pub fn is_tag_of(given: &str, etag: &str, reading: bool) -> bool {
+    given == etag
+        || (!reading && given.split_once('+').is_some_and(|(state, form)| state == etag && !form.is_empty()))
 }
 
 /// The tags of all headers of one name; a star among them means any.
@@ -224,6 +232,18 @@ mod tests {
             assert_eq!(check(&[("if-none-match", form)], Some("x1"), true), Verdict::Proceed, "{form}");
         }
         assert_eq!(check(&[("if-match", "\"a,b\"")], Some("a,b"), false), Verdict::Proceed);
+    }
+
+    #[test]
+    fn what_was_read_in_another_form_can_be_changed() {
+        for form in ["\"x1+jcal\"", "W/\"x1+xcal-gzip\"", "x1+jcal"] {
+            assert_eq!(check(&[("if-match", form)], Some("x1"), false), Verdict::Proceed, "{form}");
+            assert_eq!(check(&[("if-match", form)], Some("x2"), false), Verdict::Failed, "{form}");
+            assert_eq!(check(&[("if-none-match", form)], Some("x1"), true), Verdict::Proceed, "{form}");
+        }
+        assert_eq!(check(&[("if-match", "\"x1+\"")], Some("x1"), false), Verdict::Failed);
+        assert_eq!(check(&[("if-none-match", "\"x+a\"")], Some("x+a"), true), Verdict::NotModified);
+        assert_eq!(check(&[("if-none-match", "\"x\"")], Some("x+a"), true), Verdict::Proceed);
     }
 
     #[test]

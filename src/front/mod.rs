@@ -27,7 +27,7 @@ mod trust;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode as Status, header};
 
 pub use body::{Body, BodyError};
-pub use conditional::{BadCondition, Conditions, EntityTag, Verdict};
+pub use conditional::{BadCondition, Conditions, EntityTag, Verdict, is_tag_of};
 pub use fetch::Remote;
 pub use identity::{Denial, Identity, Recognition, spell};
 pub use listen::{Listener, open};

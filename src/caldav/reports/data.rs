@@ -11,7 +11,7 @@ use crate::{
     dav::{
         Cx, Refusal, Result,
         ask::{MOST_NAMES, elements},
-        condition::MAX_INSTANCES,
+        condition::{MAX_INSTANCES, SUPPORTED_CALENDAR_DATA},
         facts,
         multistatus::Render,
         prop::Facts,
@@ -22,7 +22,10 @@ use crate::{
     xml::{Element, Name, Writer},
 };
 
-use super::range;
+use super::{
+    super::form::{Form, VERSION},
+    range,
+};
 
 const DATA: Name = Name::cal("calendar-data");
 
@@ -31,15 +34,28 @@ pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
     let Some(asked) = root.child(Name::dav("prop")).and_then(|prop| prop.child(DATA)) else {
         return Ok(None);
     };
-    content_type(asked)?;
+    let form = form(asked)?;
     let selection = selection(asked)?;
     if selection.is_whole() {
-        return Ok(Some(Box::new(|facts, w| Ok(whole(facts, w).is_some()))));
+        return Ok(Some(match form {
+            Form::Ical => Box::new(|facts, w| Ok(whole(facts, w).is_some())),
+            form => Box::new(move |facts, w| {
+                let body = facts.object.as_ref().and_then(|object| object.body.as_ref());
+                Ok(body.and_then(|body| written(form, body, w)).is_some())
+            }),
+        }));
     }
     let calendar = facts::collection(cx, Privilege::Read).await?;
     let zone = range::zone(cx, root, &calendar).await?;
     let budget = Mutex::new(Budget::new(super::BUDGET));
-    Ok(Some(Box::new(move |facts, w| selected(facts, &selection, &zone, &budget, w))))
+    Ok(Some(Box::new(move |facts, w| {
+        let Some(part) = selected(facts, &selection, &zone, &budget)? else { return Ok(false) };
+        if form == Form::Ical {
+            w.inside(DATA, |w| w.lines(&part));
+            return Ok(true);
+        }
+        Ok(written(form, &part.into(), w).is_some())
+    })))
 }
 
 /// The octets as they lie there: they were checked when they came.
@@ -56,26 +72,32 @@ fn whole(facts: &Facts, w: &mut Writer) -> Option<()> {
     Some(())
 }
 
+/// Octets in another form than they are kept in, which the element says then (RFC 4791 §9.6).
+fn written(form: Form, body: &Bytes, w: &mut Writer) -> Option<()> {
+    let octets = form.write(body)?;
+    w.open_with(DATA, &[("content-type", form.media()), ("version", VERSION)]);
+    w.text(from_utf8(&octets).ok()?);
+    w.close(DATA);
+    Some(())
+}
+
 fn selected(
     facts: &Facts,
     selection: &Selection,
     zone: &Zone,
     budget: &Mutex<Budget>,
-    w: &mut Writer,
-) -> Result<bool, Refusal> {
+) -> Result<Option<String>, Refusal> {
     // What cannot be read any more is not there.
     let body: Option<&Bytes> = facts.object.as_ref().and_then(|object| object.body.as_ref());
-    let Some(Ok(calendar)) = body.cloned().map(Calendar::parse) else { return Ok(false) };
+    let Some(Ok(calendar)) = body.cloned().map(Calendar::parse) else { return Ok(None) };
     let budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
-    let selected = ical::select(&calendar, selection, zone, &budget).map_err(|_| MAX_INSTANCES)?;
-    w.inside(DATA, |w| w.lines(&selected));
-    Ok(true)
+    Ok(Some(ical::select(&calendar, selection, zone, &budget).map_err(|_| MAX_INSTANCES)?))
 }
 
-fn content_type(asked: &Element) -> Result<(), Refusal> {
-    let plain = asked.attribute("content-type").is_none_or(|t| t.eq_ignore_ascii_case("text/calendar"))
-        && asked.attribute("version").is_none_or(|v| v == "2.0");
-    if plain { Ok(()) } else { Err(crate::dav::condition::SUPPORTED_CALENDAR_DATA.into()) }
+fn form(asked: &Element) -> Result<Form, Refusal> {
+    let form = asked.attribute("content-type").map_or(Some(Form::Ical), Form::of_type);
+    let known = form.filter(|_| asked.attribute("version").is_none_or(|version| version == VERSION));
+    known.ok_or_else(|| SUPPORTED_CALENDAR_DATA.into())
 }
 
 fn selection(asked: &Element) -> Result<Selection, Refusal> {

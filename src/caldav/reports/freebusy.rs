@@ -17,7 +17,7 @@ use crate::{
     xml::{Element, Name},
 };
 
-use super::{super::get::CALENDAR, range};
+use super::{super::form::Form, range};
 
 /// The busy periods of the window, as a VFREEBUSY.
 pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
@@ -40,5 +40,6 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
         consume_budget().await;
     }
     let stamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs().cast_signed());
-    Ok(Response::new(Status::OK).body(CALENDAR, ical::freebusy::reply(window, periods, stamp)))
+    Ok(Response::new(Status::OK)
+        .body(Form::Ical.content_type(), ical::freebusy::reply(window, periods, stamp)))
 }

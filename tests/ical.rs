@@ -530,7 +530,7 @@ fn index_rows_and_tail() {
 
 #[test]
 fn many_become_one() {
-    let mut merge = Merge::new(None);
+    let mut merge = Merge::new(kalends::ical::Syntax::Ical, None, None);
     for name in SAMPLES {
         merge.add(&Calendar::parse(own(name)).unwrap());
     }

@@ -9,7 +9,7 @@ use crate::{
         condition::{SUPPORTED_CALENDAR_DATA, VALID_CALENDAR_DATA},
     },
     front::{HeaderMap, Status, header},
-    ical::{Calendar, jcal, xcal},
+    ical::{Calendar, Syntax, jcal, xcal},
 };
 
 /// A form of calendar data.
@@ -86,6 +86,15 @@ impl Form {
         // Of equal ones the order stays.
         wanted.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
         wanted.into_iter().map(|(_, form)| form).collect()
+    }
+
+    /// How many objects are put into one in this form.
+    pub fn syntax(self) -> Syntax {
+        match self {
+            Self::Ical => Syntax::Ical,
+            Self::Jcal => Syntax::Jcal,
+            Self::Xcal => Syntax::Xcal,
+        }
     }
 
     /// Its media type.

@@ -1,25 +1,18 @@
-//! GET and HEAD: an object octet for octet or in the form that is asked for, a calendar as one iCalendar stream (RFC 4791 §5, RFC 9110 §9.3.1).
+//! GET and HEAD: an object octet for octet or in the form that is asked for, a calendar as one object (RFC 4791 §5, RFC 9110 §9.3.1).
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-
 use crate::{
-    dav::{
-        Cx, Given, Refusal, Result, Target, facts,
-        guard::Guard,
-        prop::Needs,
-        stream::{self, Growing},
-    },
-    db::Row,
+    dav::{Cx, Given, Refusal, Result, Target, facts, guard::Guard, prop::Needs, stream},
     front::{Response, Status, Verdict, header},
-    ical::{Calendar, Merge},
     model::Privilege,
-    store::{self, Object, object::Which},
-    xml::parse,
+    store::{self, Object},
 };
 
-use super::form::{Form, not_acceptable};
+use super::{
+    export::{Export, Look},
+    form::{Form, not_acceptable},
+};
 
 /// The content of what the URL names.
 pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
@@ -67,46 +60,25 @@ pub fn quoted(etag: &str) -> String {
 }
 
 async fn collection(cx: &Cx) -> Result<Response> {
+    let export = Export::of(&cx.query)?;
     let facts = facts::of_target(cx, Needs::STORED).await?;
     let calendar = facts.calendar.as_ref().ok_or_else(Refusal::not_found)?;
-    let tag = calendar.tag();
-    let answer = |status| private(Response::new(status)).with(header::ETAG, format!("W/{}", quoted(&tag)));
-    match Guard::of(cx)?.verdict(Some(&tag), Some(calendar.modified), true) {
+    let form = export.form.or_else(|| Form::accepted(&cx.headers).first().copied());
+    let form = form.ok_or_else(not_acceptable)?;
+    let look = Look::of(&facts);
+    let tag = look.tag(&calendar.tag(), &export, form);
+    let answer = |status| {
+        let etag = format!("W/{}", quoted(&tag));
+        private(Response::new(status)).with(header::ETAG, etag).with(header::VARY, "Accept")
+    };
+    // Last-Modified is not given: the name and the color change without it.
+    match Guard::of(cx)?.verdict(Some(&tag), None, true) {
         Verdict::Failed => {
             return Err(Refusal::plain(Status::PRECONDITION_FAILED, "the calendar has changed").into());
         }
         Verdict::NotModified => return Ok(answer(Status::NOT_MODIFIED)),
         Verdict::Proceed => {}
     }
-    let label = facts.stored.iter().find(|p| p.name.local == "displayname" && p.name.ns == "DAV:");
-    let label = label.and_then(|p| parse(p.value.as_bytes()).ok()).map(|e| e.text().to_owned());
-    let merge = Merge::new(label.as_deref());
-    let rows = store::object::stream(&cx.pool, calendar, Which::All, true).await?;
-    stream::answer(answer(Status::OK), Form::Ical.content_type(), Whole(merge), rows).await
-}
-
-/// The objects of a calendar as one iCalendar stream.
-struct Whole(Merge);
-
-impl Growing for Whole {
-    fn row(&mut self, row: &Row) -> Result<()> {
-        let object = store::object::read_whole(row)?;
-        // What was taken in can be read; should it not be, the rest of the calendar still can.
-        if let Ok(object) = Calendar::parse(object.body.unwrap_or_default()) {
-            self.0.add(&object);
-        }
-        Ok(())
-    }
-
-    fn written(&self) -> usize {
-        self.0.len()
-    }
-
-    fn take(&mut self) -> Bytes {
-        self.0.take().into()
-    }
-
-    fn finish(self) -> Result<Bytes> {
-        Ok(self.0.finish().into())
-    }
+    let (rows, exporting) = export.rows(cx, calendar, look.merge(form)).await?;
+    stream::answer(answer(Status::OK), form.content_type(), exporting, rows).await
 }

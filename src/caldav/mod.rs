@@ -1,5 +1,6 @@
 //! RFC 4791 and the service: the registry of all tables, the road of a request, and what is CalDAV's own.
 
+mod export;
 mod form;
 mod get;
 pub mod listing;

@@ -74,6 +74,7 @@ impl CalDav {
             viewer: Viewer { principal, admin: identity.admin },
             located,
             path: request.path.clone(),
+            query: request.query.clone().unwrap_or_default(),
             headers: request.headers.clone(),
         }))
     }

@@ -156,6 +156,8 @@ pub struct Cx {
     pub located: Located,
     /// The path as it was sent.
     pub path: String,
+    /// What followed its question mark.
+    pub query: String,
     /// The headers of the request.
     pub headers: HeaderMap,
 }

@@ -13,6 +13,17 @@ pub fn write(calendar: &Calendar) -> String {
     component(calendar.root()).to_string()
 }
 
+/// The beginning of a document whose root has these properties and components yet to come.
+pub(super) fn open(root: Component<'_>) -> String {
+    let properties: Vec<Json> = root.lines().map(|line| property(Typed::of(line))).collect();
+    format!("[\"vcalendar\",{},[", Json::from(properties))
+}
+
+/// One component as it stands in a document.
+pub(super) fn part(of: Component<'_>) -> String {
+    component(of).to_string()
+}
+
 fn component(of: Component<'_>) -> Json {
     let name = of.name().to_ascii_lowercase();
     let properties: Vec<Json> = of.lines().map(|line| property(Typed::of(line))).collect();

@@ -37,7 +37,7 @@ pub use filter::{
 };
 pub use index::{ALWAYS, index};
 pub use matches::matches;
-pub use merge::Merge;
+pub use merge::{Merge, Syntax};
 pub use occurrence::{Occurrence, occurrences};
 pub use recur::{Budget, Exhausted};
 pub use select::{CompSelection, PropSelection, Recurrence, Selection, select};

@@ -33,6 +33,27 @@ pub fn write(calendar: &Calendar) -> Option<String> {
     Some(out.into_string())
 }
 
+/// The beginning of a document whose root has these properties and components yet to come.
+pub(super) fn open(root: Component<'_>) -> Option<String> {
+    let mut out = xml::Writer::fragment();
+    out.raw("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<icalendar xmlns=\"");
+    out.raw(NAMESPACE);
+    out.raw("\"><vcalendar>");
+    inside(&mut out, "properties", |out| root.lines().try_for_each(|line| property(&Typed::of(line), out)))?;
+    out.raw("<components>");
+    Some(out.into_string())
+}
+
+/// One component as it stands in a document; none if it has a name that no XML element can have.
+pub(super) fn part(of: Component<'_>) -> Option<String> {
+    let mut out = xml::Writer::fragment();
+    component(of, &mut out)?;
+    Some(out.into_string())
+}
+
+/// The end of what [`open`] has begun.
+pub(super) const CLOSE: &str = "</components></vcalendar></icalendar>";
+
 /// What `content` writes, inside of an element.
 fn inside<T>(out: &mut xml::Writer, name: &str, content: impl FnOnce(&mut xml::Writer) -> T) -> T {
     out.raw(&["<", name, ">"].concat());

@@ -98,10 +98,17 @@ fn made() -> Vec<Case> {
     let get = |name: &str, accept: String| {
         case(name, &format!("GET {CALENDAR}dense.ics"), "").with("Accept", accept)
     };
+    let export = |name: &str, query: &str| case(name, &format!("GET {CALENDAR}?export&{query}"), "");
     vec![
         case("an object of many lines", &format!("PUT {CALENDAR}dense.ics"), dense).is(201),
         get("many lines as jCal", "application/calendar+json".into()).is(200),
         get("many lines as xCal", "application/calendar+xml".into()).is(200),
+        export("everything as jCal", "accept=jcal").is(200),
+        export("everything as xCal", "accept=xcal").is(200),
+        export("all time", "start=-62135596800&end=253402300799&expand=1").cheap(),
+        export("a time beyond all", "start=9223372036854775807").is(400),
+        export("half an escape", "accept=%e9%a&start=").is(400),
+        export("a thousand starts", &vec!["start=1"; 1000].join("&")).is(200),
         get("a thousand ranges", vec!["text/html;q=0.001"; 1000].join(",")).is(406),
         get("ranges of nothing", ",;,/,*;q=,".into()).is(200),
     ]

@@ -8,4 +8,4 @@ pub mod query;
 pub mod range;
 
 /// What one request may spend on recurrences, in units of [`crate::ical::Budget`].
-const BUDGET: u64 = 2_000_000;
+pub const BUDGET: u64 = 2_000_000;

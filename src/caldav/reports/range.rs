@@ -60,6 +60,11 @@ pub async fn zone(cx: &Cx, root: &Element, calendar: &store::Calendar) -> Result
             Zone::named(id).ok_or_else(|| VALID_TIMEZONE.because(format!("no time zone {id:?} is known")))?
         );
     }
+    own_zone(cx, calendar).await
+}
+
+/// The zone of a calendar, or the site's.
+pub async fn own_zone(cx: &Cx, calendar: &store::Calendar) -> Result<Zone> {
     let stored = property::of(&cx.pool, Subject::calendar(calendar)).await?;
     let text = |local| {
         let property = stored.iter().find(|p| p.name == Name::cal(local))?;

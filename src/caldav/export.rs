@@ -1,0 +1,226 @@
+//! A whole calendar as one object: what `?export` asks of it, and how its rows become that (RFC 5545 §3.4; the words are
+//! those of sabre/dav).
+
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    dav::{Cx, Refusal, Result, condition::MAX_INSTANCES, prop::Facts, stream::Growing},
+    db::{Row, Rows},
+    ical::{self, Budget, CompFilter, CompTest, Filter, Merge, Recurrence, Selection, TimeRange, Zone},
+    model::{Component, Components},
+    store::{
+        self, Calendar,
+        object::{Candidates, Which, candidates, read_candidate, read_whole},
+    },
+    xml::{Name, parse},
+};
+
+use super::{
+    form::Form,
+    reports::{
+        BUDGET,
+        range::{self, FOREVER},
+    },
+};
+
+/// What is asked of a calendar.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Export {
+    start: Option<i64>,
+    end: Option<i64>,
+    expand: bool,
+    kind: Option<Component>,
+    /// The form, where the query names one.
+    pub form: Option<Form>,
+}
+
+impl Export {
+    /// What a query asks; without `export` in it, nothing but the whole.
+    pub fn of(query: &str) -> std::result::Result<Self, Refusal> {
+        let pairs = || query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let mut export = Self::default();
+        if !pairs().any(|(name, _)| name == "export") {
+            return Ok(export);
+        }
+        for (name, value) in pairs() {
+            let value = percent_decode_str(value).decode_utf8_lossy();
+            match name {
+                "start" => export.start = Some(time(&value)?),
+                "end" => export.end = Some(time(&value)?),
+                "expand" => export.expand = value == "1",
+                "componentType" => export.kind = Some(kind(&value)?),
+                "accept" => export.form = Some(form(&value)?),
+                _ => {}
+            }
+        }
+        match (export.start, export.end) {
+            (Some(start), Some(end)) if end <= start => {
+                Err(Refusal::bad_request("the export ends after its start"))
+            }
+            (None, _) | (_, None) if export.expand => {
+                Err(Refusal::bad_request("to expand takes a start and an end"))
+            }
+            _ => Ok(export),
+        }
+    }
+
+    /// The objects that it is about, as rows, and what becomes of them.
+    pub async fn rows(
+        &self,
+        cx: &Cx,
+        calendar: &Calendar,
+        merge: Merge,
+    ) -> Result<(Rows<'static>, Exporting)> {
+        let window = self.start.unwrap_or(FOREVER.start)..self.end.unwrap_or(FOREVER.end);
+        let timed = self.start.is_some() || self.end.is_some();
+        if !timed && self.kind.is_none() {
+            let rows = store::object::stream(&cx.pool, calendar, Which::All, true).await?;
+            return Ok((rows, Exporting { merge, part: None }));
+        }
+        let zone = if timed { range::own_zone(cx, calendar).await? } else { Zone::utc() };
+        let kinds: Components = match self.kind {
+            Some(kind) => Components::default().with(kind),
+            None => Component::ALL.into_iter().collect(),
+        };
+        let floating = range::floating(&window, &zone);
+        let of =
+            Candidates { kinds, window: timed.then(|| (window.clone(), floating)), uid: None, body: true };
+        let rows = candidates(&cx.pool, calendar, &of).await?;
+        let expand = Recurrence::Expand(window);
+        let selection = Selection { recurrence: self.expand.then_some(expand), ..Selection::default() };
+        let range = timed.then_some(TimeRange { start: self.start, end: self.end });
+        let part = Part { range, selection, zone, budget: Budget::new(BUDGET) };
+        Ok((rows, Exporting { merge, part: Some(part) }))
+    }
+}
+
+/// Seconds since 1970, as sabre/dav has it, or a stamp in UTC.
+fn time(text: &str) -> std::result::Result<i64, Refusal> {
+    let seconds = text.parse().ok().filter(|seconds| FOREVER.contains(seconds));
+    let read = seconds.or_else(|| ical::parse_utc(text));
+    read.ok_or_else(|| {
+        Refusal::bad_request(format!("{text:?} is no time, as 1795248000 or 20261121T080000Z"))
+    })
+}
+
+fn kind(text: &str) -> std::result::Result<Component, Refusal> {
+    let known = [Component::Vevent, Component::Vtodo, Component::Vjournal];
+    let kind = known.into_iter().find(|kind| kind.name() == text);
+    kind.ok_or_else(|| Refusal::bad_request("componentType is VEVENT, VTODO or VJOURNAL"))
+}
+
+fn form(text: &str) -> std::result::Result<Form, Refusal> {
+    let short = match text {
+        "ical" => Some(Form::Ical),
+        "jcal" => Some(Form::Jcal),
+        "xcal" => Some(Form::Xcal),
+        media => Form::of_type(media),
+    };
+    short.ok_or_else(|| Refusal::bad_request("accept is ical, jcal, xcal or one of their media types"))
+}
+
+/// What people call a calendar, and its color.
+pub struct Look {
+    name: Option<String>,
+    color: Option<String>,
+}
+
+impl Look {
+    /// That of the calendar that has these facts.
+    pub fn of(facts: &Facts) -> Self {
+        let text = |name: Name| {
+            let property = facts.stored.iter().find(|p| p.name == name)?;
+            let text = parse(property.value.as_bytes()).ok()?.text().trim().to_owned();
+            Some(text).filter(|text| !text.is_empty())
+        };
+        Self { name: text(Name::dav("displayname")), color: text(Name::apple("calendar-color")) }
+    }
+
+    /// The beginning of the object, in that form.
+    pub fn merge(&self, form: Form) -> Merge {
+        Merge::new(form.syntax(), self.name.as_deref(), self.color.as_deref())
+    }
+
+    /// The tag of what `export` makes of the calendar in that state: what it is made of besides follows the plus.
+    pub fn tag(&self, state: &str, export: &Export, form: Form) -> String {
+        let hash = Sha256::digest(format!("{:?} {:?} {export:?} {form:?}", self.name, self.color));
+        let short = u32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]]);
+        format!("{state}+{short:08x}")
+    }
+}
+
+/// Which part of the objects is exported.
+struct Part {
+    range: Option<TimeRange>,
+    selection: Selection,
+    zone: Zone,
+    budget: Budget,
+}
+
+/// An export in the making.
+pub struct Exporting {
+    merge: Merge,
+    part: Option<Part>,
+}
+
+impl Part {
+    /// Adds what is asked for of a candidate.
+    fn add(&self, row: &Row, merge: &mut Merge) -> Result<()> {
+        let (object, open) = read_candidate(row)?;
+        let Ok(calendar) = ical::Calendar::parse(object.body.unwrap_or_default()) else { return Ok(()) };
+        let kind = object.component.iter().next();
+        // The index knows when events happen; of the others it has only the bounds.
+        let known = kind == Some(Component::Vevent) && !open;
+        if let (Some(range), Some(kind), false) = (&self.range, kind, known) {
+            let filter = within(kind, *range);
+            if !ical::matches(&calendar, &filter, &self.zone, &self.budget).map_err(|_| MAX_INSTANCES)? {
+                return Ok(());
+            }
+        }
+        if self.selection.is_whole() {
+            merge.add(&calendar);
+            return Ok(());
+        }
+        let selected = ical::select(&calendar, &self.selection, &self.zone, &self.budget);
+        if let Ok(calendar) = ical::Calendar::parse(selected.map_err(|_| MAX_INSTANCES)?.into()) {
+            merge.add(&calendar);
+        }
+        Ok(())
+    }
+}
+
+/// The filter of objects of a kind that have to do with a window.
+fn within(kind: Component, range: TimeRange) -> Filter {
+    let filter = |name: &str, time_range, comps| CompFilter {
+        name: name.to_owned(),
+        test: CompTest::Defined { time_range, props: Vec::new(), comps },
+    };
+    Filter(filter("VCALENDAR", None, vec![filter(kind.name(), Some(range), Vec::new())]))
+}
+
+impl Growing for Exporting {
+    fn row(&mut self, row: &Row) -> Result<()> {
+        if let Some(part) = &self.part {
+            return part.add(row, &mut self.merge);
+        }
+        // What was taken in can be read; should it not be, the rest of the calendar still can.
+        if let Ok(object) = ical::Calendar::parse(read_whole(row)?.body.unwrap_or_default()) {
+            self.merge.add(&object);
+        }
+        Ok(())
+    }
+
+    fn written(&self) -> usize {
+        self.merge.len()
+    }
+
+    fn take(&mut self) -> Bytes {
+        self.merge.take().into()
+    }
+
+    fn finish(self) -> Result<Bytes> {
+        Ok(self.merge.finish().into())
+    }
+}

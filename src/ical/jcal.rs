@@ -10,25 +10,42 @@ use crate::ical::write::Writer;
 /// The object as jCal. Names come in small letters, dates at length; what has no type stays word for word.
 #[must_use]
 pub fn write(calendar: &Calendar) -> String {
-    component(calendar.root()).to_string()
+    part(calendar.root())
 }
 
 /// The beginning of a document whose root has these properties and components yet to come.
 pub(super) fn open(root: Component<'_>) -> String {
-    let properties: Vec<Json> = root.lines().map(|line| property(Typed::of(line))).collect();
-    format!("[\"vcalendar\",{},[", Json::from(properties))
+    let mut out = String::from("[\"vcalendar\",");
+    properties(root, &mut out);
+    out + ",["
 }
 
 /// One component as it stands in a document.
 pub(super) fn part(of: Component<'_>) -> String {
-    component(of).to_string()
+    let mut out = String::with_capacity(2 * of.raw().len());
+    component(of, &mut out);
+    out
 }
 
-fn component(of: Component<'_>) -> Json {
-    let name = of.name().to_ascii_lowercase();
-    let properties: Vec<Json> = of.lines().map(|line| property(Typed::of(line))).collect();
-    let components: Vec<Json> = of.components().map(component).collect();
-    Json::Array(vec![name.into(), properties.into(), components.into()])
+/// Line by line: a tree of the whole would be many times as large as its text.
+fn component(of: Component<'_>, out: &mut String) {
+    out.extend(["[", &*Json::from(of.name().to_ascii_lowercase()).to_string(), ","]);
+    properties(of, out);
+    out.push_str(",[");
+    for (index, inner) in of.components().enumerate() {
+        out.push_str(if index == 0 { "" } else { "," });
+        component(inner, out);
+    }
+    out.push_str("]]");
+}
+
+fn properties(of: Component<'_>, out: &mut String) {
+    out.push('[');
+    for (index, line) in of.lines().enumerate() {
+        out.push_str(if index == 0 { "" } else { "," });
+        out.push_str(&property(Typed::of(line)).to_string());
+    }
+    out.push(']');
 }
 
 fn property(typed: Typed) -> Json {

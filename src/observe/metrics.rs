@@ -92,7 +92,7 @@ fn describe() {
     for zero in ["kalends_panics_total", "kalends_overload_total", "kalends_principals_created_total"] {
         counter!(zero).increment(0);
     }
-    for reason in ["absent", "untrusted", "malformed"] {
+    for reason in ["absent", "untrusted", "malformed", "undecided", "handshake"] {
         counter!("kalends_denials_total", "reason" => reason).increment(0);
     }
     process::describe();

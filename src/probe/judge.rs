@@ -304,40 +304,25 @@ pub(super) fn bare_doors(_: &Known, exchanges: &[Exchange]) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Settings;
-    use crate::probe::site::Site;
-
-    fn known() -> Known {
-        let site = Site::new("https://cal.example.org", None, None).unwrap();
-        let mut known = Known::new(&site, Settings::default(), true);
-        known.user = Some("alice".into());
-        known.marked = true;
-        known
-    }
-
-    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Answer { status, headers, body: body.into(), continued: false }
-    }
 
     fn served_as(name: &str) -> Answer {
         let body = format!(
             "<multistatus xmlns='DAV:'><response><href>/dav/</href><propstat><prop><current-user-principal>\
              <href>/dav/principals/{name}/</href></current-user-principal></prop></propstat></response></multistatus>"
         );
-        answer(207, &[("content-type", "application/xml"), ("x-request-id", "1")], &body)
+        Answer::made(207, &[("content-type", "application/xml"), ("x-request-id", "1")], &body)
     }
 
     fn grades(judge: Judge, message: Message, outcome: Outcome) -> Vec<Grade> {
         let exchange = Exchange { message, outcome };
-        judge(&known(), &[exchange]).into_iter().map(|finding| finding.grade).collect()
+        judge(&Known::alice(), &[exchange]).into_iter().map(|finding| finding.grade).collect()
     }
 
     #[test]
     fn the_principal_says_who_it_is() {
         assert_eq!(who(&served_as("alice%40example.org")).as_deref(), Some("alice@example.org"));
-        assert_eq!(who(&answer(207, &[], "<html/>")), None);
-        assert_eq!(who(&answer(200, &[], "alice")), None);
+        assert_eq!(who(&Answer::made(207, &[], "<html/>")), None);
+        assert_eq!(who(&Answer::made(200, &[], "alice")), None);
     }
 
     #[test]
@@ -347,17 +332,18 @@ mod tests {
         assert_eq!(judge(free(), served_as("alice")), [Grade::Open]);
         assert_eq!(judge(signed(), served_as("root")), [Grade::Open]);
         assert_eq!(judge(signed(), served_as("alice")), []);
-        let own = |status| answer(status, &[("x-request-id", "1"), ("dav", "1, calendar-access")], "no");
+        let own =
+            |status| Answer::made(status, &[("x-request-id", "1"), ("dav", "1, calendar-access")], "no");
         assert_eq!(judge(free(), own(401)), []);
         assert_eq!(judge(free(), own(403)), [Grade::Weak]);
         assert_eq!(judge(signed(), own(401)), [Grade::Weak]);
-        let path = answer(400, &[("x-request-id", "1")], "the path has a dot segment\n");
+        let path = Answer::made(400, &[("x-request-id", "1")], "the path has a dot segment\n");
         assert_eq!(judge(free(), path.clone()), [Grade::Weak]);
         assert_eq!(judge(signed(), path), []);
         // What the proxy says by itself proves nothing.
-        let page = answer(403, &[("content-type", "text/html")], "<h1>Forbidden</h1>");
+        let page = Answer::made(403, &[("content-type", "text/html")], "<h1>Forbidden</h1>");
         assert_eq!(judge(signed(), page), []);
-        assert_eq!(judge(signed(), answer(401, &[("dav", "1, calendar-access")], "Sign in.")), []);
+        assert_eq!(judge(signed(), Answer::made(401, &[("dav", "1, calendar-access")], "Sign in.")), []);
         assert_eq!(grades(impostors, free(), Err(Gone::Closed)), []);
     }
 }

@@ -146,3 +146,15 @@ impl Known {
         .map(Self::header)
     }
 }
+
+#[cfg(test)]
+impl Known {
+    /// Alice, signed in at a site that passes request ids on.
+    pub(super) fn alice() -> Self {
+        let site = Site::new("https://cal.example.org", None, None).expect("an address");
+        let mut known = Self::new(&site, Settings::default(), true);
+        known.user = Some("alice".into());
+        known.marked = true;
+        known
+    }
+}

@@ -52,8 +52,7 @@ pub(super) fn base_paths(known: &Known) -> Vec<Talk> {
 }
 
 /// Where the discovery leads.
-pub(super) fn discovery(known: &Known) -> Vec<Talk> {
-    let _ = known;
+pub(super) fn discovery(_: &Known) -> Vec<Talk> {
     let ask = |path: &str| Message::who(path).called("Apple, Thunderbird, DAVx5");
     talk(vec![
         ask("/.well-known/caldav"),
@@ -64,8 +63,7 @@ pub(super) fn discovery(known: &Known) -> Vec<Talk> {
 }
 
 /// What Apple's clients ask for first, signed in.
-pub(super) fn roots(known: &Known) -> Vec<Talk> {
-    let _ = known;
+pub(super) fn roots(_: &Known) -> Vec<Talk> {
     talk(["/", "/principals/"].map(|path| Message::who(path).signed().called("Apple")).into())
 }
 
@@ -270,8 +268,7 @@ pub(super) fn without_tls(known: &Known) -> Vec<Talk> {
 }
 
 /// What is for the operator alone.
-pub(super) fn monitor(known: &Known) -> Vec<Talk> {
-    let _ = known;
+pub(super) fn monitor(_: &Known) -> Vec<Talk> {
     talk(["/metrics", "/healthz", "/readyz"].map(|path| Message::new("GET", path)).into())
 }
 

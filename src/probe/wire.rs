@@ -30,6 +30,15 @@ pub(super) struct Answer {
     pub(super) continued: bool,
 }
 
+#[cfg(test)]
+impl Answer {
+    /// An answer as a test has it.
+    pub(super) fn made(status: u16, headers: &[(&str, &str)], body: &str) -> Self {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { status, headers, body: body.into(), continued: false }
+    }
+}
+
 /// Why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Gone {

@@ -377,36 +377,21 @@ pub(super) fn no_cookies(_: &Known, exchanges: &[Exchange]) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Settings;
     use crate::probe::judge::Judge;
     use crate::probe::message::Message;
-    use crate::probe::site::Site;
     use crate::probe::wire::{Gone, Outcome};
-
-    fn known() -> Known {
-        let site = Site::new("https://cal.example.org", None, None).unwrap();
-        let mut known = Known::new(&site, Settings::default(), true);
-        known.user = Some("alice".into());
-        known.marked = true;
-        known
-    }
-
-    fn answer(status: u16, headers: &[(&str, &str)], body: &str) -> Answer {
-        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Answer { status, headers, body: body.into(), continued: false }
-    }
 
     fn grades(judge: Judge, message: Message, outcome: Outcome) -> Vec<Grade> {
         let exchange = Exchange { message, outcome };
-        judge(&known(), &[exchange]).into_iter().map(|finding| finding.grade).collect()
+        judge(&Known::alice(), &[exchange]).into_iter().map(|finding| finding.grade).collect()
     }
 
     #[test]
     fn a_first_request_is_answered_401_with_a_challenge() {
         let judge = |judge: Judge, path: &str, answer| grades(judge, Message::who(path), Ok(answer));
-        let login = || answer(302, &[("location", "https://idp.example/auth?x=y")], "");
-        let moved = |to: &str| answer(301, &[("location", to)], "");
-        assert_eq!(judge(first_answers, "/dav/", answer(401, &[], "")), []);
+        let login = || Answer::made(302, &[("location", "https://idp.example/auth?x=y")], "");
+        let moved = |to: &str| Answer::made(301, &[("location", to)], "");
+        assert_eq!(judge(first_answers, "/dav/", Answer::made(401, &[], "")), []);
         assert_eq!(judge(first_answers, "/dav/", login()), [Grade::Breaks]);
         assert_eq!(judge(first_answers, "/.well-known/caldav", login()), [Grade::Breaks]);
         assert_eq!(judge(first_answers, "/.well-known/caldav", moved("/dav/")), []);
@@ -419,22 +404,22 @@ mod tests {
             judge(discovery, "/.well-known/caldav", moved("https://other.example/dav/")),
             [Grade::Breaks]
         );
-        let asks = |how: &str| answer(401, &[("www-authenticate", how)], "");
+        let asks = |how: &str| Answer::made(401, &[("www-authenticate", how)], "");
         assert_eq!(judge(challenges, "/dav/", asks("Basic realm=\"x\"")), []);
         assert_eq!(judge(challenges, "/dav/", asks("Negotiate, Basic realm=\"x\"")), []);
         assert_eq!(judge(challenges, "/dav/", asks("Bearer realm=\"basic\"")), [Grade::Breaks]);
-        assert_eq!(judge(challenges, "/dav/", answer(401, &[], "")), [Grade::Breaks]);
+        assert_eq!(judge(challenges, "/dav/", Answer::made(401, &[], "")), [Grade::Breaks]);
     }
 
     #[test]
     fn kalends_refuses_in_xml_and_the_proxy_does_not() {
         let put = || Message::new("PUT", "/dav/x");
-        let xml = answer(403, &[("content-type", "application/xml; charset=utf-8")], "<error/>");
+        let xml = Answer::made(403, &[("content-type", "application/xml; charset=utf-8")], "<error/>");
         assert_eq!(grades(refused_in_xml, put(), Ok(xml)), []);
-        let page = answer(413, &[("content-type", "text/html")], "<h1>413</h1>");
+        let page = Answer::made(413, &[("content-type", "text/html")], "<h1>413</h1>");
         assert_eq!(grades(refused_in_xml, put(), Ok(page)), [Grade::Breaks]);
         assert_eq!(grades(refused_in_xml, put(), Err(Gone::Closed)), [Grade::Breaks]);
-        assert_eq!(grades(methods, put(), Ok(answer(405, &[("allow", "PUT")], ""))), [Grade::Breaks]);
-        assert_eq!(grades(methods, put(), Ok(answer(404, &[("x-request-id", "1")], ""))), []);
+        assert_eq!(grades(methods, put(), Ok(Answer::made(405, &[("allow", "PUT")], ""))), [Grade::Breaks]);
+        assert_eq!(grades(methods, put(), Ok(Answer::made(404, &[("x-request-id", "1")], ""))), []);
     }
 }

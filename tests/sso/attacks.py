@@ -158,6 +158,8 @@ def exchange(connect, host, lines, method="PROPFIND", target="/dav/", version="H
         try:
             stream.sendall("\r\n".join(head).encode("utf-8", "surrogateescape") + b"\r\n\r\n" + body)
             return answer(stream, method)
+        except TimeoutError:
+            return 504, "no answer, and no end of the connection"
         except (OSError, http.client.HTTPException):
             return 0, ""
 

@@ -73,8 +73,8 @@ seed() {
     cmp -s "$file" "$GOOD/$(basename "$file")" || changed=1
   done
   if [[ $changed = 0 ]]; then
-    echo "skip $name does not fit this configuration"
-    skipped=$((skipped + 1))
+    echo "FAIL $name does not fit this configuration: mend its script, or say in brackets where it does"
+    failed=$((failed + 1))
     return
   fi
   if ! reload; then

@@ -140,6 +140,7 @@ fn settings(database: &support::Db) -> Settings {
     // Small enough for a transcript to reach.
     settings.calendar.max_collections = 10;
     settings.calendar.max_resources = 12;
+    settings.calendar.timezone_services = vec!["https://zones.example.com/".parse().expect("an address")];
     let identity = &mut settings.identity;
     identity.trusted = vec!["127.0.0.1/32".parse().expect("a network")];
     identity.email_header = HeaderName::named(identity.email_header.usual());

@@ -23,6 +23,7 @@ use super::{
         BUDGET,
         range::{self, FOREVER},
     },
+    timezones::Timezones,
 };
 
 /// What is asked of a calendar.
@@ -75,9 +76,10 @@ impl Export {
     ) -> Result<(Rows<'static>, Exporting)> {
         let window = self.start.unwrap_or(FOREVER.start)..self.end.unwrap_or(FOREVER.end);
         let timed = self.start.is_some() || self.end.is_some();
+        let zones = Timezones::of(&cx.headers);
         if !timed && self.kind.is_none() {
             let rows = store::object::stream(&cx.pool, calendar, Which::All, true).await?;
-            return Ok((rows, Exporting { merge, part: None }));
+            return Ok((rows, Exporting { merge, zones, part: None }));
         }
         let zone = if timed { range::own_zone(cx, calendar).await? } else { Zone::utc() };
         let kinds: Components = match self.kind {
@@ -92,7 +94,7 @@ impl Export {
         let selection = Selection { recurrence: self.expand.then_some(expand), ..Selection::default() };
         let range = timed.then_some(TimeRange { start: self.start, end: self.end });
         let part = Part { range, selection, zone, budget: Budget::new(BUDGET) };
-        Ok((rows, Exporting { merge, part: Some(part) }))
+        Ok((rows, Exporting { merge, zones, part: Some(part) }))
     }
 }
 
@@ -162,14 +164,15 @@ struct Part {
 /// An export in the making.
 pub struct Exporting {
     merge: Merge,
+    zones: Timezones,
     part: Option<Part>,
 }
 
 impl Part {
     /// Adds what is asked for of a candidate.
-    fn add(&self, row: &Row, merge: &mut Merge) -> Result<()> {
+    fn add(&self, row: &Row, zones: Timezones, merge: &mut Merge) -> Result<()> {
         let (object, open) = read_candidate(row)?;
-        let Ok(calendar) = ical::Calendar::parse(object.body.unwrap_or_default()) else { return Ok(()) };
+        let Some(calendar) = read(object.body, zones) else { return Ok(()) };
         let kind = object.component.iter().next();
         // The index knows when events happen; of the others it has only the bounds.
         let known = kind == Some(Component::Vevent) && !open;
@@ -191,6 +194,13 @@ impl Part {
     }
 }
 
+/// An object with the definitions of time zones that the client wants. What was taken in can be read; should it not be, the
+/// rest of the calendar still can.
+fn read(body: Option<Bytes>, zones: Timezones) -> Option<ical::Calendar> {
+    let body = body.unwrap_or_default();
+    ical::Calendar::parse(zones.change(&body).unwrap_or(body)).ok()
+}
+
 /// The filter of objects of a kind that have to do with a window.
 fn within(kind: Component, range: TimeRange) -> Filter {
     let filter = |name: &str, time_range, comps| CompFilter {
@@ -203,10 +213,9 @@ fn within(kind: Component, range: TimeRange) -> Filter {
 impl Growing for Exporting {
     fn row(&mut self, row: &Row) -> Result<()> {
         if let Some(part) = &self.part {
-            return part.add(row, &mut self.merge);
+            return part.add(row, self.zones, &mut self.merge);
         }
-        // What was taken in can be read; should it not be, the rest of the calendar still can.
-        if let Ok(object) = ical::Calendar::parse(read_whole(row)?.body.unwrap_or_default()) {
+        if let Some(object) = read(read_whole(row)?.body, self.zones) {
             self.merge.add(&object);
         }
         Ok(())

@@ -12,7 +12,11 @@ use crate::{
 use super::{
     export::{Export, Look},
     form::{Form, not_acceptable},
+    timezones::Timezones,
 };
+
+/// What of a request the octets of calendar data depend on, beside the URL.
+pub const VARY: &str = "Accept, CalDAV-Timezones";
 
 /// The content of what the URL names.
 pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
@@ -26,26 +30,31 @@ async fn object(cx: &Cx, collection: &str, name: &str) -> Result<Response> {
     let owner = facts::home_owner(cx, Privilege::Read).await?;
     let found = store::object::by_path(&cx.pool, owner.id, collection, name).await?;
     let object = found.ok_or_else(Refusal::not_found)?;
-    let body = object.body.clone().unwrap_or_default();
-    let made = Form::accepted(&cx.headers).into_iter().find_map(|form| Some((form, form.write(&body)?)));
+    let stored = object.body.clone().unwrap_or_default();
+    let changed = Timezones::of(&cx.headers).change(&stored);
+    let body = changed.as_ref().unwrap_or(&stored);
+    let made = Form::accepted(&cx.headers).into_iter().find_map(|form| Some((form, form.write(body)?)));
     let (form, body) = made.ok_or_else(not_acceptable)?;
-    match Guard::of(cx)?.verdict(Some(&form.tag(&object.etag)), Some(object.modified), true) {
+    let tag = form.tag(&object.etag);
+    match Guard::of(cx)?.verdict(Some(&tag), Some(object.modified), true) {
         Verdict::Failed => {
             Err(Refusal::plain(Status::PRECONDITION_FAILED, "the resource has changed").into())
         }
-        Verdict::NotModified => Ok(validators(Response::new(Status::NOT_MODIFIED), &object, form)),
+        Verdict::NotModified => Ok(validators(Response::new(Status::NOT_MODIFIED), &object, quoted(&tag))),
         Verdict::Proceed => {
-            Ok(validators(Response::new(Status::OK), &object, form).body(form.content_type(), body))
+            // Not the octets that this tag is of; it still serves to write over them, or not to read again.
+            let shown = if changed.is_some() { weak(&tag) } else { quoted(&tag) };
+            Ok(validators(Response::new(Status::OK), &object, shown).body(form.content_type(), body))
         }
     }
 }
 
 /// Adds what tells one state of an object, in one form, from another.
-fn validators(response: Response, object: &Object, form: Form) -> Response {
+fn validators(response: Response, object: &Object, tag: String) -> Response {
     private(response)
-        .with(header::ETAG, quoted(&form.tag(&object.etag)))
+        .with(header::ETAG, tag)
         .with(header::LAST_MODIFIED, httpdate::fmt_http_date(object.modified))
-        .with(header::VARY, "Accept")
+        .with(header::VARY, VARY)
 }
 
 /// Keeps what is one person's out of caches that others are served from: with Last-Modified alone, a cache before the proxy
@@ -59,6 +68,11 @@ pub fn quoted(etag: &str) -> String {
     format!("\"{etag}\"")
 }
 
+/// The tag of another form of what has that tag.
+pub fn weak(etag: &str) -> String {
+    format!("W/{}", quoted(etag))
+}
+
 async fn collection(cx: &Cx) -> Result<Response> {
     let export = Export::of(&cx.query)?;
     let facts = facts::of_target(cx, Needs::STORED).await?;
@@ -67,10 +81,8 @@ async fn collection(cx: &Cx) -> Result<Response> {
     let form = form.ok_or_else(not_acceptable)?;
     let look = Look::of(&facts);
     let tag = look.tag(&calendar.tag(), &export, form);
-    let answer = |status| {
-        let etag = format!("W/{}", quoted(&tag));
-        private(Response::new(status)).with(header::ETAG, etag).with(header::VARY, "Accept")
-    };
+    let answer =
+        |status| private(Response::new(status)).with(header::ETAG, weak(&tag)).with(header::VARY, VARY);
     // Last-Modified is not given: the name and the color change without it.
     match Guard::of(cx)?.verdict(Some(&tag), None, true) {
         Verdict::Failed => {

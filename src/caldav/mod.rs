@@ -11,3 +11,4 @@ mod put;
 pub mod registry;
 mod reports;
 pub mod service;
+mod timezones;

@@ -17,7 +17,7 @@ use crate::{
     ical::{Calendar, Collation, Zone},
     model::{Component, Components, Kind, Kinds},
     store::calendar::tag,
-    xml::{Element, Name, Writer},
+    xml::{Element, Name, Writer, parse},
 };
 
 use super::form::{Form, VERSION};
@@ -29,6 +29,9 @@ const HOME: Kinds = Kind::Home.only();
 const HOLDS_OBJECTS: Kinds = CALENDAR.or(Kind::Inbox.only());
 const COUNTED: Kinds = HOME.or(HOLDS_OBJECTS).or(Kind::Notifications.only());
 
+const TIMEZONE: Name = Name::cal("calendar-timezone");
+const TIMEZONE_ID: Name = Name::cal("calendar-timezone-id");
+
 /// The rows.
 pub const PROPS: &[Prop] = &[
     // What clients read to find their way.
@@ -39,6 +42,7 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::cal("schedule-outbox-URL"), PRINCIPAL, outbox, "RFC 6638 §2.1.1"),
     Prop::live(Name::cs("notification-URL"), PRINCIPAL, notifications, "caldav-notifications §4.1"),
     Prop::live(Name::cs("email-address-set"), PRINCIPAL, emails, "calendarserver"),
+    Prop::live(Name::cal("timezone-service-set"), HOME, timezone_services, "RFC 7809 §5.1"),
     // What a calendar is.
     Prop::live(Name::cal("supported-calendar-component-set"), HOLDS_OBJECTS, components, "RFC 4791 §5.2.3")
         .check(|value| components_of(value).map(drop))
@@ -51,8 +55,8 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::cs("getctag"), COUNTED, ctag, "caldav-ctag §4.1").needs(Needs::HOME),
     // What people set.
     Prop::stored(Name::cal("calendar-description"), CALENDAR, "RFC 4791 §5.2.1"),
-    Prop::stored(Name::cal("calendar-timezone"), CALENDAR, "RFC 4791 §5.2.2").check(timezone),
-    Prop::stored(Name::cal("calendar-timezone-id"), CALENDAR, "RFC 7809 §5.2").check(timezone_id),
+    Prop::stored(TIMEZONE, CALENDAR, "RFC 4791 §5.2.2").or(definition).twin(TIMEZONE_ID).check(timezone),
+    Prop::stored(TIMEZONE_ID, CALENDAR, "RFC 7809 §5.2").or(defined).twin(TIMEZONE).check(timezone_id),
     Prop::stored(Name::cal("schedule-calendar-transp"), CALENDAR, "RFC 6638 §9.1")
         .or(opaque)
         .check(transparency),
@@ -111,6 +115,32 @@ fn notifications(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
 
 fn emails(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     w.element(Name::cs("email-address"), facts.principal.as_ref()?.email.as_deref()?);
+    Some(())
+}
+
+fn timezone_services(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    let services = &cx.settings.calendar.timezone_services;
+    for page in services {
+        href(page.as_str(), w);
+    }
+    (!services.is_empty()).then_some(())
+}
+
+/// What was stored under that name, read.
+fn stored(facts: &Facts, name: Name) -> Option<Element> {
+    let property = facts.stored.iter().find(|property| property.name == name)?;
+    parse(property.value.as_bytes()).ok()
+}
+
+/// C:calendar-timezone, where the calendar's zone was set by its name (RFC 7809 §3.1.5).
+fn definition(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    w.lines(&crate::ical::definition(stored(facts, TIMEZONE_ID)?.text().trim())?);
+    Some(())
+}
+
+/// C:calendar-timezone-id, where the calendar's zone was set by its definition.
+fn defined(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    w.text(&zone_of(&stored(facts, TIMEZONE)?).ok()?);
     Some(())
 }
 
@@ -187,13 +217,14 @@ pub fn components_of(value: &Element) -> Result<Components, Refusal> {
     Ok(components)
 }
 
-/// RFC 4791 §5.2.2: one VCALENDAR with one VTIMEZONE.
 fn timezone(value: &Element) -> Result<(), Refusal> {
+    zone_of(value).map(drop).map_err(|fault| VALID_CALENDAR_DATA.because(fault.to_string()))
+}
+
+/// The TZID of a C:calendar-timezone: one VCALENDAR with one VTIMEZONE (RFC 4791 §5.2.2).
+fn zone_of(value: &Element) -> Result<String, crate::ical::Invalid> {
     let octets = Bytes::copy_from_slice(value.text().trim().as_bytes());
-    let refused = |fault: crate::ical::Invalid| VALID_CALENDAR_DATA.because(fault.to_string());
-    let calendar = Calendar::parse(octets).map_err(refused)?;
-    Zone::of(&calendar).map_err(refused)?;
-    Ok(())
+    Ok(Zone::of(&Calendar::parse(octets)?)?.0)
 }
 
 fn timezone_id(value: &Element) -> Result<(), Refusal> {

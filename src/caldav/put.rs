@@ -30,7 +30,11 @@ use crate::{
     },
 };
 
-use super::{form::Form, get::quoted};
+use super::{
+    form::Form,
+    get::{VARY, quoted, weak},
+    timezones::Timezones,
+};
 
 /// Stores the octets as they came, if they are a calendar object that the calendar takes.
 pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
@@ -200,12 +204,15 @@ async fn room(cx: &Cx, tx: &Tx, calendar: &Calendar) -> Result<()> {
 
 /// The object in the form that the client takes, for one that asked for it.
 fn representation(cx: &Cx, put: &Put, made: bool) -> Response {
+    let changed = Timezones::of(&cx.headers).change(&put.body);
+    let body = changed.as_ref().unwrap_or(&put.body);
     let mut wanted = Form::accepted(&cx.headers).into_iter();
-    let given = wanted.find_map(|form| Some((form, form.write(&put.body)?)));
-    let (form, body) = given.unwrap_or_else(|| (Form::Ical, put.body.clone()));
+    let given = wanted.find_map(|form| Some((form, form.write(body)?)));
+    let (form, body) = given.unwrap_or_else(|| (Form::Ical, body.clone()));
+    let tag = form.tag(&put.etag);
     Response::new(if made { Status::CREATED } else { Status::OK })
-        .with(header::ETAG, quoted(&form.tag(&put.etag)))
-        .with(header::VARY, "Accept")
+        .with(header::ETAG, if changed.is_some() { weak(&tag) } else { quoted(&tag) })
+        .with(header::VARY, VARY)
         .with(HeaderName::from_static("preference-applied"), "return=representation")
         .with(header::CONTENT_LOCATION, cx.located.own_href())
         .body(form.content_type(), body)

@@ -23,6 +23,7 @@ use super::{
 
 const CALENDAR: Kinds = Kind::Calendar.only();
 const OBJECT: Kinds = Kind::Object.only();
+const HOME_AND_CALENDAR: Kinds = CALENDAR.or(Kind::Home.only());
 const MADE: Kinds = CALENDAR.or(OBJECT);
 const WITH_OBJECTS: Kinds = MADE.or(Kind::Inbox.only());
 const SYNCED: Kinds = CALENDAR.or(Kind::Inbox.only()).or(Kind::Notifications.only());
@@ -97,6 +98,7 @@ pub const FEATURES: &[Feature] = &[
     Feature { token: "3", on: Kinds::ANY, rfc: "RFC 4918 §18.3" },
     Feature { token: "extended-mkcol", on: Kinds::ANY, rfc: "RFC 5689 §3.1" },
     Feature { token: "calendar-access", on: Kinds::ANY, rfc: "RFC 4791 §5.1" },
+    Feature { token: "calendar-no-timezone", on: HOME_AND_CALENDAR, rfc: "RFC 7809 §3.1.1" },
 ];
 
 /// The properties, room by room.

@@ -271,6 +271,8 @@ settings! {
         max_collections: u32 = 250;
         /// The time zone of floating times where nothing else says it.
         timezone: String = "UTC".into();
+        /// Addresses of time zone services (RFC 7808) that clients are told of; none is told of where the list is empty.
+        timezone_services: Vec<Page> = Vec::new();
         /// Days ahead for which recurring events are indexed.
         horizon_days: u32 = 800;
         /// Name of the calendar everybody is given.

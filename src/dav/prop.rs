@@ -113,6 +113,8 @@ pub struct Prop {
     pub protected: Kinds,
     /// Whether it may be given when the resource is made, and never changed.
     pub at_creation: bool,
+    /// The other form of the same thing: setting or removing one of the two takes the place of what the other said.
+    pub twin: Option<Name>,
     /// Whether allprop gives it.
     pub allprop: bool,
     /// Where it is defined.
@@ -130,16 +132,16 @@ impl Prop {
     #[must_use]
     pub const fn live(name: Name, on: Kinds, get: Get, rfc: &'static str) -> Self {
         let (source, needs) = (Source::Live(get), Needs::NONE);
-        let (check, at_creation, allprop) = (None, false, false);
-        Self { name, on, source, needs, check, protected: Kinds::ANY, at_creation, allprop, rfc }
+        let (check, at_creation, twin, allprop) = (None, false, None, false);
+        Self { name, on, source, needs, check, protected: Kinds::ANY, at_creation, twin, allprop, rfc }
     }
 
     /// A property that clients set and the server keeps as it was sent.
     #[must_use]
     pub const fn stored(name: Name, on: Kinds, rfc: &'static str) -> Self {
         let (source, needs) = (Source::Stored(None), Needs::STORED);
-        let (check, at_creation, allprop) = (None, false, false);
-        Self { name, on, source, needs, check, protected: Kinds::NONE, at_creation, allprop, rfc }
+        let (check, at_creation, twin, allprop) = (None, false, None, false);
+        Self { name, on, source, needs, check, protected: Kinds::NONE, at_creation, twin, allprop, rfc }
     }
 
     /// A property that its RFC protects and the server does not have: it is not taken for a dead one.
@@ -153,8 +155,8 @@ impl Prop {
     pub const fn data(name: Name, rfc: &'static str) -> Self {
         let on = Kind::Object.only();
         let (source, needs) = (Source::Data, Needs::BODY);
-        let (check, at_creation, allprop) = (None, false, false);
-        Self { name, on, source, needs, check, protected: Kinds::ANY, at_creation, allprop, rfc }
+        let (check, at_creation, twin, allprop) = (None, false, None, false);
+        Self { name, on, source, needs, check, protected: Kinds::ANY, at_creation, twin, allprop, rfc }
     }
 
     /// Needs these facts as well.
@@ -189,6 +191,13 @@ impl Prop {
     #[must_use]
     pub const fn at_creation(mut self) -> Self {
         self.at_creation = true;
+        self
+    }
+
+    /// That property is the other form of the same thing.
+    #[must_use]
+    pub const fn twin(mut self, twin: Name) -> Self {
+        self.twin = Some(twin);
         self
     }
 

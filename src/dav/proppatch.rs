@@ -92,6 +92,8 @@ pub struct Order {
     pub name: QName,
     /// The element to keep; `None` removes.
     pub value: Option<String>,
+    /// The other form of the same property.
+    pub twin: Option<Name>,
     /// Why that cannot be done.
     pub refusal: Option<Refusal>,
 }
@@ -110,11 +112,12 @@ pub fn orders(root: &Element, tables: &Tables, kind: Kind, moment: Moment) -> Re
                 return Err(QUOTA_NOT_EXCEEDED.into());
             }
             orders.retain(|order| order.name != *value.name());
+            let prop = tables.prop(value.name());
             orders.push(Order {
                 name: value.name().clone(),
                 value: set.then(|| value.fragment()),
-                refusal: too_long(value.name())
-                    .or_else(|| refusal(tables.prop(value.name()), set.then_some(value), kind, moment)),
+                twin: prop.and_then(|prop| prop.twin),
+                refusal: too_long(value.name()).or_else(|| refusal(prop, set.then_some(value), kind, moment)),
             });
         }
     }
@@ -136,11 +139,18 @@ fn refusal(prop: Option<&Prop>, value: Option<&Element>, kind: Kind, moment: Mom
 
 /// Writes the orders to the database.
 pub async fn carry_out(tx: &Tx, subject: Subject, orders: &[Order]) -> Result<()> {
+    // Of two forms of one property, the later order counts.
+    let counts = |(at, order): &(usize, &Order)| {
+        order.twin.is_none_or(|twin| orders[at + 1..].iter().all(|later| later.name != twin))
+    };
+    let orders: Vec<&Order> = orders.iter().enumerate().filter(counts).map(|(_, order)| order).collect();
     let set: Vec<Property> = orders
         .iter()
         .filter_map(|order| Some(Property { name: order.name.clone(), value: order.value.clone()? }))
         .collect();
-    let gone: Vec<QName> = orders.iter().filter(|o| o.value.is_none()).map(|o| o.name.clone()).collect();
+    let twins = orders.iter().filter_map(|o| o.twin).map(QName::from);
+    let gone: Vec<QName> =
+        orders.iter().filter(|o| o.value.is_none()).map(|o| o.name.clone()).chain(twins).collect();
     if !gone.is_empty() {
         property::remove(tx, subject, &gone).await?;
     }

@@ -45,5 +45,5 @@ pub use text::Invalid;
 pub use typed::Unreadable;
 pub use valid::{Fault, Limits, Object, Place, object};
 pub use value::{DateValue, Duration, parse_utc, utc_stamp};
-pub use vtimezone::vtimezone;
+pub use vtimezone::{definition, vtimezone};
 pub use zone::Zone;

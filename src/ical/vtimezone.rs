@@ -8,6 +8,7 @@ use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
 use crate::ical::decode;
+use crate::ical::merge::PRODID;
 use crate::ical::value::{DAY, civil, local_stamp, utc_stamp};
 use crate::ical::write::Writer;
 use crate::ical::zone::Zone;
@@ -38,6 +39,18 @@ pub fn vtimezone(tzid: &str, zone: &Zone, span: Range<i64>) -> Option<String> {
     out.line("END:VTIMEZONE");
     Some(out.finish())
 }
+
+/// An object that holds nothing but the VTIMEZONE of that name, from 1970 on: what CALDAV:calendar-timezone has where only the
+/// name was given (RFC 7809 §3.1.5). None for a name that no zone has.
+#[must_use]
+pub fn definition(tzid: &str) -> Option<String> {
+    let text = vtimezone(tzid, &Zone::named(tzid)?, 0..LATER)?;
+    let head = ["BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:", PRODID, "\r\n"].concat();
+    Some([&head, &*text, "END:VCALENDAR\r\n"].concat())
+}
+
+/// 2038: up to here a definition says all that is known, for whatever recurs; behind it, the rules that go on.
+pub(super) const LATER: i64 = 2_145_916_800;
 
 /// How far behind the span its rules are looked at: all places of a date in the week come by in 28 years, or 40 around a
 /// year that is no leap year.

@@ -50,6 +50,12 @@ impl Zone {
             .map(|zone| Self(Rules::Iana(zone)))
     }
 
+    /// Whether it is, letter for letter, a name of the IANA database, so that whoever reads it needs no definition.
+    #[must_use]
+    pub fn is_standard(tzid: &str) -> bool {
+        iana(tzid).is_some_and(|zone| zone.iana_name() == Some(tzid))
+    }
+
     /// TZID and zone of an object with exactly one VTIMEZONE, as CALDAV:timezone and CALDAV:calendar-timezone hold it
     /// (RFC 4791 §5.2.2, §9.8).
     ///

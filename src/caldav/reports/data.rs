@@ -23,7 +23,10 @@ use crate::{
 };
 
 use super::{
-    super::form::{Form, VERSION},
+    super::{
+        form::{Form, VERSION},
+        timezones::Timezones,
+    },
     range,
 };
 
@@ -36,12 +39,12 @@ pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
     };
     let form = form(asked)?;
     let selection = selection(asked)?;
+    let zones = Timezones::of(&cx.headers);
     if selection.is_whole() {
         return Ok(Some(match form {
-            Form::Ical => Box::new(|facts, w| Ok(whole(facts, w).is_some())),
+            Form::Ical => Box::new(move |facts, w| Ok(whole(facts, zones, w).is_some())),
             form => Box::new(move |facts, w| {
-                let body = facts.object.as_ref().and_then(|object| object.body.as_ref());
-                Ok(body.and_then(|body| written(form, body, w)).is_some())
+                Ok(body(facts, zones).and_then(|body| written(form, &body, w)).is_some())
             }),
         }));
     }
@@ -49,7 +52,8 @@ pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
     let zone = range::zone(cx, root, &calendar).await?;
     let budget = Mutex::new(Budget::new(super::BUDGET));
     Ok(Some(Box::new(move |facts, w| {
-        let Some(part) = selected(facts, &selection, &zone, &budget)? else { return Ok(false) };
+        let Some(body) = body(facts, zones) else { return Ok(false) };
+        let Some(part) = selected(body, &selection, &zone, &budget)? else { return Ok(false) };
         if form == Form::Ical {
             w.inside(DATA, |w| w.lines(&part));
             return Ok(true);
@@ -58,15 +62,21 @@ pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
     })))
 }
 
-/// The octets as they lie there: they were checked when they came.
-fn whole(facts: &Facts, w: &mut Writer) -> Option<()> {
+/// The octets of an object, with the definitions of time zones that the client wants.
+fn body(facts: &Facts, zones: Timezones) -> Option<Bytes> {
     let body = facts.object.as_ref()?.body.as_ref()?;
-    if let Ok(text) = from_utf8(body) {
+    Some(zones.change(body).unwrap_or_else(|| body.clone()))
+}
+
+/// The octets as they lie there: they were checked when they came.
+fn whole(facts: &Facts, zones: Timezones, w: &mut Writer) -> Option<()> {
+    let body = body(facts, zones)?;
+    if let Ok(text) = from_utf8(&body) {
         // The mark of the encoding is for files.
         w.inside(DATA, |w| w.lines(text.trim_start_matches('\u{feff}')));
     } else {
         // A line may be folded in the middle of a character.
-        let calendar = Calendar::parse(body.clone()).ok()?;
+        let calendar = Calendar::parse(body).ok()?;
         w.inside(DATA, |w| w.lines(&calendar.text()));
     }
     Some(())
@@ -82,14 +92,13 @@ fn written(form: Form, body: &Bytes, w: &mut Writer) -> Option<()> {
 }
 
 fn selected(
-    facts: &Facts,
+    body: Bytes,
     selection: &Selection,
     zone: &Zone,
     budget: &Mutex<Budget>,
 ) -> Result<Option<String>, Refusal> {
     // What cannot be read any more is not there.
-    let body: Option<&Bytes> = facts.object.as_ref().and_then(|object| object.body.as_ref());
-    let Some(Ok(calendar)) = body.cloned().map(Calendar::parse) else { return Ok(None) };
+    let Ok(calendar) = Calendar::parse(body) else { return Ok(None) };
     let budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
     Ok(Some(ical::select(&calendar, selection, zone, &budget).map_err(|_| MAX_INSTANCES)?))
 }

@@ -34,7 +34,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     let calendar = facts::searched(&cx).await?;
     let bounds = filter::bounds(&filter);
     // Kinds alone are no matter of time: the listing that some clients live by needs no zone.
-    let timeless = bounds.exact && bounds.time.is_none();
+    let timeless = bounds.exact && bounds.time.is_none() && !range::names_zone(&root);
     let zone = if timeless { Zone::utc() } else { range::zone(&cx, &root, &calendar).await? };
     let render = data::rendering(&cx, &root).await?;
     let ask = Ask::of_report(&root, cx.tables)?;

@@ -48,6 +48,11 @@ pub fn floating(window: &Range<i64>, zone: &Zone) -> Range<i64> {
     zone.wall(window.start)..zone.wall(window.end)
 }
 
+/// Whether a request says itself in which zone it reads floating times.
+pub fn names_zone(root: &Element) -> bool {
+    ["timezone", "timezone-id"].iter().any(|local| root.child(Name::cal(local)).is_some())
+}
+
 /// The zone in which a request reads floating times: its own C:timezone or C:timezone-id, the calendar's, or the site's.
 pub async fn zone(cx: &Cx, root: &Element, calendar: &store::Calendar) -> Result<Zone> {
     if let Some(element) = root.child(Name::cal("timezone")) {

@@ -6,6 +6,7 @@
 //! and LAST-MODIFIED are those of a new revision in each component that changes (§3.8.7).
 
 mod all;
+mod definitions;
 mod following;
 mod form;
 mod patch;
@@ -28,6 +29,7 @@ use crate::ical::value::{DAY, DateValue};
 use crate::ical::vtimezone::vtimezone;
 use crate::ical::zone::Zone;
 
+pub use definitions::{with_missing, without_standard};
 pub use patch::Patch;
 pub use repair::{Repaired, repair};
 

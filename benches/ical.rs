@@ -140,6 +140,32 @@ fn xcal(bencher: Bencher<'_, '_>) {
     });
 }
 
+/// Finding a window in an object whose zone only its own VTIMEZONE knows, of 5 KB: the first time, and then again.
+#[divan::bench(args = ["first", "again"])]
+fn own_zone(bencher: Bencher<'_, '_>, time: &str) {
+    let name = "Europe/Berlin";
+    let zone =
+        ical::vtimezone(name, &Zone::named(name).expect("a zone"), i64::MIN..WEEK.end).expect("a definition");
+    let mut made = 0;
+    let object = |n: u32| {
+        let zone = zone.replace(name, &format!("Own {n}"));
+        let text = format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//bench//\r\n{zone}BEGIN:VEVENT\r\nUID:one\r\n\
+             DTSTAMP:20260101T000000Z\r\nDTSTART;TZID=Own {n}:20261121T090000\r\nDURATION:PT1H\r\n\
+             END:VEVENT\r\nEND:VCALENDAR\r\n"
+        );
+        Calendar::parse(Bytes::from(text)).expect("the object is right")
+    };
+    bencher
+        .with_inputs(|| {
+            made += u32::from(time == "first");
+            object(made)
+        })
+        .bench_local_values(|calendar| {
+            ical::occurrences(&calendar, WEEK, &Zone::utc(), &Budget::new(1_000_000)).map(|found| found.len())
+        });
+}
+
 #[divan::bench(args = ["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,WE,FR", "FREQ=MONTHLY;BYDAY=-1FR", "FREQ=HOURLY", "FREQ=DAILY;COUNT=20000"])]
 fn seek(bencher: Bencher<'_, '_>, rule: &str) {
     let (calendar, zone) = (series(rule), Zone::utc());

@@ -7,6 +7,7 @@ mod clock;
 pub mod collation;
 mod decode;
 pub mod edit;
+mod evaluated;
 mod expand;
 pub mod filter;
 pub mod freebusy;

@@ -9,6 +9,7 @@ use jiff::civil::{DateTime, date};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 
 use crate::ical::calendar::{Calendar, Component, Property};
+use crate::ical::evaluated;
 use crate::ical::recur::{Budget, Exhausted, Moment, Rule, Set};
 use crate::ical::text::Invalid;
 use crate::ical::value::{civil, offset, seconds};
@@ -126,6 +127,14 @@ impl Zone {
         }
     }
 
+    /// Octets that it takes, but for what all zones share.
+    pub(super) fn weight(&self) -> usize {
+        match &self.0 {
+            Rules::Iana(_) => 0,
+            Rules::Own(changes) => size_of_val(&**changes),
+        }
+    }
+
     /// The last time on the clock whose moment is not after `instant`: inside a repeated hour, the end of that hour.
     pub(super) fn last_local(&self, instant: i64) -> DateTime {
         let shown = self.local(instant);
@@ -176,7 +185,7 @@ fn resolve(tzid: &str, own: Option<Component<'_>>, budget: &Budget) -> Result<Op
     let Some(own) = own else { return Ok(None) };
     match own.property("X-LIC-LOCATION").and_then(|p| Zone::named(&p.text())) {
         Some(zone) => Ok(Some(zone)),
-        None => evaluate(own, budget),
+        None => evaluated::or_evaluate(own.raw(), || evaluate(own, budget)),
     }
 }
 

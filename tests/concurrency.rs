@@ -397,3 +397,28 @@ async fn a_paging_syncer_hears_of_everything_that_sixteen_writers_do() {
 async fn a_hundred_thousand_operations_lose_and_double_nothing() {
     storm(16, 100_000).await;
 }
+
+// ---- the index ----
+
+#[tokio::test]
+async fn a_put_that_changes_no_times_writes_no_row_of_the_index() {
+    let server = Server::start(|_| ()).await;
+    let mut client = alice(&server).await;
+    let rows = async || {
+        let text = "SELECT count(*)::bigint AS number, min(xmin::text::bigint) AS first, max(xmin::text::bigint) AS last, \
+                    min(ctid)::text AS place FROM instance";
+        let row = server.db.pool.row(&sql(text), &[]).await.unwrap();
+        let numbers: (i64, i64, i64) =
+            (row.at("number").unwrap(), row.at("first").unwrap(), row.at("last").unwrap());
+        (numbers, row.at::<String>("place").unwrap())
+    };
+    let daily = event("daily", "one").replace("SUMMARY", "RRULE:FREQ=DAILY\r\nSUMMARY");
+    let line = format!("PUT {CALENDAR}daily.ics");
+    assert_eq!(client.ask(&line, &[], &daily).await.status, 201);
+    let before = rows().await;
+    assert!(before.0.0 > 1, "{before:?}");
+    assert_eq!(client.ask(&line, &[], daily.replace("one", "another")).await.status, 204);
+    assert_eq!(rows().await, before, "another summary writes rows");
+    assert_eq!(client.ask(&line, &[], daily.replace("T090000Z", "T091500Z")).await.status, 204);
+    assert_ne!(rows().await, before, "another time writes none");
+}

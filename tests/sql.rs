@@ -505,6 +505,22 @@ async fn write(pool: &Pool, calendar: &Calendar) {
     store::calendar::touch_home(&tx, 1).await.unwrap();
     assert_eq!(store::calendar::count(&tx, 1).await.unwrap(), 2);
     tx.commit().await.unwrap();
+    transfer(pool, calendar).await;
+}
+
+async fn transfer(pool: &Pool, calendar: &Calendar) {
+    let tx = pool.begin().await.unwrap();
+    let there = object::whole_in(&tx, calendar, "a.ics").await.unwrap().unwrap();
+    store::transfer::relocate(&tx, calendar, &there, calendar, "b.ics").await.unwrap();
+    let copy = store::calendar::create(&tx, 1, "copy", calendar.components).await.unwrap();
+    store::transfer::copy_members(&tx, calendar, copy).await.unwrap();
+    let copy = store::calendar::lock(&tx, 1, "copy").await.unwrap().unwrap();
+    assert_eq!(object::count(&tx, &copy).await.unwrap(), 1);
+    let copied = object::by_name_in(&tx, &copy, "b.ics").await.unwrap().unwrap();
+    let properties = store::property::of_in(&tx, Subject::object(&copy, copied.id)).await.unwrap();
+    assert_eq!(properties.len(), 1);
+    store::transfer::rename(&tx, &copy, "twin").await.unwrap();
+    assert!(store::calendar::lock(&tx, 1, "twin").await.unwrap().is_some());
 }
 
 async fn read(pool: &Pool, calendar: &Calendar) {

@@ -12,3 +12,4 @@ pub mod registry;
 mod reports;
 pub mod service;
 mod timezones;
+mod transfer;

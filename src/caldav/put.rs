@@ -23,7 +23,7 @@ use crate::{
     db::Tx,
     front::{HeaderMap, HeaderName, Response, Status, header},
     ical::{self, Budget, Fault, Limits},
-    model::{Index, Kind, Privilege},
+    model::{Component, Components, Index, Kind, Privilege},
     store::{
         self, Calendar, Put,
         object::{self, Before},
@@ -57,7 +57,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
             access::need(rights, needed, || cx.located.own_href())?;
             let there = before.object.as_ref().map(|(object, _)| object);
             guard.unchanged(there.map(|o| &*o.etag), there.map(|o| o.modified))?;
-            fits(&cx, &calendar, put)?;
+            fits(&cx, &calendar, Components::default().with(put.component))?;
             no_uid_conflict(&before, put, |name| {
                 cx.href(&Target::Object(user.clone(), collection.clone(), name.to_owned()))
             })?;
@@ -72,7 +72,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
 }
 
 /// The object that the octets are, with its place in the index; nothing of this needs the database.
-fn understood(settings: &Settings, name: &str, form: Form, given: Given) -> Result<Put> {
+pub(super) fn understood(settings: &Settings, name: &str, form: Form, given: Given) -> Result<Put> {
     let limits = &settings.calendar;
     let refused = |fault: Fault| {
         let condition = match &fault {
@@ -163,19 +163,21 @@ fn content_type(headers: &HeaderMap) -> std::result::Result<Form, Refusal> {
 }
 
 /// RFC 4918 §9.7.1: no collection comes into being on the way.
-fn no_collection() -> Refusal {
+pub(super) fn no_collection() -> Refusal {
     Refusal::plain(Status::CONFLICT, "there is no such calendar")
 }
 
-fn fits(cx: &Cx, calendar: &Calendar, put: &Put) -> std::result::Result<(), Refusal> {
+pub(super) fn fits(cx: &Cx, calendar: &Calendar, component: Components) -> std::result::Result<(), Refusal> {
     if calendar.kind != Kind::Calendar {
         return Err(Refusal::need(cx.located.own_href(), Privilege::Bind));
     }
-    if calendar.components.has(put.component) {
+    let lacking: Vec<&str> =
+        component.iter().filter(|kind| !calendar.components.has(*kind)).map(Component::name).collect();
+    if lacking.is_empty() {
         return Ok(());
     }
-    let kinds: Vec<&str> = calendar.components.iter().map(crate::model::Component::name).collect();
-    let why = format!("this calendar takes {} and no {}", kinds.join(", "), put.component.name());
+    let kinds: Vec<&str> = calendar.components.iter().map(Component::name).collect();
+    let why = format!("this calendar takes {} and no {}", kinds.join(", "), lacking.join(", "));
     Err(SUPPORTED_CALENDAR_COMPONENT.because(why))
 }
 
@@ -194,7 +196,7 @@ fn no_uid_conflict(
     }
 }
 
-async fn room(cx: &Cx, tx: &Tx, calendar: &Calendar) -> Result<()> {
+pub(super) async fn room(cx: &Cx, tx: &Tx, calendar: &Calendar) -> Result<()> {
     let most = i64::from(cx.settings.calendar.max_resources);
     if most > 0 && object::count(tx, calendar).await? >= most {
         return Err(MAX_RESOURCES.into());

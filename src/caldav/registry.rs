@@ -19,6 +19,7 @@ use super::{
     props::PROPS,
     put,
     reports::{data, freebusy, multiget, query},
+    transfer,
 };
 
 const CALENDAR: Kinds = Kind::Calendar.only();
@@ -36,6 +37,8 @@ pub const METHODS: &[Method] = &[
     row("HEAD", MADE, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.2"),
     row("PUT", OBJECT, Takes::Content, |c, g| Box::pin(put::run(c, g)), "RFC 4791 §5.3.2"),
     row("DELETE", MADE, Takes::Nothing, |c, g| Box::pin(delete::run(c, g)), "RFC 4918 §9.6"),
+    row("COPY", MADE, Takes::Nothing, |c, g| Box::pin(transfer::copy(c, g)), "RFC 4918 §9.8"),
+    row("MOVE", MADE, Takes::Nothing, |c, g| Box::pin(transfer::relocate(c, g)), "RFC 4918 §9.9"),
     row("PROPFIND", Kinds::ANY, Takes::Xml, |c, g| Box::pin(propfind::run(c, g)), "RFC 4918 §9.1"),
     row("PROPPATCH", OWNED, Takes::Xml, |c, g| Box::pin(proppatch::run(c, g)), "RFC 4918 §9.2"),
     placed(row(

@@ -5,6 +5,7 @@ pub mod access;
 pub mod ask;
 pub mod condition;
 pub mod delete;
+pub mod destination;
 pub mod error;
 pub mod facts;
 pub mod guard;

@@ -133,16 +133,45 @@ impl Space {
     }
 }
 
+/// Why a URL in a request names nothing here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Elsewhere {
+    /// It is another server's.
+    Server,
+    /// Its path is no path of this server.
+    Path(BadPath),
+}
+
 /// What a URL in a request names here: a path, or a whole URL with this server's name (RFC 4918 §8.3).
-#[must_use]
-pub fn is_ours(cx: &super::Cx, url: &str) -> Option<Located> {
-    let Some((_, rest)) = url.split_once("://") else { return cx.space.locate(url).ok() };
-    let (authority, path) = rest.split_at(rest.find('/')?);
+pub fn ours(cx: &super::Cx, url: &str) -> Result<Located, Elsewhere> {
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return cx.space.locate(url).map_err(Elsewhere::Path);
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = cx.headers.get("host").and_then(|host| host.to_str().ok());
     let public = cx.settings.server.public_url.as_ref().map(|url| url.authority().to_owned());
-    let known =
-        [host, public.as_deref()].into_iter().flatten().any(|name| name.eq_ignore_ascii_case(authority));
-    if known { cx.space.locate(path).ok() } else { None }
+    let asked = without_port(authority, scheme);
+    let known = |name: &str| without_port(name, scheme).eq_ignore_ascii_case(asked);
+    if !is_web(scheme) || ![host, public.as_deref()].into_iter().flatten().any(known) {
+        return Err(Elsewhere::Server);
+    }
+    cx.space.locate(if path.is_empty() { "/" } else { path }).map_err(Elsewhere::Path)
+}
+
+/// The same, where it does not matter why it names nothing.
+#[must_use]
+pub fn is_ours(cx: &super::Cx, url: &str) -> Option<Located> {
+    ours(cx, url).ok()
+}
+
+fn is_web(scheme: &str) -> bool {
+    ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web))
+}
+
+/// A host without the port that its scheme has anyway (RFC 3986 §6.2.3).
+fn without_port<'a>(authority: &'a str, scheme: &str) -> &'a str {
+    let port = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
+    authority.strip_suffix(port).unwrap_or(authority)
 }
 
 /// The names of a path below its base, and what they name.

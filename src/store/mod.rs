@@ -5,6 +5,7 @@ pub mod change;
 pub mod object;
 pub mod principal;
 pub mod property;
+pub mod transfer;
 
 pub use calendar::{Calendar, Home};
 pub use object::{Object, Put};
@@ -20,4 +21,5 @@ pub const ALL: &[(&str, &[Query])] = &[
     ("object", object::ALL),
     ("change", change::ALL),
     ("property", property::ALL),
+    ("transfer", transfer::ALL),
 ];

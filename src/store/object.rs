@@ -134,6 +134,12 @@ pub async fn by_name_in(tx: &Tx, calendar: &Calendar, name: &str) -> Result<Opti
     tx.optional(&BY_NAME, &[&calendar.home_id, &calendar.id, &name]).await?.as_ref().map(read).transpose()
 }
 
+/// The object of that name with its octets, the calendar being locked.
+pub async fn whole_in(tx: &Tx, calendar: &Calendar, name: &str) -> Result<Option<Object>, Error> {
+    let row = tx.optional(&BY_NAME_WITH_BODY, &[&calendar.home_id, &calendar.id, &name]).await?;
+    row.as_ref().map(read_whole).transpose()
+}
+
 /// What a PUT of that name and UID meets.
 pub async fn before_put(tx: &Tx, calendar: &Calendar, name: &str, uid: &str) -> Result<Before, Error> {
     let row = tx.row(&BEFORE_PUT, &[&calendar.home_id, &calendar.id, &name, &uid]).await?;

@@ -69,6 +69,12 @@ pub async fn of(pool: &Pool, subject: Subject) -> Result<Vec<Property>, Error> {
     rows.iter().map(read).collect()
 }
 
+/// The same, in a transaction.
+pub async fn of_in(tx: &Tx, subject: Subject) -> Result<Vec<Property>, Error> {
+    let rows = tx.rows(&OF, &[&subject.home_id, &subject.calendar_id, &subject.object_id]).await?;
+    rows.iter().map(read).collect()
+}
+
 /// The stored properties of collections, each with the number of its collection.
 pub async fn of_calendars(pool: &Pool, home_id: i64, ids: &[i64]) -> Result<Vec<(i64, Property)>, Error> {
     let rows = pool.rows(&OF_CALENDARS, &[&home_id, &ids]).await?;

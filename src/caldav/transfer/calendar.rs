@@ -1,0 +1,85 @@
+//! COPY and MOVE of a calendar: another name for it in its home, or another one like it beside it.
+
+use std::sync::Arc;
+
+use crate::{
+    dav::{
+        Cx, Error, Refusal, Result, Target,
+        condition::MAX_CALENDARS,
+        destination::Destination,
+        facts,
+        guard::Guard,
+        header::{Depth, depth},
+    },
+    db::Tx,
+    model::{Kind, Privilege},
+    store::{self, Calendar, Subject, property},
+};
+
+use super::{Way, forbidden, lock_ends};
+
+/// Brings the calendar of the request's URL to the destination; says whether it replaced another one.
+pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
+    let with_members = with_members(cx, way)?;
+    let (Target::Collection(user, name), Target::Collection(other, new)) =
+        (&cx.located.target, &to.located.target)
+    else {
+        return Err(Refusal::not_found().into());
+    };
+    let guard = Guard::of(cx)?;
+    let owner = facts::home_owner(cx, Privilege::Bind).await?;
+    if user != other {
+        return Err(forbidden("a calendar stays in its home").into());
+    }
+    let owner = &owner;
+    cx.pool
+        .transaction(async |tx: Arc<Tx>| {
+            let (from, there) = lock_ends(&tx, (owner.id, name), (owner.id, new)).await?;
+            let from = from.ok_or_else(Refusal::not_found)?;
+            guard.unchanged(Some(&from.tag()), Some(from.modified))?;
+            to.may_replace(there.is_some())?;
+            if from.kind != Kind::Calendar || there.as_ref().is_some_and(|c| c.kind != Kind::Calendar) {
+                return Err(forbidden("only a calendar takes the place of a calendar").into());
+            }
+            store::calendar::lock_home(&tx, owner.id).await?;
+            if let Some(replaced) = &there {
+                store::calendar::delete(&tx, replaced).await?;
+            }
+            match way {
+                Way::Move => {
+                    store::transfer::rename(&tx, &from, new).await?;
+                    store::calendar::touch_home(&tx, owner.id).await?;
+                }
+                Way::Copy => copy(cx, &tx, &from, new, with_members).await?,
+            }
+            Ok::<_, Error>(there.is_some())
+        })
+        .await
+}
+
+/// RFC 4918 §9.8.3 and §9.9.2: what is moved is moved with all in it.
+fn with_members(cx: &Cx, way: Way) -> Result<bool, Refusal> {
+    match (depth(&cx.headers)?, way) {
+        (None | Some(Depth::Infinity), _) => Ok(true),
+        (Some(Depth::Zero), Way::Copy) => Ok(false),
+        (Some(Depth::Zero | Depth::One), Way::Move) => {
+            Err(Refusal::bad_request("a calendar moves with all that is in it: Depth is infinity"))
+        }
+        (Some(Depth::One), Way::Copy) => Err(Refusal::bad_request("Depth is 0 or infinity")),
+    }
+}
+
+async fn copy(cx: &Cx, tx: &Tx, from: &Calendar, name: &str, with_members: bool) -> Result<()> {
+    let most = i64::from(cx.settings.calendar.max_collections);
+    if store::calendar::count(tx, from.home_id).await? >= most {
+        return Err(MAX_CALENDARS.into());
+    }
+    let made = store::calendar::create(tx, from.home_id, name, from.components).await?;
+    let properties = property::of_in(tx, Subject::calendar(from)).await?;
+    let subject = Subject { calendar_id: made, ..Subject::calendar(from) };
+    property::set(tx, subject, &properties).await?;
+    if with_members {
+        store::transfer::copy_members(tx, from, made).await?;
+    }
+    Ok(())
+}

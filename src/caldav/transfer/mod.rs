@@ -1,0 +1,77 @@
+//! COPY and MOVE of objects and calendars (RFC 4918 §9.8 and §9.9, RFC 4791 §5.3.2).
+
+mod calendar;
+mod object;
+
+use std::sync::Arc;
+
+use crate::{
+    dav::{
+        Cx, Given, Refusal, Result, Target, condition::CALENDAR_COLLECTION_LOCATION_OK,
+        destination::Destination,
+    },
+    db::Tx,
+    front::{Response, Status, header},
+    model::Kind,
+    store::{self, Calendar},
+};
+
+/// Whether what is transferred stays where it was, too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Copy,
+    Move,
+}
+
+/// COPY: what the URL names is at the Destination, too.
+pub async fn copy(cx: Arc<Cx>, _: Given) -> Result<Response> {
+    run(&cx, Way::Copy).await
+}
+
+/// MOVE: what the URL names is at the Destination, and no longer here.
+pub async fn relocate(cx: Arc<Cx>, _: Given) -> Result<Response> {
+    run(&cx, Way::Move).await
+}
+
+async fn run(cx: &Cx, way: Way) -> Result<Response> {
+    let to = Destination::of(cx)?;
+    let ends = (&cx.located.target, &to.located.target);
+    if ends.0 == ends.1 {
+        return Err(forbidden("it is there already").into());
+    }
+    let replaced = match ends {
+        (Target::Object(..), Target::Object(..)) => object::transfer(cx, &to, way).await?,
+        (Target::Collection(..), Target::Collection(..)) if to.located.target.kind() == Kind::Calendar => {
+            calendar::transfer(cx, &to, way).await?
+        }
+        // RFC 4791 §5.3.2.1: the condition of a MKCALENDAR there.
+        (Target::Collection(..), _) => return Err(CALENDAR_COLLECTION_LOCATION_OK.into()),
+        _ => return Err(forbidden("an object lies in a calendar").into()),
+    };
+    if replaced {
+        return Ok(Response::new(Status::NO_CONTENT));
+    }
+    let place = cx.href(&to.located.target);
+    Ok(Response::new(Status::CREATED).with(header::LOCATION, place))
+}
+
+fn forbidden(why: &str) -> Refusal {
+    Refusal::plain(Status::FORBIDDEN, why)
+}
+
+/// The collection at either end, which nobody else changes until the transaction ends. Whoever locks two takes them in one
+/// order, so that two transfers that cross do not wait for each other.
+async fn lock_ends(
+    tx: &Tx,
+    from: (i64, &str),
+    to: (i64, &str),
+) -> Result<(Option<Calendar>, Option<Calendar>)> {
+    if from == to {
+        let both = store::calendar::lock(tx, from.0, from.1).await?;
+        return Ok((both.clone(), both));
+    }
+    let (first, second) = if from < to { (from, to) } else { (to, from) };
+    let first = store::calendar::lock(tx, first.0, first.1).await?;
+    let second = store::calendar::lock(tx, second.0, second.1).await?;
+    Ok(if from < to { (first, second) } else { (second, first) })
+}

@@ -228,6 +228,46 @@ async fn a_calendar_that_goes_while_it_is_written_gives_plain_answers() {
     assert_eq!(number(&server.db.pool, orphans).await, 0);
 }
 
+/// Moves in both directions, renames of the calendars and copies of them in between: none waits for ever, nothing is lost or
+/// there twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn moves_that_cross_lose_and_double_nothing() {
+    let server = Server::start(|_| ()).await;
+    let mut first = alice(&server).await;
+    let homes = ["/dav/calendars/alice/calendar/", "/dav/calendars/alice/work/"];
+    assert_eq!(first.ask(&format!("MKCALENDAR {}", homes[1]), &[], "").await.status, 201);
+    for nth in 0..8 {
+        let line = format!("PUT {}{nth}.ics", homes[nth % 2]);
+        assert_eq!(first.ask(&line, &[], event(&nth.to_string(), "x")).await.status, 201);
+    }
+    let answers = at_once(&server, 10, async |nth, mut client| {
+        let mut last = None;
+        for round in nth..nth + 20 {
+            let (from, to) = (homes[round % 2], homes[(round + 1) % 2]);
+            let (line, to) = match nth {
+                8 => (format!("MOVE {from}"), "/dav/calendars/alice/aside/".to_owned()),
+                9 => (format!("COPY {from}"), "/dav/calendars/alice/copy/".to_owned()),
+                _ => (format!("MOVE {from}{nth}.ics"), format!("{to}{nth}.ics")),
+            };
+            let answer = client.ask(&line, &[("Destination", &to)], "").await;
+            assert!(answer.status < 500, "{line} {to}: {} {}", answer.status, answer.text());
+            if nth == 8 && answer.status < 300 {
+                let back = client.ask(&format!("MOVE {to}"), &[("Destination", from)], "").await;
+                assert!(back.status < 300, "{} {}", back.status, back.text());
+            }
+            last = Some(answer);
+        }
+        last.unwrap()
+    });
+    answers.await;
+    let objects =
+        "SELECT count(*) FROM object o JOIN bind b ON b.calendar_id = o.calendar_id WHERE b.name <> 'copy'";
+    assert_eq!(number(&server.db.pool, objects).await, 8);
+    let strays = "SELECT count(*) FROM instance i JOIN object o ON o.id = i.object_id \
+                  WHERE i.calendar_id <> o.calendar_id";
+    assert_eq!(number(&server.db.pool, strays).await, 0);
+}
+
 // ---- nobody waits for nobody ----
 
 /// More readers than there are connections to the database: none may hold one while it waits for another.

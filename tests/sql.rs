@@ -11,8 +11,8 @@ use std::path::Path;
 
 use futures_util::StreamExt;
 use kalends::config::Database;
-use kalends::db::{Client, Pool, Query, Rows, migrate};
-use kalends::model::{Busy, Component, Components, Index, Instance, Kind};
+use kalends::db::{Client, Pool, Query, Rows, Tx, migrate};
+use kalends::model::{Busy, Component, Components, Index, Instance, Kind, Lock};
 use kalends::store::object::{Candidates, Put, Which};
 use kalends::store::principal::{Known, Start};
 use kalends::store::{self, Calendar, Property, Subject};
@@ -501,6 +501,7 @@ async fn write(pool: &Pool, calendar: &Calendar) {
     assert_eq!(store::property::size(&tx, Subject::object(calendar, 1)).await.unwrap(), (1, 4));
     assert!(store::property::size_of_home(&tx, calendar.home_id).await.unwrap() >= 4);
     store::calendar::touch(&tx, calendar).await.unwrap();
+    lock(&tx, calendar).await;
     store::calendar::lock_home(&tx, 1).await.unwrap();
     store::calendar::touch_home(&tx, 1).await.unwrap();
     assert_eq!(store::calendar::count(&tx, 1).await.unwrap(), 2);
@@ -523,7 +524,33 @@ async fn transfer(pool: &Pool, calendar: &Calendar) {
     assert!(store::calendar::lock(&tx, 1, "twin").await.unwrap().is_some());
 }
 
+async fn lock(tx: &Tx, calendar: &Calendar) {
+    let token = calendar.state.key;
+    let lock = Lock {
+        token,
+        member: Some("a.ics".to_owned()),
+        principal_id: 1,
+        shared: false,
+        infinite: false,
+        owner: String::new(),
+        seconds: 60,
+        remaining: 60,
+        vacant: false,
+    };
+    store::lock::take(tx, calendar, &lock).await.unwrap();
+    let locked = store::calendar::lock(tx, 1, "calendar").await.unwrap().unwrap();
+    assert!(locked.locked && !calendar.locked);
+    assert_eq!(store::lock::of_in(tx, &locked).await.unwrap(), [lock.clone()]);
+    store::lock::refresh(tx, &locked, &lock, 90).await.unwrap();
+    assert_eq!(store::lock::of_in(tx, &locked).await.unwrap()[0].remaining, 90);
+    store::lock::clear(tx, &locked, "a.ics").await.unwrap();
+    assert_eq!(store::lock::of_in(tx, &locked).await.unwrap(), []);
+    store::lock::release(tx, &locked, &lock).await.unwrap();
+    assert!(!store::calendar::lock(tx, 1, "calendar").await.unwrap().unwrap().locked);
+}
+
 async fn read(pool: &Pool, calendar: &Calendar) {
+    assert_eq!(store::lock::of_calendars(pool, 1, &[calendar.id]).await.unwrap(), []);
     assert!(store::calendar::home(pool, 1).await.unwrap().unwrap().state.revision > 0);
     assert_eq!(store::calendar::all(pool, 1).await.unwrap().len(), 3);
     let names = ["a.ics".to_owned()];

@@ -6,21 +6,24 @@ FROM home_state s
 WHERE s.home_id = $1;
 
 --: all
-SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified
+SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified,
+       c.locked > now() IS TRUE AS locked
 FROM bind b
 JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
 WHERE b.home_id = $1 AND b.owner_home_id = $1 AND c.home_id = $1
 ORDER BY b.name;
 
 --: by_name
-SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified
+SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified,
+       c.locked > now() IS TRUE AS locked
 FROM bind b
 JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
 WHERE b.home_id = $1 AND b.name = $2 AND c.home_id = $1;
 
 --: lock
 -- Held to the end of the transaction: one writer at a time, and its revision is seen only when all before it are.
-SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified
+SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified,
+       c.locked > now() IS TRUE AS locked
 FROM bind b
 JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
 WHERE b.home_id = $1 AND b.name = $2 AND c.home_id = $1

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    dav::{Cx, Given, Refusal, Result, Target, facts, guard::Guard, prop::Needs, stream},
+    dav::{Cx, Given, Refusal, Result, Target, facts, locks, prop::Needs, stream},
     front::{Response, Status, Verdict, header},
     model::Privilege,
     store::{self, Object},
@@ -29,14 +29,18 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
 async fn object(cx: &Cx, collection: &str, name: &str) -> Result<Response> {
     let owner = facts::home_owner(cx, Privilege::Read).await?;
     let found = store::object::by_path(&cx.pool, owner.id, collection, name).await?;
-    let object = found.ok_or_else(Refusal::not_found)?;
+    let Some(object) = found else {
+        // Only a lock may reserve the name: then it is there, and empty (RFC 4918 §9.10.4).
+        facts::of_target(cx, Needs::LOCKS).await?;
+        return Ok(private(Response::new(Status::NO_CONTENT)));
+    };
     let stored = object.body.clone().unwrap_or_default();
     let changed = Timezones::of(&cx.headers).change(&stored);
     let body = changed.as_ref().unwrap_or(&stored);
     let made = Form::accepted(&cx.headers).into_iter().find_map(|form| Some((form, form.write(body)?)));
     let (form, body) = made.ok_or_else(not_acceptable)?;
     let tag = form.tag(&object.etag);
-    match Guard::of(cx)?.verdict(Some(&tag), Some(object.modified), true) {
+    match locks::guard(cx).await?.verdict(Some(&tag), Some(object.modified), true) {
         Verdict::Failed => {
             Err(Refusal::plain(Status::PRECONDITION_FAILED, "the resource has changed").into())
         }
@@ -84,7 +88,7 @@ async fn collection(cx: &Cx) -> Result<Response> {
     let answer =
         |status| private(Response::new(status)).with(header::ETAG, weak(&tag)).with(header::VARY, VARY);
     // Last-Modified is not given: the name and the color change without it.
-    match Guard::of(cx)?.verdict(Some(&tag), None, true) {
+    match locks::guard(cx).await?.verdict(Some(&tag), None, true) {
         Verdict::Failed => {
             return Err(Refusal::plain(Status::PRECONDITION_FAILED, "the calendar has changed").into());
         }

@@ -17,8 +17,9 @@ use crate::{
             VALID_CALENDAR_OBJECT_RESOURCE,
         },
         facts,
-        guard::Guard,
+        guard::{Now, Touch},
         header::Prefer,
+        locks,
     },
     db::Tx,
     front::{HeaderMap, HeaderName, Response, Status, header},
@@ -41,7 +42,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let Target::Object(user, collection, name) = &cx.located.target else {
         return Err(Refusal::not_found().into());
     };
-    let guard = Guard::of(&cx)?;
+    let guard = locks::guard(&cx).await?;
     let form = content_type(&cx.headers)?;
     let put = understood(&cx.settings, name, form, given)?;
     let owner = facts::home_owner(&cx, Privilege::Bind).await?;
@@ -56,7 +57,13 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
             let needed = if before.object.is_some() { Privilege::WriteContent } else { Privilege::Bind };
             access::need(rights, needed, || cx.located.own_href())?;
             let there = before.object.as_ref().map(|(object, _)| object);
-            guard.unchanged(there.map(|o| &*o.etag), there.map(|o| o.modified))?;
+            let locks = store::lock::of_in(&tx, &calendar).await?;
+            let touched = [Touch::Member(name), Touch::Calendar];
+            let new = there.is_none() && !locks.iter().any(|lock| lock.reserves(name));
+            guard.permits(
+                &Now { calendar: &calendar, object: there, locks: &locks },
+                &touched[..=usize::from(new)],
+            )?;
             fits(&cx, &calendar, Components::default().with(put.component))?;
             no_uid_conflict(&before, put, |name| {
                 cx.href(&Target::Object(user.clone(), collection.clone(), name.to_owned()))

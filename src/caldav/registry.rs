@@ -6,8 +6,9 @@ use crate::{
     dav::{
         Cx, Feature, Given, Method, Prop, Report, Result, Run, Tables, Takes,
         condition::CALENDAR_COLLECTION_LOCATION_OK,
-        delete, options, propfind, proppatch, props,
+        delete, lock, options, propfind, proppatch, props,
         reports::{self as webdav, expand_property, sync_collection},
+        unlock,
     },
     front::Response,
     model::{Kind, Kinds},
@@ -50,6 +51,8 @@ pub const METHODS: &[Method] = &[
     )),
     placed(row("MKCOL", CALENDAR, Takes::Xml, |c, g| Box::pin(mkcalendar::mkcol(c, g)), "RFC 5689 §3")),
     row("REPORT", Kinds::ANY, Takes::Xml, |c, g| Box::pin(webdav::run(c, g)), "RFC 3253 §3.6"),
+    row("LOCK", MADE, Takes::Xml, |c, g| Box::pin(lock::run(c, g)), "RFC 4918 §9.10"),
+    row("UNLOCK", MADE, Takes::Nothing, |c, g| Box::pin(unlock::run(c, g)), "RFC 4918 §9.11"),
 ];
 
 const fn row(
@@ -98,6 +101,7 @@ async fn sync(cx: Arc<Cx>, root: Element) -> Result<Response> {
 /// The tokens of the DAV header.
 pub const FEATURES: &[Feature] = &[
     Feature { token: "1", on: Kinds::ANY, rfc: "RFC 4918 §18.1" },
+    Feature { token: "2", on: MADE, rfc: "RFC 4918 §18.2" },
     Feature { token: "3", on: Kinds::ANY, rfc: "RFC 4918 §18.3" },
     Feature { token: "extended-mkcol", on: Kinds::ANY, rfc: "RFC 5689 §3.1" },
     Feature { token: "calendar-access", on: Kinds::ANY, rfc: "RFC 4791 §5.1" },

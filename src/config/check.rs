@@ -273,6 +273,7 @@ impl Settings {
             ("limits.header_time", milliseconds(*limits.header_time), 1),
             ("limits.body_time", milliseconds(*limits.body_time), 1),
             ("limits.request_time", milliseconds(*limits.request_time), 1),
+            ("limits.lock_timeout", milliseconds(*limits.lock_timeout), 1000),
             ("database.pool_size", u64::from(self.database.pool_size), 1),
             ("database.connect_time", milliseconds(*self.database.connect_time), 1),
             ("database.wait_time", milliseconds(*self.database.wait_time), 1),

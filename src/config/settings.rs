@@ -119,6 +119,8 @@ settings! {
         body_time: Span = Span::seconds(60);
         /// Time from the last header to the first byte of the answer.
         request_time: Span = Span::seconds(120);
+        /// The longest that a lock lasts without being refreshed (RFC 4918 §10.7).
+        lock_timeout: Span = Span::seconds(3600);
         /// Time that requests in flight are given to finish when the server stops.
         drain_time: Span = Span::seconds(20);
     }

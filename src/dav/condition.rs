@@ -31,6 +31,12 @@ conditions! {
     PROPFIND_FINITE_DEPTH = dav "propfind-finite-depth" FORBIDDEN "RFC 4918 §9.1";
     /// PROPPATCH of a property that only the server sets.
     CANNOT_MODIFY_PROTECTED_PROPERTY = dav "cannot-modify-protected-property" FORBIDDEN "RFC 4918 §16";
+    /// What is changed is locked, and the token was not submitted by whoever took the lock.
+    LOCK_TOKEN_SUBMITTED = dav "lock-token-submitted" LOCKED "RFC 4918 §16";
+    /// A lock that is there excludes the new one.
+    NO_CONFLICTING_LOCK = dav "no-conflicting-lock" LOCKED "RFC 4918 §16";
+    /// A lock that is refreshed or given back is on the resource; 412 where it is refreshed (§9.10.6).
+    LOCK_TOKEN_MATCHES_REQUEST_URI = dav "lock-token-matches-request-uri" CONFLICT "RFC 4918 §16";
     /// The viewer's rights do not suffice.
     NEED_PRIVILEGES = dav "need-privileges" FORBIDDEN "RFC 3744 §7.1.1";
     /// MKCOL or MKCALENDAR where something is already.
@@ -88,6 +94,8 @@ pub enum Detail {
     None,
     /// The resource in the way.
     Href(String),
+    /// The resources in the way.
+    Hrefs(Vec<String>),
     /// What lacks on which resource.
     Rights(String, Privilege),
     /// A sentence for the person who reads the client's log.
@@ -116,6 +124,12 @@ impl Condition {
     #[must_use]
     pub fn at(self, href: impl Into<String>) -> Refusal {
         Refusal { detail: Detail::Href(href.into()), ..self.into() }
+    }
+
+    /// Refused because of those resources.
+    #[must_use]
+    pub fn at_all(self, hrefs: Vec<String>) -> Refusal {
+        Refusal { detail: Detail::Hrefs(hrefs), ..self.into() }
     }
 
     /// Refused, and why in words.
@@ -157,6 +171,11 @@ impl Refusal {
             Detail::None => w.empty(condition.name),
             Detail::Text(why) => w.element(condition.name, why),
             Detail::Href(href) => w.inside(condition.name, |w| w.element(Name::dav("href"), href)),
+            Detail::Hrefs(hrefs) => w.inside(condition.name, |w| {
+                for href in hrefs {
+                    w.element(Name::dav("href"), href);
+                }
+            }),
             Detail::Rights(href, privilege) => w.inside(condition.name, |w| {
                 w.inside(Name::dav("resource"), |w| {
                     w.element(Name::dav("href"), href);
@@ -171,7 +190,7 @@ impl Refusal {
     pub fn reason(&self) -> Option<&str> {
         match &self.detail {
             Detail::Text(why) => Some(why),
-            Detail::None | Detail::Href(_) | Detail::Rights(..) => None,
+            Detail::None | Detail::Href(_) | Detail::Hrefs(_) | Detail::Rights(..) => None,
         }
     }
 }

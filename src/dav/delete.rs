@@ -9,11 +9,16 @@ use crate::{
     store::{self, object},
 };
 
-use super::{Cx, Error, Given, Refusal, Result, Target, facts, guard::Guard};
+use super::{
+    Cx, Error, Given, Refusal, Result, Target, facts,
+    guard::{Now, Touch},
+    locks,
+};
 
-/// Deletes what the URL names; a deleted object leaves a tombstone, a deleted calendar nothing.
+/// Deletes what the URL names; a deleted object leaves a tombstone, a deleted calendar nothing, and so does a name that only a
+/// lock reserved.
 pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
-    let guard = Guard::of(&cx)?;
+    let guard = locks::guard(&cx).await?;
     let owner = facts::home_owner(&cx, Privilege::Unbind).await?;
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
@@ -23,13 +28,22 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
             };
             let calendar =
                 store::calendar::lock(&tx, owner.id, collection).await?.ok_or_else(Refusal::not_found)?;
+            let locks = store::lock::of_in(&tx, &calendar).await?;
+            let now = Now { calendar: &calendar, object: None, locks: &locks };
             let Target::Object(.., name) = &cx.located.target else {
-                guard.unchanged(Some(&calendar.tag()), Some(calendar.modified))?;
+                guard.permits(&now, &[Touch::All])?;
                 return Ok(store::calendar::delete(&tx, &calendar).await?);
             };
-            let object = object::by_name_in(&tx, &calendar, name).await?.ok_or_else(Refusal::not_found)?;
-            guard.unchanged(Some(&object.etag), Some(object.modified))?;
-            Ok(object::delete(&tx, &calendar, object.id).await?)
+            let object = object::by_name_in(&tx, &calendar, name).await?;
+            if object.is_none() && !locks.iter().any(|lock| lock.reserves(name)) {
+                return Err(Refusal::not_found().into());
+            }
+            guard
+                .permits(&Now { object: object.as_ref(), ..now }, &[Touch::Member(name), Touch::Calendar])?;
+            if let Some(object) = object {
+                object::delete(&tx, &calendar, object.id).await?;
+            }
+            Ok(store::lock::clear(&tx, &calendar, name).await?)
         })
         .await?;
     Ok(Response::new(Status::NO_CONTENT))

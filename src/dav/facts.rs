@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     db::{Row, Rows},
-    model::{Kind, Privilege, Privileges},
+    model::{Kind, Lock, Privilege, Privileges},
     store::{self, Calendar, Principal, Property, Subject, object::Which, property},
 };
 
@@ -68,15 +68,23 @@ pub async fn of_target(cx: &Cx, needs: Needs) -> Result<Facts> {
         }
         Target::Collection(user, _) => {
             let calendar = collection(cx, Privilege::Read).await?;
-            of_collection(cx, user, calendar, href)
+            let locks = locks_if(cx, needs, &calendar).await?;
+            Facts { locks: on(&locks, None), ..of_collection(cx, user, calendar, href) }
         }
         Target::Object(.., name) => {
             let calendar = collection(cx, Privilege::Read).await?;
             let body = needs.has(Needs::BODY);
             let found = store::object::by_name(&cx.pool, &calendar, name, body).await?;
-            let object = found.ok_or_else(Refusal::not_found)?;
+            let locks = locks_if(cx, needs, &calendar).await?;
             let rights = cx.viewer.rights(calendar.home_id);
-            Facts { calendar: Some(calendar), object: Some(object), ..Facts::bare(target, href, rights) }
+            // Of a name that only a lock reserves there is nothing else to tell.
+            let reserved = found.is_none() && locks.iter().any(|lock| lock.reserves(name));
+            let facts = Facts { locks: on(&locks, Some(name)), ..Facts::bare(target.clone(), href, rights) };
+            if reserved {
+                return Ok(facts);
+            }
+            let object = found.ok_or_else(Refusal::not_found)?;
+            Facts { calendar: Some(calendar), object: Some(object), ..facts }
         }
     };
     // What somebody keeps at their principal is not for others.
@@ -122,6 +130,7 @@ pub struct Members {
     calendar: Calendar,
     user: String,
     stored: HashMap<i64, Vec<Property>>,
+    locks: Vec<Lock>,
 }
 
 impl Members {
@@ -133,8 +142,9 @@ impl Members {
                 stored.entry(object).or_default().push(property);
             }
         }
+        let locks = locks_if(&cx, needs, &calendar).await?;
         let user = cx.located.target.user().unwrap_or_default().to_owned();
-        Ok(Self { cx, calendar, user, stored })
+        Ok(Self { cx, calendar, user, stored, locks })
     }
 
     /// The rows of the members with or without their octets, and how they are read. Whoever has begun to read rows holds
@@ -162,7 +172,23 @@ impl Members {
         let href = self.cx.href(&target);
         let stored = self.stored.remove(&object.id).unwrap_or_default();
         let rights = self.cx.viewer.rights(self.calendar.home_id);
-        Facts { object: Some(object), stored, ..Facts::bare(target, href, rights) }
+        let locks = on(&self.locks, Some(&object.name));
+        Facts { object: Some(object), stored, locks, ..Facts::bare(target, href, rights) }
+    }
+
+    /// The facts of the names that only locks reserve, where locks are needed.
+    #[must_use]
+    pub fn reserved(&self) -> Vec<Facts> {
+        let mut names: Vec<&str> =
+            self.locks.iter().filter(|lock| lock.vacant).filter_map(|lock| lock.member.as_deref()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let rights = self.cx.viewer.rights(self.calendar.home_id);
+        let facts = names.into_iter().map(|name| {
+            let facts = Facts::bare(self.target(name), self.href(name), rights);
+            Facts { locks: on(&self.locks, Some(name)), ..facts }
+        });
+        facts.collect()
     }
 
     /// The path of the member of that name.
@@ -229,12 +255,29 @@ async fn of_collections(cx: &Cx, home: &Facts, needs: Needs) -> Result<Vec<Facts
             stored.entry(calendar).or_default().push(property);
         }
     }
+    let mut locks: HashMap<i64, Vec<Lock>> = HashMap::new();
+    let locked: Vec<i64> = calendars.iter().filter(|c| c.locked).map(|c| c.id).collect();
+    if needs.has(Needs::LOCKS) && !locked.is_empty() {
+        for (calendar, lock) in store::lock::of_calendars(&cx.pool, owner.id, &locked).await? {
+            locks.entry(calendar).or_default().push(lock);
+        }
+    }
     let facts = calendars.into_iter().map(|calendar| {
         let stored = stored.remove(&calendar.id).unwrap_or_default();
+        let locks = locks.remove(&calendar.id).unwrap_or_default();
         let href = cx.href(&Target::Collection(owner.name.clone(), calendar.name.clone()));
-        Facts { stored, ..of_collection(cx, &owner.name, calendar, href) }
+        Facts { stored, locks, ..of_collection(cx, &owner.name, calendar, href) }
     });
     Ok(facts.collect())
+}
+
+async fn locks_if(cx: &Cx, needs: Needs, calendar: &Calendar) -> Result<Vec<Lock>> {
+    if needs.has(Needs::LOCKS) { Ok(store::lock::of(&cx.pool, calendar).await?) } else { Ok(Vec::new()) }
+}
+
+/// Those that are on the member of that name, or on the collection itself.
+fn on(locks: &[Lock], member: Option<&str>) -> Vec<Lock> {
+    locks.iter().filter(|lock| lock.covers(member)).cloned().collect()
 }
 
 async fn stored_if(cx: &Cx, needs: Needs, subject: Subject) -> Result<Vec<Property>> {

@@ -10,6 +10,9 @@ pub mod error;
 pub mod facts;
 pub mod guard;
 pub mod header;
+pub mod if_header;
+pub mod lock;
+pub mod locks;
 pub mod mkcol;
 pub mod multistatus;
 pub mod options;
@@ -20,6 +23,7 @@ pub mod props;
 pub mod reports;
 pub mod stream;
 pub mod target;
+pub mod unlock;
 
 use std::{future::Future, pin::Pin, sync::Arc};
 

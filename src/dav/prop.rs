@@ -1,7 +1,7 @@
 //! What a property is: one row, whose source says which facts must be loaded for it (RFC 4918 §4).
 
 use crate::{
-    model::{Kind, Kinds, Privileges},
+    model::{Kind, Kinds, Lock, Privileges},
     store::{Calendar, Home, Object, Principal, Property},
     xml::{Element, Name, QName, Writer},
 };
@@ -27,6 +27,8 @@ pub struct Facts {
     pub object: Option<Object>,
     /// The stored properties, if needed.
     pub stored: Vec<Property>,
+    /// The locks on it, if needed.
+    pub locks: Vec<Lock>,
 }
 
 impl Facts {
@@ -42,6 +44,7 @@ impl Facts {
             calendar: None,
             object: None,
             stored: Vec::new(),
+            locks: Vec::new(),
         }
     }
 
@@ -65,6 +68,8 @@ impl Needs {
     pub const HOME: Self = Self(2);
     /// The octets of the object.
     pub const BODY: Self = Self(4);
+    /// The locks; names that only a lock reserves are there for who needs them.
+    pub const LOCKS: Self = Self(64);
 
     /// These and those.
     #[must_use]

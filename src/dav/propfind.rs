@@ -16,6 +16,7 @@ use super::{
     facts::{self, Members},
     header::{Depth, Prefer, depth},
     multistatus::{Each, Multistatus},
+    prop::Needs,
 };
 
 /// The properties of a resource, and with Depth 1 of its members.
@@ -27,7 +28,8 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     if depth == Depth::Infinity && kind.is_collection() {
         return Err(PROPFIND_FINITE_DEPTH.into());
     }
-    let needs = ask.needs(cx.tables);
+    // A name that only a lock reserves is there as well (RFC 4918 §9.10.4).
+    let needs = ask.needs(cx.tables).or(Needs::LOCKS);
     let root = facts::of_target(&cx, needs).await?;
     let prefer = Prefer::of(&cx.headers);
     let mut answer = Multistatus::new(prefer);
@@ -62,6 +64,13 @@ impl Each for Listing {
     fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
         let facts = self.members.facts(row, self.read)?;
         answer.response(&facts, &self.ask, self.members.cx());
+        Ok(())
+    }
+
+    fn last(&mut self, answer: &mut Multistatus) -> Result<()> {
+        for facts in self.members.reserved() {
+            answer.response(&facts, &self.ask, self.members.cx());
+        }
         Ok(())
     }
 }

@@ -15,8 +15,9 @@ use super::{
     ask::MOST_NAMES,
     condition::{CANNOT_MODIFY_PROTECTED_PROPERTY, QUOTA_NOT_EXCEEDED},
     facts,
-    guard::Guard,
+    guard::{Guard, Now, Touch},
     header::Prefer,
+    locks,
     multistatus::{Multistatus, propstat},
     prop::{Facts, Needs},
 };
@@ -34,7 +35,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let root = root.ok_or_else(|| Refusal::bad_request("the body of a PROPPATCH is a DAV:propertyupdate"))?;
     let facts = facts::of_target(&cx, Needs::NONE).await?;
     access::need(facts.rights, Privilege::WriteProperties, || facts.href.clone())?;
-    let guard = Guard::of(&cx)?;
+    let guard = locks::guard(&cx).await?;
     let orders = orders(&root, cx.tables, facts.kind(), Moment::Later)?;
     let prefer = Prefer::of(&cx.headers);
     let acceptable = !orders.is_empty() && orders.iter().all(|order| order.refusal.is_none());
@@ -65,12 +66,14 @@ async fn still_there(tx: &Tx, facts: &Facts, subject: Subject, guard: &Guard) ->
     };
     let now = store::calendar::lock(tx, loaded.home_id, &loaded.name).await?;
     let calendar = now.filter(|now| now.id == loaded.id).ok_or_else(Refusal::not_found)?;
+    let locks = store::lock::of_in(tx, &calendar).await?;
+    let now = Now { calendar: &calendar, object: None, locks: &locks };
     match &facts.object {
-        None => guard.unchanged(Some(&calendar.tag()), Some(calendar.modified))?,
+        None => guard.permits(&now, &[Touch::Calendar])?,
         Some(object) => {
-            let now = store::object::by_name_in(tx, &calendar, &object.name).await?;
-            let now = now.filter(|now| now.id == object.id).ok_or_else(Refusal::not_found)?;
-            guard.unchanged(Some(&now.etag), Some(now.modified))?;
+            let same = store::object::by_name_in(tx, &calendar, &object.name).await?;
+            let same = same.filter(|same| same.id == object.id).ok_or_else(Refusal::not_found)?;
+            guard.permits(&Now { object: Some(&same), ..now }, &[Touch::Member(&same.name)])?;
         }
     }
     Ok(store::calendar::touch(tx, &calendar).await?)

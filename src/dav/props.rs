@@ -11,13 +11,14 @@ use crate::{
 };
 
 use super::{
-    Cx, Target, access,
-    prop::{Facts, Prop},
+    Cx, Target, access, locks,
+    prop::{Facts, Needs, Prop},
 };
 
 const PRINCIPAL: Kinds = Kind::Principal.only();
 const OBJECT: Kinds = Kind::Object.only();
 const SYNCED: Kinds = Kind::Calendar.only().or(Kind::Inbox.only()).or(Kind::Notifications.only());
+const LOCKABLE: Kinds = Kind::Calendar.only().or(OBJECT);
 const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(PRINCIPAL);
 
 /// The rows.
@@ -41,8 +42,10 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::dav("group-membership"), PRINCIPAL, nothing, "RFC 3744 §4.4"),
     Prop::live(Name::dav("supported-report-set"), Kinds::ANY, reports, "RFC 3253 §3.1.5"),
     Prop::live(Name::dav("sync-token"), SYNCED, sync_token, "RFC 6578 §4"),
-    Prop::absent(Name::dav("lockdiscovery"), "RFC 4918 §15.8"),
-    Prop::absent(Name::dav("supportedlock"), "RFC 4918 §15.10"),
+    Prop::live(Name::dav("lockdiscovery"), LOCKABLE, locks::discovery, "RFC 4918 §15.8")
+        .needs(Needs::LOCKS)
+        .allprop(),
+    Prop::live(Name::dav("supportedlock"), LOCKABLE, locks::supported, "RFC 4918 §15.10").allprop(),
     Prop::absent(Name::dav("acl"), "RFC 3744 §5.5"),
     Prop::absent(Name::dav("supported-privilege-set"), "RFC 3744 §5.3"),
     Prop::absent(Name::dav("group-member-set"), "RFC 3744 §4.3"),

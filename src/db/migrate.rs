@@ -27,6 +27,7 @@ macro_rules! files {
 pub const CALDAV: &[Migration] = files!["caldav":
     1 "0001_ground",
     2 "0002_people",
+    3 "0003_locks",
 ];
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.

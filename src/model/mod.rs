@@ -3,11 +3,13 @@
 pub mod component;
 pub mod instance;
 pub mod kind;
+pub mod lock;
 pub mod privilege;
 pub mod token;
 
 pub use component::{Component, Components};
 pub use instance::{Busy, Index, Instance};
 pub use kind::{Kind, Kinds};
+pub use lock::Lock;
 pub use privilege::{Privilege, Privileges};
 pub use token::SyncToken;

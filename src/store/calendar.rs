@@ -50,6 +50,8 @@ pub struct Calendar {
     pub created: SystemTime,
     /// When it or a member last changed.
     pub modified: SystemTime,
+    /// Whether it or a member may be locked; where not, nobody needs to look.
+    pub locked: bool,
 }
 
 impl Calendar {
@@ -134,6 +136,7 @@ fn read(row: &Row, home_id: i64) -> Result<Calendar, Error> {
         components: Components::from_bits(row.at("components")?),
         created: row.at("created")?,
         modified: row.at("modified")?,
+        locked: row.at("locked")?,
     })
 }
 

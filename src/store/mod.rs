@@ -2,6 +2,7 @@
 
 pub mod calendar;
 pub mod change;
+pub mod lock;
 pub mod object;
 pub mod principal;
 pub mod property;
@@ -22,4 +23,5 @@ pub const ALL: &[(&str, &[Query])] = &[
     ("change", change::ALL),
     ("property", property::ALL),
     ("transfer", transfer::ALL),
+    ("lock", lock::ALL),
 ];

@@ -1,0 +1,51 @@
+-- Write locks, by the database's clock. Whoever takes, refreshes or gives back one holds the row of its calendar.
+
+--: of
+-- Those of a calendar that have not run out; vacant says that nothing lies at the root.
+SELECT l.calendar_id, l.token, l.member, l.principal_id, l.shared, l.infinite, l.owner, l.seconds,
+       ceil(extract(epoch FROM l.expires - now()))::bigint AS remaining,
+       l.member IS NOT NULL AND NOT EXISTS (
+           SELECT FROM object o WHERE o.home_id = $1 AND o.calendar_id = $2 AND o.name = l.member
+       ) AS vacant
+FROM lock l
+WHERE l.home_id = $1 AND l.calendar_id = $2 AND l.expires > now()
+ORDER BY l.created, l.token;
+
+--: of_calendars
+-- Those on calendars themselves.
+SELECT l.calendar_id, l.token, l.member, l.principal_id, l.shared, l.infinite, l.owner, l.seconds,
+       ceil(extract(epoch FROM l.expires - now()))::bigint AS remaining, false AS vacant
+FROM lock l
+WHERE l.home_id = $1 AND l.calendar_id = ANY ($2::bigint[]) AND l.member IS NULL AND l.expires > now()
+ORDER BY l.created, l.token;
+
+--: take
+-- Those that have run out go on the way.
+WITH marked AS (
+    UPDATE calendar SET locked = greatest(locked, now() + make_interval(secs => $9::integer))
+    WHERE home_id = $1 AND id = $2
+), trimmed AS (
+    DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2 AND expires <= now()
+)
+INSERT INTO lock (home_id, calendar_id, token, member, principal_id, shared, infinite, owner, seconds, expires)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, now() + make_interval(secs => $9::integer));
+
+--: refresh
+WITH marked AS (
+    UPDATE calendar SET locked = greatest(locked, now() + make_interval(secs => $4::integer))
+    WHERE home_id = $1 AND id = $2
+)
+UPDATE lock SET seconds = $4, expires = now() + make_interval(secs => $4::integer)
+WHERE home_id = $1 AND calendar_id = $2 AND token = $3;
+
+--: release
+WITH marked AS (
+    UPDATE calendar
+    SET locked = (SELECT max(expires) FROM lock WHERE home_id = $1 AND calendar_id = $2 AND token <> $3)
+    WHERE home_id = $1 AND id = $2
+)
+DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2 AND token = $3;
+
+--: clear
+-- Those whose root is no more.
+DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2 AND member = $3;

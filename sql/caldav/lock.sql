@@ -47,5 +47,5 @@ WITH marked AS (
 DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2 AND token = $3;
 
 --: clear
--- Those whose root is no more.
-DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2 AND member = $3;
+-- Those whose root is no more: the member of that name, or with the calendar's own URL all that are in it.
+DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2 AND ($3::text IS NULL OR member = $3);

@@ -94,6 +94,12 @@ impl Guard {
         Ok(guard)
     }
 
+    /// The same conditions, for what a request changes elsewhere: the locks at the destination of a COPY or MOVE.
+    #[must_use]
+    pub fn at(&self, located: &Located) -> Self {
+        Self { located: located.clone(), ..self.clone() }
+    }
+
     /// The resources that the If header is about, as far as they are here.
     #[must_use]
     pub fn named(&self) -> Vec<&Target> {
@@ -431,6 +437,15 @@ mod tests {
             Lock { shared: true, infinite: true, ..lock(2, None, ALICE) },
         ];
         assert_eq!(lacks(&guard(ALICE, "/work/b", ""), &both, &[Touch::Member("b")]), [work, b]);
+        // The tokens of both ends stand in one header, and each root is told where it is.
+        let there = Located {
+            target: Target::Object("bob".into(), "work".into(), "a".into()),
+            base: "/x/".into(),
+            asked_as: None,
+        };
+        let copying = guard(ALICE, "/home/z", "");
+        assert_eq!(lacks(&copying.at(&there), &on_a, &new), ["/x/calendars/bob/work/a"]);
+        assert_eq!(lacks(&guard(ALICE, "/home/z", &one).at(&there), &on_a, &new), [""; 0]);
         // Of those who share a lock each may change what it is on.
         assert_eq!(lacks(&guard(ALICE, "/work/b", &two), &both, &[Touch::Member("b")]), [""; 0]);
         assert_eq!(lacks(&guard(BOB, "/work/b", &one), &both, &[Touch::Member("b")]), [""; 0]);

@@ -68,8 +68,9 @@ pub async fn release(tx: &Tx, calendar: &Calendar, lock: &Lock) -> Result<(), Er
     tx.execute(&RELEASE, &[&calendar.home_id, &calendar.id, &lock.token]).await.map(drop)
 }
 
-/// Removes the locks whose root is a member that is no more, the calendar being locked (RFC 4918 §6.1).
-pub async fn clear(tx: &Tx, calendar: &Calendar, member: &str) -> Result<(), Error> {
+/// Removes the locks whose root is no more, the calendar being locked (RFC 4918 §6.1): those of a member, or where the calendar
+/// is called otherwise now, all of them.
+pub async fn clear(tx: &Tx, calendar: &Calendar, member: Option<&str>) -> Result<(), Error> {
     if !calendar.locked {
         return Ok(());
     }

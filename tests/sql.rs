@@ -543,7 +543,8 @@ async fn lock(tx: &Tx, calendar: &Calendar) {
     assert_eq!(store::lock::of_in(tx, &locked).await.unwrap(), [lock.clone()]);
     store::lock::refresh(tx, &locked, &lock, 90).await.unwrap();
     assert_eq!(store::lock::of_in(tx, &locked).await.unwrap()[0].remaining, 90);
-    store::lock::clear(tx, &locked, Some("a.ics")).await.unwrap();
+    store::lock::clear(tx, &locked, "a.ics").await.unwrap();
+    store::lock::hand_over(tx, &locked, None).await.unwrap();
     assert_eq!(store::lock::of_in(tx, &locked).await.unwrap(), []);
     store::lock::release(tx, &locked, &lock).await.unwrap();
     assert!(!store::calendar::lock(tx, 1, "calendar").await.unwrap().unwrap().locked);

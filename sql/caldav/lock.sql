@@ -46,6 +46,16 @@ WITH marked AS (
 )
 DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2 AND token = $3;
 
+--: hand_over
+-- What moves leaves its locks behind, and comes under those of what it takes the place of (RFC 4918 §7.6); $3 is that, or 0.
+WITH marked AS (
+    UPDATE calendar SET locked = (SELECT max(expires) FROM lock WHERE home_id = $1 AND calendar_id = $3)
+    WHERE home_id = $1 AND id = $2
+), left_behind AS (
+    DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2
+)
+UPDATE lock SET calendar_id = $2 WHERE home_id = $1 AND calendar_id = $3;
+
 --: clear
--- Those whose root is no more: the member of that name, or with the calendar's own URL all that are in it.
-DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2 AND ($3::text IS NULL OR member = $3);
+-- Those whose root is no more.
+DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2 AND member = $3;

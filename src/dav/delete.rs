@@ -43,7 +43,7 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
             if let Some(object) = object {
                 object::delete(&tx, &calendar, object.id).await?;
             }
-            Ok(store::lock::clear(&tx, &calendar, Some(name)).await?)
+            Ok(store::lock::clear(&tx, &calendar, name).await?)
         })
         .await?;
     Ok(Response::new(Status::NO_CONTENT))

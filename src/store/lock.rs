@@ -13,6 +13,7 @@ crate::queries!("caldav/lock.sql":
     TAKE = "take",
     REFRESH = "refresh",
     RELEASE = "release",
+    HAND_OVER = "hand_over",
     CLEAR = "clear",
 );
 
@@ -68,9 +69,17 @@ pub async fn release(tx: &Tx, calendar: &Calendar, lock: &Lock) -> Result<(), Er
     tx.execute(&RELEASE, &[&calendar.home_id, &calendar.id, &lock.token]).await.map(drop)
 }
 
-/// Removes the locks whose root is no more, the calendar being locked (RFC 4918 §6.1): those of a member, or where the calendar
-/// is called otherwise now, all of them.
-pub async fn clear(tx: &Tx, calendar: &Calendar, member: Option<&str>) -> Result<(), Error> {
+/// Frees a calendar that moves of its locks, and brings it under those of the one whose place it takes, both being locked.
+pub async fn hand_over(tx: &Tx, moved: &Calendar, replaced: Option<&Calendar>) -> Result<(), Error> {
+    if !moved.locked && !replaced.is_some_and(|replaced| replaced.locked) {
+        return Ok(());
+    }
+    let replaced = replaced.map_or(0, |replaced| replaced.id);
+    tx.execute(&HAND_OVER, &[&moved.home_id, &moved.id, &replaced]).await.map(drop)
+}
+
+/// Removes the locks whose root is a member that is no more, the calendar being locked (RFC 4918 §6.1).
+pub async fn clear(tx: &Tx, calendar: &Calendar, member: &str) -> Result<(), Error> {
     if !calendar.locked {
         return Ok(());
     }

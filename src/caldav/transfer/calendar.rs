@@ -8,8 +8,9 @@ use crate::{
         condition::MAX_CALENDARS,
         destination::Destination,
         facts,
-        guard::Guard,
+        guard::{Now, Touch},
         header::{Depth, depth},
+        locks,
     },
     db::Tx,
     model::{Kind, Privilege},
@@ -26,7 +27,7 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
     else {
         return Err(Refusal::not_found().into());
     };
-    let guard = Guard::of(cx)?;
+    let guard = locks::guard(cx).await?;
     let owner = facts::home_owner(cx, Privilege::Bind).await?;
     if user != other {
         return Err(forbidden("a calendar stays in its home").into());
@@ -36,12 +37,22 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
         .transaction(async |tx: Arc<Tx>| {
             let (from, there) = lock_ends(&tx, (owner.id, name), (owner.id, new)).await?;
             let from = from.ok_or_else(Refusal::not_found)?;
-            guard.unchanged(Some(&from.tag()), Some(from.modified))?;
+            let left = store::lock::of_in(&tx, &from).await?;
+            let touched: &[Touch] = if way == Way::Move { &[Touch::All] } else { &[] };
+            guard.permits(&Now { calendar: &from, object: None, locks: &left }, touched)?;
             to.may_replace(there.is_some())?;
             if from.kind != Kind::Calendar || there.as_ref().is_some_and(|c| c.kind != Kind::Calendar) {
                 return Err(forbidden("only a calendar takes the place of a calendar").into());
             }
+            if let Some(replaced) = &there {
+                let met = store::lock::of_in(&tx, replaced).await?;
+                let now = Now { calendar: replaced, object: None, locks: &met };
+                guard.at(&to.located).unlocked(&now, &[Touch::All])?;
+            }
             store::calendar::lock_home(&tx, owner.id).await?;
+            if way == Way::Move {
+                store::lock::hand_over(&tx, &from, there.as_ref()).await?;
+            }
             if let Some(replaced) = &there {
                 store::calendar::delete(&tx, replaced).await?;
             }

@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use crate::{
     dav::{
-        Cx, Error, Given, Refusal, Result, Target, access, condition::NO_UID_CONFLICT,
-        destination::Destination, facts, guard::Guard,
+        Cx, Error, Given, Refusal, Result, Target, access,
+        condition::NO_UID_CONFLICT,
+        destination::Destination,
+        facts,
+        guard::{Guard, Now, Touch},
+        locks,
     },
     db::Tx,
-    model::Privilege,
+    model::{Lock, Privilege},
     store::{
         self, Calendar, Object, Subject,
         object::{self, Before},
@@ -24,8 +28,10 @@ use super::{
 /// Both ends of a transfer, locked.
 struct Ends<'a> {
     from: Calendar,
+    left: Vec<Lock>,
     object: Object,
     to: Calendar,
+    met: Vec<Lock>,
     name: &'a str,
     before: Before,
 }
@@ -33,7 +39,7 @@ struct Ends<'a> {
 /// Brings the object of the request's URL to the destination; says whether it replaced another one.
 pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
     let there = cx.at(to.located.clone());
-    let guard = Guard::of(cx)?;
+    let guard = locks::guard(cx).await?;
     let here = if way == Way::Move { Privilege::Unbind } else { Privilege::Read };
     let from = facts::home_owner(cx, here).await?.id;
     let home = facts::home_owner(&there, Privilege::Bind).await?.id;
@@ -41,7 +47,7 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
             let ends = ends(cx, &there, &tx, (*from, *home)).await?;
-            guard.unchanged(Some(&ends.object.etag), Some(ends.object.modified))?;
+            ends.permitted(&guard, &there, way)?;
             let replaced = ends.before.object.as_ref().map(|(object, _)| object);
             to.may_replace(replaced.is_some())?;
             let needed = if replaced.is_some() { Privilege::WriteContent } else { Privilege::Bind };
@@ -61,6 +67,9 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
                     object::delete(&tx, &ends.from, ends.object.id).await?;
                 }
             }
+            if way == Way::Move {
+                store::lock::clear(&tx, &ends.from, &ends.object.name).await?;
+            }
             Ok::<_, Error>(replaced.is_some())
         })
         .await
@@ -77,7 +86,23 @@ async fn ends<'a>(cx: &Cx, there: &'a Cx, tx: &Tx, homes: (i64, i64)) -> Result<
     let object = object::whole_in(tx, &from, old).await?.ok_or_else(Refusal::not_found)?;
     let to = to.ok_or_else(put::no_collection)?;
     let before = object::before_put(tx, &to, name, &object.uid).await?;
-    Ok(Ends { from, object, to, name, before })
+    let left = store::lock::of_in(tx, &from).await?;
+    let met = if to.id == from.id { left.clone() } else { store::lock::of_in(tx, &to).await? };
+    Ok(Ends { from, left, object, to, met, name, before })
+}
+
+impl Ends<'_> {
+    /// The conditions of the request are about its source; locks are at both ends (RFC 4918 §7.5).
+    fn permitted(&self, guard: &Guard, there: &Cx, way: Way) -> Result<(), Refusal> {
+        let now = Now { calendar: &self.from, object: Some(&self.object), locks: &self.left };
+        let leaves = [Touch::Member(&self.object.name), Touch::Calendar];
+        guard.permits(&now, if way == Way::Move { &leaves } else { &[] })?;
+        let object = self.before.object.as_ref().map(|(object, _)| object);
+        let known = object.is_some() || self.met.iter().any(|lock| lock.reserves(self.name));
+        let arrives = [Touch::Member(self.name), Touch::Calendar];
+        let now = Now { calendar: &self.to, object, locks: &self.met };
+        guard.at(&there.located).unlocked(&now, &arrives[..=usize::from(!known)])
+    }
 }
 
 /// RFC 4791 §5.3.2.1. What is replaced goes first (RFC 4918 §9.9.4), so its UID is free.

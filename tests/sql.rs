@@ -540,7 +540,7 @@ async fn lock(tx: &Tx, calendar: &Calendar) {
     store::lock::take(tx, calendar, &lock).await.unwrap();
     let locked = store::calendar::lock(tx, 1, "calendar").await.unwrap().unwrap();
     assert!(locked.locked && !calendar.locked);
-    assert_eq!(store::lock::of_in(tx, &locked).await.unwrap(), [lock.clone()]);
+    assert_eq!(store::lock::of_in(tx, &locked).await.unwrap(), std::slice::from_ref(&lock));
     store::lock::refresh(tx, &locked, &lock, 90).await.unwrap();
     assert_eq!(store::lock::of_in(tx, &locked).await.unwrap()[0].remaining, 90);
     store::lock::clear(tx, &locked, "a.ics").await.unwrap();

@@ -12,6 +12,7 @@ mod form;
 mod patch;
 mod repair;
 mod revise;
+mod sanitize;
 mod splice;
 mod subject;
 mod this;
@@ -32,6 +33,7 @@ use crate::ical::zone::Zone;
 pub use definitions::{with_missing, without_standard};
 pub use patch::Patch;
 pub use repair::{Repaired, repair};
+pub use sanitize::{Sanitizer, sanitize};
 
 /// Which instances an edit is about; one is named as its RECURRENCE-ID names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -47,9 +47,16 @@ pub(super) enum Fate {
 }
 
 /// Text that takes the place of octets.
-struct Splice {
-    at: Range<usize>,
-    text: Bytes,
+pub(super) struct Splice {
+    pub at: Range<usize>,
+    pub text: Bytes,
+}
+
+impl Splice {
+    /// Nothing, in the place of a line.
+    pub fn drop(property: Property<'_>) -> Self {
+        Self { at: property.extent(), text: Bytes::new() }
+    }
 }
 
 /// The object with these fates, and `added` components behind the last one that has a fate, or at the end.
@@ -103,7 +110,7 @@ fn replace(component: Component<'_>, name: &str, lines: &[String], splices: &mut
             place = place.or(Some(extent.end));
         } else {
             place = Some(extent.end);
-            splices.push(Splice { at: extent, text: Bytes::new() });
+            splices.push(Splice::drop(property));
         }
     }
     if !missing.is_empty() {
@@ -122,7 +129,7 @@ pub(super) fn whole(property: Property<'_>) -> String {
 }
 
 /// The octets of a range with splices in them; new lines end as the lines of the object do.
-fn apply(calendar: &Calendar, range: Range<usize>, mut splices: Vec<Splice>) -> Bytes {
+pub(super) fn apply(calendar: &Calendar, range: Range<usize>, mut splices: Vec<Splice>) -> Bytes {
     splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
     let octets = calendar.bytes();
     let bare = !octets.windows(2).any(|pair| pair == b"\r\n");

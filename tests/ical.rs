@@ -632,6 +632,12 @@ fn exercise(octets: Vec<u8>) {
 
 /// Edits the first instance of an object in every way there is; what comes out is an object.
 fn exercise_edits(calendar: &Calendar) {
+    let all = edit::Sanitizer { inline: true, description: 24, summary: 16, attendees: true };
+    if let Some(clean) = edit::sanitize(calendar, &all) {
+        assert!(edit::sanitize(&clean, &all).is_none(), "{}", clean.text());
+        assert_eq!(object(&clean, &Limits::default()).is_ok(), object(calendar, &Limits::default()).is_ok());
+        assert_eq!(starts_of(&clean), starts_of(calendar), "{}", calendar.text());
+    }
     let budget = Budget::new(50_000);
     if let Ok(Some(repaired)) = edit::repair(calendar, &budget) {
         assert_eq!(starts_of(&repaired.calendar), starts_of(calendar), "{}", calendar.text());

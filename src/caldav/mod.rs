@@ -11,5 +11,6 @@ mod put;
 pub mod registry;
 mod reports;
 pub mod service;
+mod storing;
 mod timezones;
 mod transfer;

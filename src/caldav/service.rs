@@ -84,7 +84,8 @@ impl CalDav {
         match row.body {
             Takes::Nothing => Ok(Given::default()),
             Takes::Content => {
-                let longest = self.settings.calendar.max_resource_size.0.min(most);
+                let kept = self.settings.calendar.max_resource_size.0;
+                let longest = if self.settings.rewrite.shortens() { most } else { kept.min(most) };
                 let bytes = request.body.read(longest).await.map_err(|fault| too_long(fault, longest))?;
                 Ok(Given { bytes, xml: None })
             }

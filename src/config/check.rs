@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use ipnet::IpNet;
 
 use crate::config::load::Fault;
-use crate::config::settings::{Identity, Settings};
+use crate::config::settings::{Identity, Rewrite, Settings};
 use crate::config::{Listen, Origin, Secret};
 
 /// Fewest characters of a secret.
@@ -70,6 +70,14 @@ impl Identity {
         } else {
             None
         }
+    }
+}
+
+impl Rewrite {
+    /// Whether objects may become shorter by much, so that they may come longer than they may be.
+    #[must_use]
+    pub fn shortens(&self) -> bool {
+        self.strip_inline || *self.description_bytes > 0 || *self.summary_bytes > 0
     }
 }
 
@@ -290,6 +298,14 @@ impl Settings {
         if self.trace.sample > 100 {
             faults.push(Fault::new("trace.sample", "is too large: write 100 or less"));
         }
+        let cut = [
+            ("rewrite.description_bytes", *self.rewrite.description_bytes),
+            ("rewrite.summary_bytes", *self.rewrite.summary_bytes),
+        ];
+        let short = cut.iter().filter(|(_, bytes)| (1..16).contains(bytes));
+        faults.extend(
+            short.map(|(key, _)| Fault::new(key, "is too small: write 16 or more, or 0 for no limit")),
+        );
         if *calendar.max_resource_size > *limits.body_bytes {
             faults.push(Fault::new(
                 "calendar.max_resource_size",

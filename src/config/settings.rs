@@ -282,6 +282,19 @@ settings! {
         /// Name of the task list everybody is given.
         tasks_name: String = "Tasks".into();
     }
+    /// What of an object is changed before it is stored. By default nothing is: octets are kept as they came. Whoever sends what is changed gets no entity tag for it.
+    rewrite: Rewrite {
+        /// Whether attachments and pictures whose content lies in the object are taken out; links stay. An object may then be as long as `limits.body_bytes` when it comes, as with the next two.
+        strip_inline: bool = false;
+        /// Bytes of a DESCRIPTION, COMMENT or X-ALT-DESC: longer ones are cut, with dots at their end; 0 is no limit.
+        description_bytes: Size = Size(0);
+        /// Bytes of a SUMMARY or LOCATION: longer ones are cut, with dots at their end; 0 is no limit.
+        summary_bytes: Size = Size(0);
+        /// Whether mail addresses of attendees are written in small letters, and of an attendee who is listed twice only the answer that says most is kept.
+        attendees: bool = false;
+        /// Whether contradictions are taken out that programs read in different ways: an EXDATE for an instance that has an override, or before the series; an override without an instance; an alarm that is there twice.
+        contradictions: bool = false;
+    }
 }
 
 /// The table as the text of docs/settings.md.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     dav::{
-        Cx, Error, Given, Refusal, Result, Target, access,
+        Cx, Error, Refusal, Result, Target, access,
         condition::NO_UID_CONFLICT,
         destination::Destination,
         facts,
@@ -21,7 +21,10 @@ use crate::{
 };
 
 use super::{
-    super::{form::Form, put},
+    super::{
+        form::Form,
+        storing::{Shelf, no_calendar, understood},
+    },
     Way, lock_ends,
 };
 
@@ -30,8 +33,7 @@ struct Ends<'a> {
     from: Calendar,
     left: Vec<Lock>,
     object: Object,
-    to: Calendar,
-    met: Vec<Lock>,
+    to: Shelf<'a>,
     name: &'a str,
     before: Before,
 }
@@ -51,16 +53,17 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
             let replaced = ends.before.object.as_ref().map(|(object, _)| object);
             to.may_replace(replaced.is_some())?;
             let needed = if replaced.is_some() { Privilege::WriteContent } else { Privilege::Bind };
-            access::need(cx.viewer.rights(ends.to.home_id), needed, || there.located.own_href())?;
-            put::fits(&there, &ends.to, ends.object.component)?;
-            no_uid_conflict(&there, &ends, way)?;
+            access::need(cx.viewer.rights(ends.to.calendar().home_id), needed, || there.located.own_href())?;
+            ends.to.fits(ends.object.component, ends.name)?;
+            ends.no_uid_conflict(way)?;
+            let to = ends.to.calendar();
             match replaced {
-                Some(object) => object::delete(&tx, &ends.to, object.id).await?,
-                None if ends.to.id == ends.from.id && way == Way::Move => {}
-                None => put::room(&there, &tx, &ends.to).await?,
+                Some(object) => object::delete(&tx, to, object.id).await?,
+                None if to.id == ends.from.id && way == Way::Move => {}
+                None => ends.to.room().await?,
             }
-            if way == Way::Move && ends.from.home_id == ends.to.home_id {
-                store::transfer::relocate(&tx, &ends.from, &ends.object, &ends.to, ends.name).await?;
+            if way == Way::Move && ends.from.home_id == to.home_id {
+                store::transfer::relocate(&tx, &ends.from, &ends.object, to, ends.name).await?;
             } else {
                 copy(cx, &tx, &ends).await?;
                 if way == Way::Move {
@@ -75,7 +78,7 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
         .await
 }
 
-async fn ends<'a>(cx: &Cx, there: &'a Cx, tx: &Tx, homes: (i64, i64)) -> Result<Ends<'a>> {
+async fn ends<'a>(cx: &Cx, there: &'a Cx, tx: &'a Tx, homes: (i64, i64)) -> Result<Ends<'a>> {
     let (Target::Object(_, source, old), Target::Object(_, destination, name)) =
         (&cx.located.target, &there.located.target)
     else {
@@ -84,11 +87,11 @@ async fn ends<'a>(cx: &Cx, there: &'a Cx, tx: &Tx, homes: (i64, i64)) -> Result<
     let (from, to) = lock_ends(tx, (homes.0, source), (homes.1, destination)).await?;
     let from = from.ok_or_else(Refusal::not_found)?;
     let object = object::whole_in(tx, &from, old).await?.ok_or_else(Refusal::not_found)?;
-    let to = to.ok_or_else(put::no_collection)?;
-    let before = object::before_put(tx, &to, name, &object.uid).await?;
-    let left = store::lock::of_in(tx, &from).await?;
-    let met = if to.id == from.id { left.clone() } else { store::lock::of_in(tx, &to).await? };
-    Ok(Ends { from, left, object, to, met, name, before })
+    let to = Shelf::of(there, tx, to.ok_or_else(no_calendar)?).await?;
+    let before = object::before_put(tx, to.calendar(), name, &object.uid).await?;
+    let same = to.calendar().id == from.id;
+    let left = if same { to.locks().to_vec() } else { store::lock::of_in(tx, &from).await? };
+    Ok(Ends { from, left, object, to, name, before })
 }
 
 impl Ends<'_> {
@@ -98,33 +101,31 @@ impl Ends<'_> {
         let leaves = [Touch::Member(&self.object.name), Touch::Calendar];
         guard.permits(&now, if way == Way::Move { &leaves } else { &[] })?;
         let object = self.before.object.as_ref().map(|(object, _)| object);
-        let known = object.is_some() || self.met.iter().any(|lock| lock.reserves(self.name));
         let arrives = [Touch::Member(self.name), Touch::Calendar];
-        let now = Now { calendar: &self.to, object, locks: &self.met };
-        guard.at(&there.located).unlocked(&now, &arrives[..=usize::from(!known)])
+        guard.at(&there.located).unlocked(&self.to.now(object), self.to.touched(&arrives, object))
     }
-}
 
-/// RFC 4791 §5.3.2.1. What is replaced goes first (RFC 4918 §9.9.4), so its UID is free.
-fn no_uid_conflict(there: &Cx, ends: &Ends<'_>, way: Way) -> Result<(), Refusal> {
-    let Some(twin) = &ends.before.twin else { return Ok(()) };
-    if way == Way::Move && ends.from.id == ends.to.id && *twin == ends.object.name {
-        return Ok(());
+    /// RFC 4791 §5.3.2.1. What is replaced goes first (RFC 4918 §9.9.4), so its UID is free.
+    fn no_uid_conflict(&self, way: Way) -> Result<(), Refusal> {
+        let within = way == Way::Move && self.from.id == self.to.calendar().id;
+        match &self.before.twin {
+            Some(twin) if !(within && *twin == self.object.name) => {
+                Err(NO_UID_CONFLICT.at(self.to.href(twin)))
+            }
+            _ => Ok(()),
+        }
     }
-    let Target::Object(user, calendar, _) = &there.located.target else { return Err(Refusal::not_found()) };
-    let twin = Target::Object(user.clone(), calendar.clone(), twin.clone());
-    Err(NO_UID_CONFLICT.at(there.href(&twin)))
 }
 
 /// Stores the octets there as a PUT would, and the properties with them.
 async fn copy(cx: &Cx, tx: &Tx, ends: &Ends<'_>) -> Result<()> {
-    let bytes = ends.object.body.clone().unwrap_or_default();
-    let put = put::understood(&cx.settings, ends.name, Form::Ical, Given { bytes, xml: None })?;
-    object::put(tx, &ends.to, &put, &Before { object: None, twin: None }).await?;
+    let (to, octets) = (ends.to.calendar(), ends.object.body.clone().unwrap_or_default());
+    let object = understood(&cx.settings, ends.name, Form::Ical, octets)?;
+    object::put(tx, to, &object.put, &Before { object: None, twin: None }).await?;
     let properties = property::of_in(tx, Subject::object(&ends.from, ends.object.id)).await?;
     if properties.is_empty() {
         return Ok(());
     }
-    let made = object::by_name_in(tx, &ends.to, ends.name).await?.ok_or_else(Refusal::not_found)?;
-    Ok(property::set(tx, Subject::object(&ends.to, made.id), &properties).await?)
+    let made = object::by_name_in(tx, to, ends.name).await?.ok_or_else(Refusal::not_found)?;
+    Ok(property::set(tx, Subject::object(to, made.id), &properties).await?)
 }

@@ -1,0 +1,263 @@
+//! What becomes of an object that is to be stored, whatever request brings it: what it is (pure), and storing it in a
+//! transaction that holds its calendar (RFC 4791 §5.3.2). docs/decisions/0021 says what is rewritten.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::Settings,
+    dav::{
+        Cx, Refusal, Result, Target, access,
+        condition::{
+            MAX_ATTENDEES_PER_INSTANCE, MAX_INSTANCES, MAX_RESOURCE_SIZE, MAX_RESOURCES, NO_UID_CONFLICT,
+            SUPPORTED_CALENDAR_COMPONENT, SUPPORTED_RSCALE, VALID_CALENDAR_DATA,
+            VALID_CALENDAR_OBJECT_RESOURCE,
+        },
+        guard::{Guard, Now, Touch},
+    },
+    db::Tx,
+    front::Status,
+    ical::{
+        self, Budget, Fault, Limits,
+        edit::{Sanitizer, repair, sanitize},
+    },
+    model::{Component, Components, Index, Kind, Lock, Privilege},
+    store::{
+        self, Calendar, Object, Put,
+        object::{self, Before},
+    },
+};
+
+use super::form::Form;
+
+/// An object that may be stored.
+#[derive(Clone, Debug)]
+pub struct Understood {
+    /// What is to be stored.
+    pub put: Put,
+    /// Whether that is what was sent, octet for octet: if not, whoever sent it gets no tag (RFC 4791 §5.3.4).
+    pub as_sent: bool,
+}
+
+/// The object that the octets are, to be stored under that name, with its place in the index; nothing of this needs the
+/// database.
+pub fn understood(settings: &Settings, name: &str, form: Form, octets: Bytes) -> Result<Understood, Refusal> {
+    let limits = &settings.calendar;
+    let sent = form.read(octets)?;
+    let most =
+        Limits { max_instances: limits.max_instances as usize, max_attendees: limits.max_attendees as usize };
+    let about = ical::object(&sent, &most).map_err(|fault| refused(&fault))?;
+    if about.uid.len() > LONGEST_UID {
+        let why = format!("a UID has at most {LONGEST_UID} octets");
+        return Err(VALID_CALENDAR_OBJECT_RESOURCE.because(why));
+    }
+    let rewritten = rewritten(settings, &sent);
+    let as_sent = form == Form::Ical && rewritten.is_none();
+    let calendar = rewritten.unwrap_or(sent);
+    let body = calendar.bytes().clone();
+    if body.len() > limits.max_resource_size.0 {
+        return Err(
+            MAX_RESOURCE_SIZE.because(format!("an object has at most {} octets", limits.max_resource_size))
+        );
+    }
+    let index = ical::index(&calendar, horizon(settings), MAX_ROWS, &Budget::new(PER_OBJECT));
+    let put = Put {
+        name: name.to_owned(),
+        uid: about.uid,
+        component: about.component,
+        etag: etag(&body),
+        times: fingerprint(&index),
+        index,
+        body,
+    };
+    Ok(Understood { put, as_sent })
+}
+
+/// What is stored in the place of an object, if the site wants it otherwise than it came.
+fn rewritten(settings: &Settings, sent: &ical::Calendar) -> Option<ical::Calendar> {
+    let wanted = &settings.rewrite;
+    let unwanted = Sanitizer {
+        inline: wanted.strip_inline,
+        description: *wanted.description_bytes,
+        summary: *wanted.summary_bytes,
+        attendees: wanted.attendees,
+    };
+    let sanitized = sanitize(sent, &unwanted);
+    if !wanted.contradictions {
+        return sanitized;
+    }
+    // What cannot be told stays as it is: it is valid.
+    let repaired = repair(sanitized.as_ref().unwrap_or(sent), &Budget::new(PER_OBJECT)).ok().flatten();
+    repaired.map(|repaired| repaired.calendar).or(sanitized)
+}
+
+/// The precondition that an object fails (RFC 4791 §5.3.2.1).
+fn refused(fault: &Fault) -> Refusal {
+    let condition = match fault {
+        Fault::Data(_) => VALID_CALENDAR_DATA,
+        Fault::Resource(_) => VALID_CALENDAR_OBJECT_RESOURCE,
+        Fault::Component(..) => SUPPORTED_CALENDAR_COMPONENT,
+        Fault::Instances(..) => MAX_INSTANCES,
+        Fault::Rscale(_) => SUPPORTED_RSCALE,
+        Fault::Attendees(..) => MAX_ATTENDEES_PER_INSTANCE,
+    };
+    condition.because(fault.to_string())
+}
+
+/// Octets of a UID: the index that keeps it unique takes no longer ones. RFC 7986 §5.3 makes them of 255 at most.
+const LONGEST_UID: usize = 1024;
+/// What indexing one object may cost, in units of [`Budget`]; beyond it the index ends early, which is no fault.
+const PER_OBJECT: u64 = 200_000;
+/// Rows that one object may have in the index.
+const MAX_ROWS: usize = 1000;
+const DAY: i64 = 86_400;
+
+/// The second up to which recurrences are indexed. It moves in steps of a month, so that an object that is stored again
+/// with the same times has the same rows.
+fn horizon(settings: &Settings) -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs().cast_signed());
+    let month = 30 * DAY;
+    now - now % month + month + i64::from(settings.calendar.horizon_days) * DAY
+}
+
+/// The entity tag of octets: the same octets have the same tag, wherever they lie.
+pub fn etag(body: &[u8]) -> String {
+    Sha256::digest(body)[..16].iter().fold(String::with_capacity(32), |mut tag, octet| {
+        for nibble in [octet >> 4, octet & 15] {
+            tag.push(char::from_digit(u32::from(nibble), 16).unwrap_or('0'));
+        }
+        tag
+    })
+}
+
+fn fingerprint(index: &Index) -> i64 {
+    let mut hash = Sha256::new();
+    for instance in &index.instances {
+        hash.update(instance.starts.to_be_bytes());
+        hash.update(instance.ends.to_be_bytes());
+        hash.update([u8::from(instance.floating), instance.busy.code().to_be_bytes()[1]]);
+    }
+    hash.update(index.tail.unwrap_or(i64::MAX).to_be_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash.finalize()[..8]);
+    i64::from_be_bytes(first)
+}
+
+/// RFC 4918 §9.7.1: no collection comes into being on the way.
+pub fn no_calendar() -> Refusal {
+    Refusal::plain(Status::CONFLICT, "there is no such calendar")
+}
+
+/// What storing an object did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// There was none of its name.
+    Made,
+    /// It stands in the place of the one that was there.
+    Replaced,
+}
+
+/// The calendar that objects are stored in: the one that the request names or whose member it names, locked until the
+/// transaction ends. Any number of objects can be stored, and a refusal of one leaves the others be.
+pub struct Shelf<'a> {
+    cx: &'a Cx,
+    tx: &'a Tx,
+    calendar: Calendar,
+    locks: Vec<Lock>,
+}
+
+impl<'a> Shelf<'a> {
+    /// Locks it, in the home of that number.
+    pub async fn lock(cx: &'a Cx, tx: &'a Tx, home_id: i64) -> Result<Self> {
+        let (Target::Collection(_, name) | Target::Object(_, name, _)) = &cx.located.target else {
+            return Err(Refusal::not_found().into());
+        };
+        let calendar = store::calendar::lock(tx, home_id, name).await?.ok_or_else(no_calendar)?;
+        Self::of(cx, tx, calendar).await
+    }
+
+    /// That calendar, which is locked already.
+    pub async fn of(cx: &'a Cx, tx: &'a Tx, calendar: Calendar) -> Result<Self> {
+        let locks = store::lock::of_in(tx, &calendar).await?;
+        Ok(Self { cx, tx, calendar, locks })
+    }
+
+    /// The calendar.
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// The locks on it and its members.
+    pub fn locks(&self) -> &[Lock] {
+        &self.locks
+    }
+
+    /// Stores an object, if what is there is in the state that `guard` expects and the calendar takes it.
+    pub async fn store(&self, put: &Put, guard: &Guard) -> Result<Stored> {
+        let before = object::before_put(self.tx, &self.calendar, &put.name, &put.uid).await?;
+        let there = before.object.as_ref().map(|(object, _)| object);
+        let needed = if there.is_some() { Privilege::WriteContent } else { Privilege::Bind };
+        access::need(self.cx.viewer.rights(self.calendar.home_id), needed, || self.href(&put.name))?;
+        guard.permits(&self.now(there), self.touched(&[Touch::Member(&put.name), Touch::Calendar], there))?;
+        self.fits(Components::default().with(put.component), &put.name)?;
+        self.no_uid_conflict(&before, put)?;
+        if there.is_none() {
+            self.room().await?;
+        }
+        object::put(self.tx, &self.calendar, put, &before).await?;
+        Ok(if there.is_none() { Stored::Made } else { Stored::Replaced })
+    }
+
+    /// The path of its member of that name.
+    pub fn href(&self, name: &str) -> String {
+        let user = self.cx.located.target.user().unwrap_or_default().to_owned();
+        self.cx.href(&Target::Object(user, self.calendar.name.clone(), name.to_owned()))
+    }
+
+    /// How it is, with the member that a request is about.
+    pub fn now<'b>(&'b self, there: Option<&'b Object>) -> Now<'b> {
+        Now { calendar: &self.calendar, object: there, locks: &self.locks }
+    }
+
+    /// What of a member and then the calendar is touched by storing the member: a name that is there, if only reserved by a
+    /// lock, makes the calendar no other.
+    pub fn touched<'b>(&self, both: &'b [Touch<'b>; 2], there: Option<&Object>) -> &'b [Touch<'b>] {
+        let Touch::Member(name) = both[0] else { return both };
+        let new = there.is_none() && !self.locks.iter().any(|lock| lock.reserves(name));
+        &both[..=usize::from(new)]
+    }
+
+    /// Refuses a member of a kind that the calendar does not take.
+    pub fn fits(&self, kinds: Components, name: &str) -> Result<(), Refusal> {
+        if self.calendar.kind != Kind::Calendar {
+            return Err(Refusal::need(self.href(name), Privilege::Bind));
+        }
+        let mut others = kinds.iter().filter(|kind| !self.calendar.components.has(*kind));
+        let Some(other) = others.next() else { return Ok(()) };
+        let takes: Vec<&str> = self.calendar.components.iter().map(Component::name).collect();
+        let why = format!("this calendar takes {} and no {}", takes.join(", "), other.name());
+        Err(SUPPORTED_CALENDAR_COMPONENT.because(why))
+    }
+
+    /// RFC 4791 §5.3.2.1: a UID is one object's, and an object keeps the one it has.
+    fn no_uid_conflict(&self, before: &Before, put: &Put) -> Result<(), Refusal> {
+        if let Some(twin) = &before.twin {
+            return Err(NO_UID_CONFLICT.at(self.href(twin)));
+        }
+        match &before.object {
+            Some((object, _)) if object.uid != put.uid => Err(NO_UID_CONFLICT.at(self.href(&object.name))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Refuses another member where there are as many as there may be.
+    pub async fn room(&self) -> Result<()> {
+        let most = i64::from(self.cx.settings.calendar.max_resources);
+        if most > 0 && object::count(self.tx, &self.calendar).await? >= most {
+            return Err(MAX_RESOURCES.into());
+        }
+        Ok(())
+    }
+}

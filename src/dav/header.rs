@@ -1,5 +1,7 @@
 //! The request headers that WebDAV adds: Depth, Prefer, Brief, Destination's relatives (RFC 4918 §10, RFC 7240, RFC 8144).
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::front::HeaderMap;
 
 use super::Refusal;
@@ -71,6 +73,13 @@ impl Prefer {
             (false, false) => None,
         }
     }
+}
+
+/// A moment as headers have it (RFC 9110 §5.6.7), where it is of the years 1970 to 9999.
+#[must_use]
+pub fn http_date(time: SystemTime) -> Option<String> {
+    let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
+    (seconds < 253_402_300_800).then(|| httpdate::fmt_http_date(time))
 }
 
 #[cfg(test)]

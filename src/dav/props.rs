@@ -11,7 +11,9 @@ use crate::{
 };
 
 use super::{
-    Cx, Target, access, locks,
+    Cx, Target, access,
+    header::http_date,
+    locks,
     prop::{Facts, Needs, Prop},
 };
 
@@ -90,7 +92,7 @@ fn creationdate(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 fn modified(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     let object = facts.object.as_ref().map(|o| o.modified);
     let time = object.or(facts.calendar.as_ref().map(|c| c.modified))?;
-    w.text(&httpdate::fmt_http_date(time));
+    w.text(&http_date(time)?);
     Some(())
 }
 

@@ -1,5 +1,6 @@
 //! The composition root: settings, database, service, listeners, and the way down again.
 
+pub mod objects;
 pub mod users;
 
 use std::{path::Path, sync::Arc, time::Instant};

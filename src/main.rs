@@ -18,6 +18,8 @@ Examples:
   kalends up                                  everything, with a PostgreSQL of its own: to try it, or for a small site
   kalends serve --config /etc/kalends.toml    the service, with the PostgreSQL that database.url names
   kalends check --config /etc/kalends.toml    says what is wrong with the settings and the database, and the cure
+  kalends check --config /etc/kalends.toml --objects
+                                              reads all that is stored, and names what cannot be read any more
   kalends check --config /etc/kalends.toml --proxy https://cal.example.org --user me
                                               attacks the proxy in front of it, and says what is open and what would break
   KALENDS__SERVER__LISTEN=unix:/run/kalends/http.sock kalends serve
@@ -32,7 +34,7 @@ enum Command {
     Serve(From),
     /// Brings the database to the state that this version needs, and ends.
     Migrate(From),
-    /// Says what is wrong with the settings and the database, or with a proxy, and how to mend it.
+    /// Says what is wrong with the settings and the database, with what is stored, or with a proxy, and how to mend it.
     #[command(after_help = CODES)]
     Check {
         #[command(flatten)]
@@ -99,12 +101,15 @@ struct From {
 }
 
 const CODES: &str = "\
-Exit code: 0 nothing was found, 1 something was, 2 the proxy could not be tried.
+Exit code: 0 nothing was found, 1 something was, 2 the proxy or the objects could not be tried.
 The proxy is tried with a few hundred requests, most of them without credentials: an intrusion detection may take notice.";
 
-/// What is tried of a proxy, and as whom.
+/// What is tried: what is stored, or a proxy, and as whom.
 #[derive(clap::Args)]
 struct Trial {
+    /// Reads every stored object instead, and names those that cannot be read any more.
+    #[arg(long, conflicts_with = "proxy")]
+    objects: bool,
     /// Tries the proxy at this address instead: forged headers, crooked paths, the first requests of real clients.
     #[arg(long, value_name = "URL")]
     proxy: Option<String>,
@@ -140,10 +145,13 @@ struct Trial {
     json: bool,
 }
 
-/// `kalends check`, of the settings or of a proxy; the latter has exit codes of its own.
+/// `kalends check`, of the settings, of what is stored, or of a proxy; the latter two have exit codes of their own.
 fn check(from: &From, trial: Trial) -> anyhow::Result<ExitCode> {
     let file = from.config.as_deref();
     let telling = boot::Telling { verbose: trial.verbose, json: trial.json };
+    if trial.objects {
+        return Ok(judged(boot::objects::check(file)));
+    }
     let Some(url) = trial.proxy else { return boot::check(file).map(|()| ExitCode::SUCCESS) };
     let plan = boot::Plan {
         url,
@@ -157,14 +165,19 @@ fn check(from: &From, trial: Trial) -> anyhow::Result<ExitCode> {
         only: trial.only,
         kind: trial.kind,
     };
-    Ok(match boot::check_proxy(file, &plan, telling) {
+    Ok(judged(boot::check_proxy(file, &plan, telling)))
+}
+
+/// The exit code of what tells whether nothing was found.
+fn judged(clean: anyhow::Result<bool>) -> ExitCode {
+    match clean {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
             eprintln!("kalends: {error:#}");
             ExitCode::from(2)
         }
-    })
+    }
 }
 
 fn user(command: User) -> anyhow::Result<()> {

@@ -562,6 +562,7 @@ async fn read(pool: &Pool, calendar: &Calendar) {
         assert!(object::by_name(pool, calendar, "a.ics", body).await.unwrap().is_some());
         assert_eq!(count(store::change::since(pool, calendar, 0, 9, body).await.unwrap()).await, 1);
     }
+    assert_eq!(count(object::of_home(pool, 1, 0, 9).await.unwrap()).await, 1);
     assert!(object::by_path(pool, 1, "calendar", "a.ics").await.unwrap().is_some());
     let kinds = Components::default().with(Component::Vevent);
     for window in [None, Some((150..160, 150..160))] {

@@ -41,6 +41,16 @@ CROSS JOIN LATERAL (
     SELECT * FROM object WHERE home_id = $1 AND calendar_id = $2 AND name = wanted.name OFFSET 0
 ) AS o;
 
+--: of_home
+-- The objects of a home with their octets, $3 of them at most, in the order of their numbers from behind $2 on: for whoever
+-- goes through all of them.
+SELECT o.id, coalesce(b.name, '') AS calendar, o.name, o.etag, o.body
+FROM object o
+LEFT JOIN bind b ON b.home_id = $1 AND b.owner_home_id = $1 AND b.calendar_id = o.calendar_id
+WHERE o.home_id = $1 AND o.id > $2
+ORDER BY o.id
+LIMIT $3;
+
 --: before_put
 -- What a PUT must know: the object of that name, and the name of another one with the same UID.
 SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.times, twin.name AS twin

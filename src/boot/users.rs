@@ -102,7 +102,7 @@ async fn find(tx: &Tx, settings: &Settings, typed: &str) -> Result<Principal> {
 }
 
 /// The database of the settings, or of the `kalends up` that runs with them.
-async fn open(file: Option<&Path>) -> Result<(Pool, Settings)> {
+pub(super) async fn open(file: Option<&Path>) -> Result<(Pool, Settings)> {
     let mut settings = Settings::load(file)?;
     let own = settings.database.url.is_empty();
     let not_up = "database.url is empty, and no `kalends up` runs with these settings: start it first, or name the file with --config";

@@ -11,7 +11,7 @@ use crate::{
     ical::{self, Budget, CompFilter, CompTest, Filter, Merge, Recurrence, Selection, TimeRange, Zone},
     model::{Component, Components},
     store::{
-        self, Calendar,
+        self, Calendar, Object,
         object::{Candidates, Which, candidates, read_candidate, read_whole},
     },
     xml::{Name, parse},
@@ -19,6 +19,7 @@ use crate::{
 
 use super::{
     form::Form,
+    quarantine,
     reports::{
         BUDGET,
         range::{self, FOREVER},
@@ -172,7 +173,7 @@ impl Part {
     /// Adds what is asked for of a candidate.
     fn add(&self, row: &Row, zones: Timezones, merge: &mut Merge) -> Result<()> {
         let (object, open) = read_candidate(row)?;
-        let Some(calendar) = read(object.body, zones) else { return Ok(()) };
+        let Some(calendar) = read(&object, zones) else { return Ok(()) };
         let kind = object.component.iter().next();
         // The index knows when events happen; of the others it has only the bounds.
         let known = kind == Some(Component::Vevent) && !open;
@@ -194,11 +195,11 @@ impl Part {
     }
 }
 
-/// An object with the definitions of time zones that the client wants. What was taken in can be read; should it not be, the
-/// rest of the calendar still can.
-fn read(body: Option<Bytes>, zones: Timezones) -> Option<ical::Calendar> {
-    let body = body.unwrap_or_default();
-    ical::Calendar::parse(zones.change(&body).unwrap_or(body)).ok()
+/// An object with the definitions of time zones that the client wants; none if it cannot be read any more.
+fn read(object: &Object, zones: Timezones) -> Option<ical::Calendar> {
+    let calendar = quarantine::read(object).ok()?;
+    let changed = zones.change(calendar.bytes()).and_then(|octets| ical::Calendar::parse(octets).ok());
+    Some(changed.unwrap_or(calendar))
 }
 
 /// The filter of objects of a kind that have to do with a window.
@@ -215,7 +216,7 @@ impl Growing for Exporting {
         if let Some(part) = &self.part {
             return part.add(row, self.zones, &mut self.merge);
         }
-        if let Some(object) = read(read_whole(row)?.body, self.zones) {
+        if let Some(object) = read(&read_whole(row)?, self.zones) {
             self.merge.add(&object);
         }
         Ok(())

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    dav::{Cx, Given, Refusal, Result, Target, facts, locks, prop::Needs, stream},
+    dav::{Cx, Given, Refusal, Result, Target, facts, header::http_date, locks, prop::Needs, stream},
     front::{Response, Status, Verdict, header},
     model::Privilege,
     store::{self, Object},
@@ -12,6 +12,7 @@ use crate::{
 use super::{
     export::{Export, Look},
     form::{Form, not_acceptable},
+    quarantine,
     timezones::Timezones,
 };
 
@@ -38,7 +39,10 @@ async fn object(cx: &Cx, collection: &str, name: &str) -> Result<Response> {
     let changed = Timezones::of(&cx.headers).change(&stored);
     let body = changed.as_ref().unwrap_or(&stored);
     let made = Form::accepted(&cx.headers).into_iter().find_map(|form| Some((form, form.write(body)?)));
-    let (form, body) = made.ok_or_else(not_acceptable)?;
+    let (form, body) = made.ok_or_else(|| match quarantine::read(&object) {
+        Err(why) => Refusal::plain(Status::NOT_ACCEPTABLE, quarantine::unreadable(why)),
+        Ok(_) => not_acceptable(),
+    })?;
     let tag = form.tag(&object.etag);
     match locks::guard(cx).await?.verdict(Some(&tag), Some(object.modified), true) {
         Verdict::Failed => {
@@ -55,10 +59,11 @@ async fn object(cx: &Cx, collection: &str, name: &str) -> Result<Response> {
 
 /// Adds what tells one state of an object, in one form, from another.
 fn validators(response: Response, object: &Object, tag: String) -> Response {
-    private(response)
-        .with(header::ETAG, tag)
-        .with(header::LAST_MODIFIED, httpdate::fmt_http_date(object.modified))
-        .with(header::VARY, VARY)
+    let response = private(response).with(header::ETAG, tag).with(header::VARY, VARY);
+    match http_date(object.modified) {
+        Some(date) => response.with(header::LAST_MODIFIED, date),
+        None => response,
+    }
 }
 
 /// Keeps what is one person's out of caches that others are served from: with Last-Modified alone, a cache before the proxy

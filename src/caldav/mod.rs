@@ -8,6 +8,7 @@ mod mkcalendar;
 mod props;
 mod provision;
 mod put;
+pub mod quarantine;
 pub mod registry;
 mod reports;
 pub mod service;

@@ -20,7 +20,10 @@ use crate::{
     xml::{Element, Name, Writer, parse},
 };
 
-use super::form::{Form, VERSION};
+use super::{
+    form::{Form, VERSION},
+    quarantine,
+};
 
 const CALENDAR: Kinds = Kind::Calendar.only();
 const OBJECT: Kinds = Kind::Object.only();
@@ -68,6 +71,7 @@ pub const PROPS: &[Prop] = &[
     // What an object is.
     Prop::live(Name::dav("getcontenttype"), OBJECT, content_type, "RFC 4918 §15.5").allprop(),
     Prop::data(Name::cal("calendar-data"), "RFC 4791 §9.6"),
+    Prop::live(Name::own("unreadable"), OBJECT, unreadable, "decision 21").needs(Needs::BODY),
 ];
 
 /// What of an address is escaped in a URL: what is no printable ASCII, and what means something else there (RFC 6068 §2).
@@ -198,6 +202,13 @@ fn content_type(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     let component = facts.object.as_ref()?.component.iter().next()?;
     w.text("text/calendar; charset=utf-8; component=");
     w.text(&component.name().to_ascii_lowercase());
+    Some(())
+}
+
+/// Why what is stored cannot be read any more.
+fn unreadable(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    let object = facts.object.as_ref().filter(|object| object.body.is_some())?;
+    w.text(&quarantine::read(object).err()?.to_string());
     Some(())
 }
 

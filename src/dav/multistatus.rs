@@ -18,8 +18,19 @@ use super::{
     stream::{self, Growing},
 };
 
-/// How a report renders what only it gives of a resource: whether there was anything to give, or why that is refused.
-pub type Render = dyn Fn(&Facts, &mut Writer) -> Result<bool, Refusal> + Send + Sync;
+/// How a report renders what only it gives of a resource, or why the whole report is refused.
+pub type Render = dyn Fn(&Facts, &mut Writer) -> Result<Rendered, Refusal> + Send + Sync;
+
+/// What a rendering came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rendered {
+    /// It is written.
+    Given,
+    /// The resource has nothing of the kind.
+    Absent,
+    /// Of this resource it cannot be given, and why.
+    Refused(Refusal),
+}
 
 /// A multistatus in the making.
 pub struct Multistatus {
@@ -154,6 +165,29 @@ pub fn propstat<T>(status: Status, w: &mut Writer, props: impl FnOnce(&mut Write
     })
 }
 
+/// Writes the propstat of what cannot be given, and why (RFC 4918 §14.5, §14.22, §14.25).
+fn refused(asked: &Asked, refusal: &Refusal, w: &mut Writer) {
+    w.inside(Name::dav("propstat"), |w| {
+        w.inside(Name::dav("prop"), |w| w.empty_owned(&asked.name));
+        w.element(Name::dav("status"), &line(refusal.status));
+        if refusal.condition.is_some() {
+            w.inside(Name::dav("error"), |w| refusal.write(w));
+        }
+        if let Some(why) = refusal.reason() {
+            w.element(Name::dav("responsedescription"), why);
+        }
+    });
+}
+
+/// What became of the properties that were asked for.
+#[derive(Default)]
+struct Told<'a> {
+    /// Whether any was there.
+    found: bool,
+    missing: Vec<&'a Asked>,
+    refused: Vec<(&'a Asked, Refusal)>,
+}
+
 /// A resource, and who looks at it.
 struct Of<'a> {
     facts: &'a Facts,
@@ -164,49 +198,55 @@ struct Of<'a> {
 impl Of<'_> {
     fn propstats(&self, ask: &Ask, minimal: bool, w: &mut Writer) -> Result<(), Refusal> {
         let mark = w.len();
-        let (found, missing) = propstat(Status::OK, w, |w| match ask {
+        let told = propstat(Status::OK, w, |w| match ask {
             Ask::Names(asked) => self.names(asked, w),
             Ask::All(include) => {
                 self.all(include, w);
-                Ok((true, include.iter().filter(|asked| !self.has(asked)).collect()))
+                let missing = include.iter().filter(|asked| !self.has(asked)).collect();
+                Ok(Told { found: true, missing, refused: Vec::new() })
             }
             Ask::NamesOnly => {
                 self.names_only(w);
-                Ok((true, Vec::new()))
+                Ok(Told { found: true, ..Told::default() })
             }
         })?;
         // Where nothing is there, the 404 stands alone; a response has at least one propstat.
-        let tell = !missing.is_empty() && !minimal;
-        if !found && tell {
+        let tell = !told.missing.is_empty() && !minimal;
+        if !told.found && (tell || !told.refused.is_empty()) {
             w.rewind(mark);
         }
+        for (asked, refusal) in told.refused {
+            refused(asked, &refusal, w);
+        }
         if tell {
-            propstat(Status::NOT_FOUND, w, |w| missing.iter().for_each(|asked| w.empty_owned(&asked.name)));
+            let missing = told.missing.iter();
+            propstat(Status::NOT_FOUND, w, |w| missing.for_each(|asked| w.empty_owned(&asked.name)));
         }
         Ok(())
     }
 
-    /// Writes those that are there; tells whether there were any, and which are missing.
-    fn names<'a>(&self, asked: &'a [Asked], w: &mut Writer) -> Result<(bool, Vec<&'a Asked>), Refusal> {
-        let (mut found, mut missing) = (false, Vec::new());
+    /// Writes those that are there, and tells which are not.
+    fn names<'a>(&self, asked: &'a [Asked], w: &mut Writer) -> Result<Told<'a>, Refusal> {
+        let mut told = Told::default();
         for asked in asked {
-            if self.asked(asked, w)? {
-                found = true;
-            } else {
-                missing.push(asked);
+            match self.asked(asked, w)? {
+                Rendered::Given => told.found = true,
+                Rendered::Absent => told.missing.push(asked),
+                Rendered::Refused(refusal) => told.refused.push((asked, refusal)),
             }
         }
-        Ok((found, missing))
+        Ok(told)
     }
 
-    fn asked(&self, asked: &Asked, w: &mut Writer) -> Result<bool, Refusal> {
-        match asked.prop {
+    fn asked(&self, asked: &Asked, w: &mut Writer) -> Result<Rendered, Refusal> {
+        let written = match asked.prop {
             Some(Prop { source: Source::Data, .. }) => {
-                self.render.map_or(Ok(false), |render| render(self.facts, w))
+                return self.render.map_or(Ok(Rendered::Absent), |render| render(self.facts, w));
             }
-            Some(prop) => Ok(prop.write(self.facts, self.cx, w).is_some()),
-            None => Ok(write_dead(&asked.name, self.facts, w).is_some()),
-        }
+            Some(prop) => prop.write(self.facts, self.cx, w),
+            None => write_dead(&asked.name, self.facts, w),
+        };
+        Ok(written.map_or(Rendered::Absent, |()| Rendered::Given))
     }
 
     fn all(&self, include: &[Asked], w: &mut Writer) {
@@ -226,7 +266,7 @@ impl Of<'_> {
     }
 
     fn has(&self, asked: &Asked) -> bool {
-        self.asked(asked, &mut Writer::fragment()).unwrap_or(false)
+        self.asked(asked, &mut Writer::fragment()) == Ok(Rendered::Given)
     }
 
     fn dead(&self) -> impl Iterator<Item = &crate::store::Property> {

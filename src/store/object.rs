@@ -19,6 +19,7 @@ crate::queries!("caldav/object.sql":
     BY_PATH_WITH_BODY = "by_path_with_body",
     BY_NAMES = "by_names",
     BY_NAMES_WITH_BODY = "by_names_with_body",
+    OF_HOME = "of_home",
     BEFORE_PUT = "before_put",
     COUNT = "count",
     PUT = "put",
@@ -127,6 +128,39 @@ pub async fn by_path(pool: &Pool, home_id: i64, calendar: &str, name: &str) -> R
         .as_ref()
         .map(read_whole)
         .transpose()
+}
+
+/// An object as it lies in its home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lying {
+    /// Its number.
+    pub id: i64,
+    /// The name of its calendar in the home.
+    pub calendar: String,
+    /// Its name in the calendar.
+    pub name: String,
+    /// The entity tag that its octets are said to have.
+    pub etag: String,
+    /// Its octets.
+    pub body: Bytes,
+}
+
+/// The objects of a home whose numbers are above `after`, in their order, so many at most, as they come: read each with
+/// [`read_lying`].
+pub async fn of_home(pool: &Pool, home_id: i64, after: i64, most: i64) -> Result<Rows<'static>, Error> {
+    pool.stream(&OF_HOME, &[&home_id, &after, &most]).await
+}
+
+/// The object of a row of [`of_home`].
+pub fn read_lying(row: &Row) -> Result<Lying, Error> {
+    let body: &[u8] = row.at("body")?;
+    Ok(Lying {
+        id: row.at("id")?,
+        calendar: row.at("calendar")?,
+        name: row.at("name")?,
+        etag: row.at("etag")?,
+        body: Bytes::copy_from_slice(body),
+    })
 }
 
 /// The object of that name, the calendar being locked.

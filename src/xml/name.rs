@@ -18,11 +18,13 @@ pub enum Ns {
     CalendarServer,
     /// Colour and order of calendars, as Apple's clients first wrote them.
     Apple,
+    /// Our own.
+    Kalends,
 }
 
 impl Ns {
     /// Every namespace, in the order the root of an answer declares them.
-    pub const ALL: [Self; 4] = [Self::Dav, Self::CalDav, Self::CalendarServer, Self::Apple];
+    pub const ALL: [Self; 5] = [Self::Dav, Self::CalDav, Self::CalendarServer, Self::Apple, Self::Kalends];
 
     /// The name of the namespace.
     #[must_use]
@@ -32,6 +34,7 @@ impl Ns {
             Self::CalDav => "urn:ietf:params:xml:ns:caldav",
             Self::CalendarServer => "http://calendarserver.org/ns/",
             Self::Apple => "http://apple.com/ns/ical/",
+            Self::Kalends => "urn:x-kalends",
         }
     }
 
@@ -43,6 +46,7 @@ impl Ns {
             Self::CalDav => "C",
             Self::CalendarServer => "CS",
             Self::Apple => "A",
+            Self::Kalends => "K",
         }
     }
 
@@ -85,6 +89,12 @@ impl Name {
     #[must_use]
     pub const fn apple(local: &'static str) -> Self {
         Self { ns: Ns::Apple, local }
+    }
+
+    /// `K:local`
+    #[must_use]
+    pub const fn own(local: &'static str) -> Self {
+        Self { ns: Ns::Kalends, local }
     }
 }
 

@@ -265,7 +265,7 @@ mod tests {
             text,
             "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<D:multistatus xmlns:D=\"DAV:\" \
              xmlns:C=\"urn:ietf:params:xml:ns:caldav\" xmlns:CS=\"http://calendarserver.org/ns/\" \
-             xmlns:A=\"http://apple.com/ns/ical/\"><D:response><D:href>/a&amp;b/</D:href>\
+             xmlns:A=\"http://apple.com/ns/ical/\" xmlns:K=\"urn:x-kalends\"><D:response><D:href>/a&amp;b/</D:href>\
              <C:comp name=\"VEVENT\"/></D:response></D:multistatus>"
         );
         assert!(parse(&body).is_ok());

@@ -13,11 +13,11 @@ use crate::{
         ask::{MOST_NAMES, elements},
         condition::{MAX_INSTANCES, SUPPORTED_CALENDAR_DATA},
         facts,
-        multistatus::Render,
+        multistatus::{Render, Rendered},
         prop::Facts,
     },
     front::Status,
-    ical::{self, Budget, Calendar, CompSelection, PropSelection, Recurrence, Selection, Zone},
+    ical::{self, Budget, Calendar, CompSelection, PropSelection, Recurrence, Selection},
     model::Privilege,
     xml::{Element, Name, Writer},
 };
@@ -25,6 +25,7 @@ use crate::{
 use super::{
     super::{
         form::{Form, VERSION},
+        quarantine,
         timezones::Timezones,
     },
     range,
@@ -41,66 +42,56 @@ pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
     let selection = selection(asked)?;
     let zones = Timezones::of(&cx.headers);
     if selection.is_whole() {
-        return Ok(Some(match form {
-            Form::Ical => Box::new(move |facts, w| Ok(whole(facts, zones, w).is_some())),
-            form => Box::new(move |facts, w| {
-                Ok(body(facts, zones).and_then(|body| written(form, &body, w)).is_some())
-            }),
-        }));
+        return Ok(Some(Box::new(move |facts, w| {
+            Ok(match read(facts, zones) {
+                Ok(calendar) if form == Form::Ical => whole(&calendar, w),
+                Ok(calendar) => written(form, calendar.bytes(), w),
+                Err(instead) => instead,
+            })
+        })));
     }
     let calendar = facts::collection(cx, Privilege::Read).await?;
     let zone = range::zone(cx, root, &calendar).await?;
     let budget = Mutex::new(Budget::new(super::BUDGET));
     Ok(Some(Box::new(move |facts, w| {
-        let Some(body) = body(facts, zones) else { return Ok(false) };
-        let Some(part) = selected(body, &selection, &zone, &budget)? else { return Ok(false) };
+        let calendar = match read(facts, zones) {
+            Ok(calendar) => calendar,
+            Err(instead) => return Ok(instead),
+        };
+        let budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
+        let part = ical::select(&calendar, &selection, &zone, &budget).map_err(|_| MAX_INSTANCES)?;
         if form == Form::Ical {
             w.inside(DATA, |w| w.lines(&part));
-            return Ok(true);
+            return Ok(Rendered::Given);
         }
-        Ok(written(form, &part.into(), w).is_some())
+        Ok(written(form, &part.into(), w))
     })))
 }
 
-/// The octets of an object, with the definitions of time zones that the client wants.
-fn body(facts: &Facts, zones: Timezones) -> Option<Bytes> {
-    let body = facts.object.as_ref()?.body.as_ref()?;
-    Some(zones.change(body).unwrap_or_else(|| body.clone()))
+/// An object, with the definitions of time zones that the client wants, or what is told in its place.
+fn read(facts: &Facts, zones: Timezones) -> Result<Calendar, Rendered> {
+    let Some(object) = facts.object.as_ref().filter(|object| object.body.is_some()) else {
+        return Err(Rendered::Absent);
+    };
+    let calendar = quarantine::read(object).map_err(|why| Rendered::Refused(quarantine::refusal(why)))?;
+    let changed = zones.change(calendar.bytes()).and_then(|octets| Calendar::parse(octets).ok());
+    Ok(changed.unwrap_or(calendar))
 }
 
-/// The octets as they lie there: they were checked when they came.
-fn whole(facts: &Facts, zones: Timezones, w: &mut Writer) -> Option<()> {
-    let body = body(facts, zones)?;
-    if let Ok(text) = from_utf8(&body) {
-        // The mark of the encoding is for files.
-        w.inside(DATA, |w| w.lines(text.trim_start_matches('\u{feff}')));
-    } else {
-        // A line may be folded in the middle of a character.
-        let calendar = Calendar::parse(body).ok()?;
-        w.inside(DATA, |w| w.lines(&calendar.text()));
-    }
-    Some(())
+/// The octets as they lie there, but for the mark of the encoding, which is for files.
+fn whole(calendar: &Calendar, w: &mut Writer) -> Rendered {
+    w.inside(DATA, |w| w.lines(calendar.text().trim_start_matches('\u{feff}')));
+    Rendered::Given
 }
 
 /// Octets in another form than they are kept in, which the element says then (RFC 4791 §9.6).
-fn written(form: Form, body: &Bytes, w: &mut Writer) -> Option<()> {
-    let octets = form.write(body)?;
+fn written(form: Form, body: &Bytes, w: &mut Writer) -> Rendered {
+    let Some(octets) = form.write(body) else { return Rendered::Absent };
+    let Ok(text) = from_utf8(&octets) else { return Rendered::Absent };
     w.open_with(DATA, &[("content-type", form.media()), ("version", VERSION)]);
-    w.text(from_utf8(&octets).ok()?);
+    w.text(text);
     w.close(DATA);
-    Some(())
-}
-
-fn selected(
-    body: Bytes,
-    selection: &Selection,
-    zone: &Zone,
-    budget: &Mutex<Budget>,
-) -> Result<Option<String>, Refusal> {
-    // What cannot be read any more is not there.
-    let Ok(calendar) = Calendar::parse(body) else { return Ok(None) };
-    let budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
-    Ok(Some(ical::select(&calendar, selection, zone, &budget).map_err(|_| MAX_INSTANCES)?))
+    Rendered::Given
 }
 
 fn form(asked: &Element) -> Result<Form, Refusal> {

@@ -11,13 +11,16 @@ use tokio::task::coop::consume_budget;
 use crate::{
     dav::{Cx, Refusal, Result, condition::MAX_INSTANCES, facts},
     front::{Response, Status},
-    ical::{self, Budget, Calendar},
+    ical::{self, Budget},
     model::{Component, Privilege},
     store::object::{Candidates, candidates, read_candidate},
     xml::{Element, Name},
 };
 
-use super::{super::form::Form, range};
+use super::{
+    super::{form::Form, quarantine},
+    range,
+};
 
 /// The busy periods of the window, as a VFREEBUSY.
 pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
@@ -34,7 +37,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     let mut periods = Vec::new();
     while let Some(row) = rows.next().await {
         let (object, _) = read_candidate(&row?)?;
-        let Some(Ok(calendar)) = object.body.map(Calendar::parse) else { continue };
+        let Ok(calendar) = quarantine::read(&object) else { continue };
         let more = ical::freebusy::periods(&calendar, window.clone(), &zone, &budget);
         periods.extend(more.map_err(|_| MAX_INSTANCES)?);
         consume_budget().await;

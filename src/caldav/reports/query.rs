@@ -14,7 +14,7 @@ use crate::{
     },
     db::Row,
     front::Response,
-    ical::{self, Budget, Calendar, Filter, Zone},
+    ical::{self, Budget, Filter, Zone},
     store::{
         Object,
         object::{Candidates, candidates, read_candidate},
@@ -23,6 +23,7 @@ use crate::{
 };
 
 use super::{
+    super::quarantine,
     data, filter,
     range::{self, FOREVER},
 };
@@ -71,7 +72,7 @@ impl Test {
             return Ok(true);
         }
         // What cannot be read any more is in no answer, and stops none.
-        let Some(Ok(calendar)) = object.body.clone().map(Calendar::parse) else { return Ok(false) };
+        let Ok(calendar) = quarantine::read(object) else { return Ok(false) };
         ical::matches(&calendar, &self.filter, &self.zone, &self.budget).map_err(|_| MAX_INSTANCES.into())
     }
 }

@@ -177,7 +177,7 @@ pub fn bounds(filter: &Filter) -> Bounds {
 }
 
 /// What a filter on UID says must be part of it, as the index has it: without white space around it. Where letters are
-/// folded as Unicode has it, the index cannot tell: ß is found by "ss".
+/// folded as Unicode has it, the index cannot tell: the Kelvin sign is found by "k".
 fn uid_part(filter: &PropFilter) -> Option<String> {
     match &filter.test {
         PropTest::Defined { value: Some(ValueTest::Text(text)), .. }

@@ -14,7 +14,7 @@ use crate::{
         prop::{Facts, Needs},
     },
     front::Status,
-    ical::{Calendar, Collation, Zone},
+    ical::{Calendar, Collation, Zone, recur::RSCALES},
     model::{Component, Components, Kind, Kinds},
     store::calendar::tag,
     xml::{Element, Name, Writer, parse},
@@ -52,6 +52,7 @@ pub const PROPS: &[Prop] = &[
         .at_creation(),
     Prop::live(Name::cal("supported-calendar-data"), HOLDS_OBJECTS, data_types, "RFC 4791 §5.2.4"),
     Prop::live(Name::cal("supported-collation-set"), HOLDS_OBJECTS, collations, "RFC 4791 §7.5.1"),
+    Prop::live(Name::cal("supported-rscale-set"), HOLDS_OBJECTS, rscales, "RFC 7529 §10.1"),
     Prop::live(Name::cal("max-resource-size"), HOLDS_OBJECTS, max_resource_size, "RFC 4791 §5.2.5"),
     Prop::live(Name::cal("max-instances"), HOLDS_OBJECTS, max_instances, "RFC 4791 §5.2.8"),
     Prop::live(Name::cal("max-attendees-per-instance"), HOLDS_OBJECTS, max_attendees, "RFC 4791 §5.2.9"),
@@ -172,6 +173,13 @@ fn collations(_: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 
 fn number(number: usize, w: &mut Writer) -> Option<()> {
     w.text(&number.to_string());
+    Some(())
+}
+
+fn rscales(_: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    for name in RSCALES {
+        w.element(Name::cal("supported-rscale"), name);
+    }
     Some(())
 }
 

@@ -64,7 +64,7 @@ conditions! {
     /// No other object of the calendar has its UID, and the object keeps the UID it has.
     NO_UID_CONFLICT = cal "no-uid-conflict" CONFLICT "RFC 4791 §5.3.2.1";
     /// Its recurrences are counted in a calendar that is known.
-    SUPPORTED_RSCALE = cal "supported-rscale" FORBIDDEN "RFC 7529 §5";
+    SUPPORTED_RSCALE = cal "supported-rscale" FORBIDDEN "RFC 7529 §10";
     /// It is not too long.
     MAX_RESOURCE_SIZE = cal "max-resource-size" FORBIDDEN "RFC 4791 §5.3.2.1";
     /// It does not happen too often.

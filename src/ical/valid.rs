@@ -36,7 +36,7 @@ pub enum Fault {
     Resource(Invalid),
     /// CALDAV:supported-calendar-component; the name of the component
     Component(Place, String),
-    /// CALDAV:supported-rscale (RFC 7529 §7)
+    /// CALDAV:supported-rscale (RFC 7529 §10)
     Rscale(Place),
     /// CALDAV:max-instances; the limit
     Instances(Place, usize),

@@ -22,6 +22,9 @@ pub use engine::Occurrences;
 pub use rule::{Fault, Frequency, Rule, RuleError, Until};
 pub use set::{Instances, Set};
 
+/// The calendars that rules may count in (RFC 7529 §5).
+pub const RSCALES: [&str; 1] = ["GREGORIAN"];
+
 /// A DATE or a DATE-TIME, on the wall clock of DTSTART.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {

@@ -134,7 +134,8 @@ fn frequency(draft: &mut Draft, value: &str) -> Result<(), &'static str> {
 
 fn rscale(draft: &mut Draft, value: &str) -> Result<(), &'static str> {
     draft.has_rscale = true;
-    if value.eq_ignore_ascii_case("GREGORIAN") { Ok(()) } else { Err("is not GREGORIAN") }
+    let known = super::RSCALES.iter().any(|known| known.eq_ignore_ascii_case(value));
+    if known { Ok(()) } else { Err("is not GREGORIAN") }
 }
 
 fn skip(draft: &mut Draft, value: &str) -> Result<(), &'static str> {

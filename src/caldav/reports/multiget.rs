@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     dav::{
-        Cx, Result, Target,
+        Cx, Refusal, Result, Target,
         ask::Ask,
         condition::NUMBER_OF_MATCHES_WITHIN_LIMITS,
         facts::{self, Members},
@@ -28,7 +28,10 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     let calendar = facts::searched(&cx).await?;
     let hrefs: Vec<&str> = root.all(Name::dav("href")).map(|href| href.text().trim()).collect();
     if hrefs.len() > MOST {
-        return Err(NUMBER_OF_MATCHES_WITHIN_LIMITS.into());
+        let refusal =
+            NUMBER_OF_MATCHES_WITHIN_LIMITS.because(format!("one report names at most {MOST} paths"));
+        // RFC 4791 §1.3: what will always fail is 403; only a list that breaks off is 507.
+        return Err(Refusal { status: Status::FORBIDDEN, ..refusal }.into());
     }
     let render = data::rendering(&cx, &root).await?;
     let ask = Ask::of_report(&root, cx.tables)?;

@@ -1,15 +1,21 @@
 //! The calendar room from outside: foreign data, our own samples of what products write, and the questions of RFC 4791.
 
+#[path = "ical/corpus.rs"]
+mod corpus;
 #[path = "recur/dice.rs"]
 mod dice;
 #[path = "ical/edits.rs"]
 mod edits;
 #[path = "ical/forms.rs"]
 mod forms;
+#[path = "ical/overlap.rs"]
+mod overlap;
 #[path = "ical/reference.rs"]
 mod reference;
+#[path = "ical/times.rs"]
+mod times;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use bytes::Bytes;
 use kalends::ical::filter::{CompFilter, CompTest, Filter, ParamFilter, ParamTest, PropFilter, PropTest};
@@ -47,33 +53,6 @@ fn own(name: &str) -> Bytes {
 
 const SAMPLES: [&str; 5] = ["apple.ics", "thunderbird.ics", "google.ics", "exchange.ics", "todo.ics"];
 
-/// The files of a folder of the corpus beside the project; none, and a word about it, in a plain clone.
-fn corpus(folder: &str) -> Vec<(PathBuf, Bytes)> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpus/ics").join(folder);
-    let Ok(entries) = std::fs::read_dir(&path) else {
-        println!("skipped: no {}", path.display());
-        return vec![];
-    };
-    let mut files: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    files.sort();
-    files.into_iter().map(|path| (path.clone(), Bytes::from(std::fs::read(path).expect("a file")))).collect()
-}
-
-/// Makes a stored object of a feed: without METHOD, and with the components of one UID alone.
-fn first_object(feed: &Calendar) -> Calendar {
-    let uid = feed.components().find_map(|c| c.property("UID")).map(|p| p.value().into_owned());
-    let mut text = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\n".to_vec();
-    for component in feed.components() {
-        let its = component.property("UID").map(|p| p.value().into_owned());
-        if component.is("VTIMEZONE") || its == uid {
-            text.extend_from_slice(component.raw());
-            text.extend_from_slice(b"\r\n");
-        }
-    }
-    text.extend_from_slice(b"END:VCALENDAR\r\n");
-    parse(text)
-}
-
 #[test]
 fn samples_keep_their_octets_and_are_valid() {
     for name in SAMPLES {
@@ -85,68 +64,6 @@ fn samples_keep_their_octets_and_are_valid() {
         let whole = select(&calendar, &Selection::default(), &Zone::utc(), &budget()).unwrap();
         let octets = String::from_utf8(octets.to_vec()).unwrap();
         assert_eq!(whole.replace("\r\n", "\n"), octets.replace("\r\n", "\n"), "{name}");
-    }
-}
-
-#[test]
-fn corpus_what_products_write_wrong_is_taken() {
-    for folder in ["compat-testdata", "examples-testdata", "testdata"] {
-        for (path, octets) in corpus(folder) {
-            let Ok(feed) = Calendar::parse(octets.clone()) else {
-                assert!(octets.is_empty(), "{}", path.display());
-                continue;
-            };
-            assert_eq!(feed.bytes(), &octets);
-            let verdict = object(&first_object(&feed), &LIMITS);
-            let nothing = feed.components().all(|c| c.is("VTIMEZONE"));
-            let twice = path.ends_with("todo-invalid-dtstart-tzid.ics");
-            assert!(verdict.is_ok() || nothing || twice, "{}: {verdict:?}", path.display());
-        }
-    }
-}
-
-#[test]
-fn corpus_valid_lines_are_read() {
-    for (path, octets) in corpus("parsing-testdata-valid") {
-        let bare = !octets.starts_with(b"BEGIN:VCALENDAR");
-        let octets = if bare {
-            [b"BEGIN:VCALENDAR\n", octets.as_ref(), b"\nEND:VCALENDAR\n"].concat()
-        } else {
-            octets.to_vec()
-        };
-        let read = Calendar::parse(octets.into());
-        assert!(read.is_ok(), "{}: {read:?}", path.display());
-    }
-}
-
-#[test]
-fn corpus_invalid_lines_are_refused() {
-    for (path, octets) in corpus("parsing-testdata-invalid") {
-        assert!(Calendar::parse(octets.clone()).is_err(), "{}", path.display());
-        let inside = [b"BEGIN:VCALENDAR\n", octets.as_ref(), b"\nEND:VCALENDAR\n"].concat();
-        assert!(Calendar::parse(inside.into()).is_err(), "{}", path.display());
-    }
-}
-
-#[test]
-fn corpus_compat_times_are_right() {
-    let expected = [
-        ("calendar_labs_same_day_dtend.ics", "20251208T000000Z", "20251209T000000Z", 1),
-        ("google_dtstart_until_mismatch.ics", "20231005T130000Z", "20231005T140000Z", 13),
-        ("office_356_custom_timezone.ics", "20240502T090000Z", "20240502T100000Z", 1),
-        ("office_360_nz_tz.ics", "20251007T200000Z", "20251007T203000Z", 1),
-        ("office_365_extended_timezone.ics", "20240426T120000Z", "20240426T130000Z", 1),
-        ("office_365_invalid_timezone.ics", "20240426T140000Z", "20240426T150000Z", 1),
-    ];
-    for (path, octets) in corpus("compat-testdata") {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let Some((_, start, end, count)) = expected.iter().find(|row| row.0 == name) else {
-            panic!("no expectation for {name}");
-        };
-        let calendar = first_object(&Calendar::parse(octets).unwrap());
-        let found = occurrences(&calendar, ALWAYS, &Zone::utc(), &budget()).unwrap();
-        let first = (utc_stamp(found[0].start), utc_stamp(found[0].end), found.len());
-        assert_eq!(first, ((*start).to_owned(), (*end).to_owned(), *count), "{name}");
     }
 }
 

@@ -3,7 +3,8 @@
 use kalends::ical::{Calendar, Component, jcal, xcal};
 use proptest::prelude::*;
 
-use super::{SAMPLES, corpus, own, parse};
+use super::corpus::corpus;
+use super::{SAMPLES, own, parse};
 
 /// What a component says, however it is folded, spelled and ordered.
 fn meaning(component: Component<'_>) -> Vec<String> {

@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
-use kalends::ical::recur::{Budget, Rule};
+use kalends::ical::recur::{Budget, Fault, Rule};
 
 use super::moment;
 
@@ -30,6 +30,7 @@ fn corpus(name: &str) -> Option<String> {
     let text = fs::read_to_string(&path).ok();
     if text.is_none() {
         println!("skipped: {} is absent", path.display());
+        assert!(!path.ancestors().nth(2).is_some_and(Path::exists), "a corpus without {name}");
     }
     text
 }
@@ -59,22 +60,38 @@ fn oracle_jsonl() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} differ: {wrong:#?}", wrong.len(), text.lines().count());
+    assert_eq!(text.lines().count(), 1_200);
 }
 
 #[test]
 fn icalrecur_test_txt() {
     let Some(text) = corpus("icalrecur_test.txt") else { return };
-    libical(&text);
+    libical(&text, 140);
 }
 
 #[test]
 fn icalrecur_test_rscale_txt() {
     let Some(text) = corpus("icalrecur_test_rscale.txt") else { return };
-    libical(&text);
+    libical(&text, 14);
 }
 
-/// Checks a file of blocks of RRULE, DTSTART, perhaps START-AT, and INSTANCES.
-fn libical(text: &str) {
+/// What counts in another calendar is refused as such, and never read as if it counted in this one.
+#[test]
+fn icalrecur_test_rscale_withicu_txt() {
+    let Some(text) = corpus("icalrecur_test_rscale_withicu.txt") else { return };
+    let rules = text.lines().filter_map(|line| line.strip_prefix("RRULE:"));
+    let mut refused = 0;
+    for rule in rules.filter(|rule| !rule.contains("RSCALE=GREGORIAN")) {
+        let fault = Rule::parse(rule).expect_err(rule).fault();
+        assert_eq!(fault, Fault::Unsupported, "{rule}");
+        refused += 1;
+    }
+    assert_eq!(refused, 19);
+}
+
+/// Checks a file of so many blocks of RRULE, DTSTART, perhaps START-AT, and INSTANCES.
+fn libical(text: &str, count: usize) {
+    let mut checked = 0;
     let mut wrong = Vec::new();
     for block in text.split("\n\n").filter(|block| block.contains("DTSTART:")) {
         let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
@@ -82,6 +99,7 @@ fn libical(text: &str) {
         if READ_OTHERWISE.iter().any(|(other, _)| *other == rule) {
             continue;
         }
+        checked += 1;
         let form = if start.len() == 8 { "%Y%m%d" } else { "%Y%m%dT%H%M%S" };
         let want = field("INSTANCES").expect(block);
         let got = match Rule::parse(rule) {
@@ -99,4 +117,5 @@ fn libical(text: &str) {
         }
     }
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n\n"));
+    assert_eq!(checked, count);
 }

@@ -462,3 +462,35 @@ async fn an_operator_lists_disables_enables_and_renames() {
     }
     assert!(user(&server, &["--help"]).1.contains("before alice is given to somebody else"));
 }
+
+/// Who asks without a sign-in is told when somebody is busy where the settings say so, and nothing else; of nobody who is not
+/// here, and of nobody who has left.
+#[tokio::test]
+async fn busy_times_are_public_where_the_settings_say_so() {
+    let path = "GET /dav/calendars/alice/freebusy?start=20260301T000000Z&period=P1D";
+    for public in [false, true] {
+        let server = site(|settings| settings.calendar.public_freebusy = public).await;
+        alice(&server).await;
+        let mut nobody = server.client("").await;
+        let told = nobody.ask(path, &[], "").await;
+        assert_eq!(told.status, if public { 200 } else { 401 });
+        assert_eq!(told.text().contains("FREEBUSY;FBTYPE=BUSY:20260301T090000Z/20260301T100000Z"), public);
+        assert!(!told.text().contains("SUMMARY") && !told.text().contains("alice"), "{}", told.text());
+        let mut bob = server.client("bob").await;
+        assert_eq!(bob.ask(path, &[], "").await.status, if public { 200 } else { 403 });
+        for closed in [
+            "GET /dav/calendars/nobody-here/freebusy",
+            "GET /dav/calendars/alice/calendar/",
+            "GET /dav/calendars/alice/",
+            "OPTIONS /dav/calendars/alice/freebusy",
+            "PROPFIND /dav/calendars/alice/freebusy",
+            "PUT /dav/calendars/alice/freebusy",
+            "GET /dav/calendars/alice/freebusy/a.ics",
+        ] {
+            assert_eq!(nobody.ask(closed, &[], "").await.status, 401, "{closed}");
+        }
+        let left = sql("UPDATE principal SET disabled = now() WHERE name = 'alice'");
+        assert_eq!(server.db.pool.client().await.unwrap().execute(&left, &[]).await.unwrap(), 1);
+        assert_eq!(nobody.ask(path, &[], "").await.status, 401, "of nobody who has left");
+    }
+}

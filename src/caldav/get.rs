@@ -5,14 +5,14 @@ use std::sync::Arc;
 use crate::{
     dav::{Cx, Given, Refusal, Result, Target, facts, header::http_date, locks, prop::Needs, stream},
     front::{Response, Status, Verdict, header},
-    model::Privilege,
+    model::{Kind, Privilege},
     store::{self, Object},
 };
 
 use super::{
     export::{Export, Look},
     form::{Form, not_acceptable},
-    quarantine,
+    freebusy, quarantine,
     timezones::Timezones,
 };
 
@@ -23,6 +23,7 @@ pub const VARY: &str = "Accept, CalDAV-Timezones";
 pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
     match &cx.located.target {
         Target::Object(_, collection, name) => object(&cx, collection, name).await,
+        other if other.kind() == Kind::FreeBusy => freebusy::run(&cx).await,
         _ => collection(&cx).await,
     }
 }

@@ -3,7 +3,7 @@
 use crate::{
     config,
     dav::{condition, prop::Source},
-    model::Kinds,
+    model::{Kind, Kinds},
 };
 
 use super::registry::TABLES;
@@ -60,7 +60,7 @@ fn section(name: &str) -> String {
 }
 
 fn on(kinds: Kinds) -> String {
-    if kinds == Kinds::ANY {
+    if kinds.or(Kind::FreeBusy.only()) == Kinds::ANY.or(Kind::FreeBusy.only()) {
         return "everything".to_owned();
     }
     if kinds == Kinds::NONE {

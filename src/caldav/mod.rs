@@ -2,6 +2,7 @@
 
 mod export;
 mod form;
+mod freebusy;
 mod get;
 pub mod listing;
 mod mkcalendar;

@@ -27,15 +27,23 @@ const CALENDAR: Kinds = Kind::Calendar.only();
 const OBJECT: Kinds = Kind::Object.only();
 const HOME_AND_CALENDAR: Kinds = CALENDAR.or(Kind::Home.only());
 const MADE: Kinds = CALENDAR.or(OBJECT);
+const FREE_BUSY: Kinds = Kind::FreeBusy.only();
+const READ: Kinds = MADE.or(FREE_BUSY);
 const WITH_OBJECTS: Kinds = MADE.or(Kind::Inbox.only());
 const SYNCED: Kinds = CALENDAR.or(Kind::Inbox.only()).or(Kind::Notifications.only());
 const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(Kind::Principal.only());
 
 /// The methods.
 pub const METHODS: &[Method] = &[
-    row("OPTIONS", Kinds::ANY, Takes::Nothing, |c, g| Box::pin(options::run(c, g)), "RFC 9110 §9.3.7"),
-    row("GET", MADE, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.1"),
-    row("HEAD", MADE, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.2"),
+    row(
+        "OPTIONS",
+        Kinds::ANY.or(FREE_BUSY),
+        Takes::Nothing,
+        |c, g| Box::pin(options::run(c, g)),
+        "RFC 9110 §9.3.7",
+    ),
+    row("GET", READ, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.1"),
+    row("HEAD", READ, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.2"),
     row("PUT", OBJECT, Takes::Content, |c, g| Box::pin(put::run(c, g)), "RFC 4791 §5.3.2"),
     row("DELETE", MADE, Takes::Nothing, |c, g| Box::pin(delete::run(c, g)), "RFC 4918 §9.6"),
     row("COPY", MADE, Takes::Nothing, |c, g| Box::pin(transfer::copy(c, g)), "RFC 4918 §9.8"),

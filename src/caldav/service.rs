@@ -18,7 +18,7 @@ use crate::{
     xml,
 };
 
-use super::{provision, registry::TABLES};
+use super::{freebusy, provision, registry::TABLES};
 
 /// Octets of an XML body: five thousand paths, and more than any honest request has.
 const MOST_XML: usize = 2 << 20;
@@ -41,7 +41,7 @@ impl CalDav {
     async fn answer(&self, request: Request) -> Result<Response> {
         let identity = match &request.identity {
             Ok(identity) => identity.clone(),
-            Err(denial) => return Ok(self.denied(denial)),
+            Err(denial) => return self.unknown(denial, &request).await,
         };
         // `*` is the server itself (RFC 9110 §7.1).
         let path = if request.path == "*" { self.space.base() } else { request.path.as_str() };
@@ -104,6 +104,17 @@ impl CalDav {
         let origin = self.settings.server.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
         let location = format!("{}{base}", origin.trim_end_matches('/'));
         Response::new(Status::MOVED_PERMANENTLY).with(header::LOCATION, location)
+    }
+
+    /// The answer to somebody of whom is not known who they are.
+    async fn unknown(&self, denial: &Denial, request: &Request) -> Result<Response> {
+        let wanted = freebusy::wanted(&self.settings, &self.space, request);
+        if let (Denial::Absent, Some(user)) = (denial, wanted) {
+            let query = request.query.as_deref().unwrap_or_default();
+            let told = freebusy::published(&self.pool, &self.settings, &user, query).await?;
+            return Ok(told.unwrap_or_else(|| self.denied(denial)));
+        }
+        Ok(self.denied(denial))
     }
 
     fn denied(&self, denial: &Denial) -> Response {

@@ -271,6 +271,8 @@ settings! {
         max_resources: u32 = 0;
         /// Calendars of one home.
         max_collections: u32 = 250;
+        /// Whether everybody's free-busy time, at `…/calendars/NAME/freebusy`, is told to whoever asks, without a sign-in: when they are busy, and no more. The proxy must let those paths through.
+        public_freebusy: bool = false;
         /// The time zone of floating times where nothing else says it.
         timezone: String = "UTC".into();
         /// Addresses of time zone services (RFC 7808) that clients are told of; none is told of where the list is empty.

@@ -39,5 +39,9 @@ pub fn allow(tables: &Tables, kind: Kind, vacant: bool) -> String {
 #[must_use]
 pub fn with_features(response: Response, tables: &Tables, kind: Kind) -> Response {
     let tokens: Vec<&str> = tables.features.iter().filter(|f| f.on.has(kind)).map(|f| f.token).collect();
-    response.with(HeaderName::from_static("dav"), tokens.join(", "))
+    if tokens.is_empty() {
+        response
+    } else {
+        response.with(HeaderName::from_static("dav"), tokens.join(", "))
+    }
 }

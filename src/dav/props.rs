@@ -70,7 +70,7 @@ fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
         Kind::Inbox => w.empty(Name::cal("schedule-inbox")),
         Kind::Outbox => w.empty(Name::cal("schedule-outbox")),
         Kind::Notifications => w.empty(Name::cs("notification")),
-        Kind::Root | Kind::Principals | Kind::Homes | Kind::Home | Kind::Object => {}
+        Kind::Root | Kind::Principals | Kind::Homes | Kind::Home | Kind::Object | Kind::FreeBusy => {}
     }
     Some(())
 }

@@ -26,8 +26,12 @@ pub enum Target {
 }
 
 /// The names in a home that are taken from the start, with what they are.
-pub const FIXED: [(&str, Kind); 3] =
-    [("inbox", Kind::Inbox), ("outbox", Kind::Outbox), ("notifications", Kind::Notifications)];
+pub const FIXED: [(&str, Kind); 4] = [
+    ("inbox", Kind::Inbox),
+    ("outbox", Kind::Outbox),
+    ("notifications", Kind::Notifications),
+    ("freebusy", Kind::FreeBusy),
+];
 
 impl Target {
     /// What kind of resource it is, if it is there.

@@ -45,6 +45,6 @@ pub use select::{CompSelection, PropSelection, Recurrence, Selection, select};
 pub use text::Invalid;
 pub use typed::Unreadable;
 pub use valid::{Fault, Limits, Object, Place, object};
-pub use value::{DateValue, Duration, parse_utc, utc_stamp};
+pub use value::{DateValue, Duration, parse_moment, parse_utc, utc_stamp};
 pub use vtimezone::{definition, vtimezone};
 pub use zone::Zone;

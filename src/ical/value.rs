@@ -242,6 +242,16 @@ pub fn parse_utc(text: &str) -> Option<i64> {
     }
 }
 
+/// The moment of a "date with UTC time" or of a date, spelled as in iCalendar or as in RFC 3339, there with its offset.
+#[must_use]
+pub fn parse_moment(text: &str) -> Option<i64> {
+    let Some((day, rest)) = text.split_once(['T', 't']) else { return parse_utc(&text.replace('-', "")) };
+    let (clock, zone) = rest.split_at(rest.find(['Z', 'z', '+', '-'])?);
+    let ahead = if zone.eq_ignore_ascii_case("Z") { 0 } else { offset(&zone.replace(':', ""))? };
+    let utc = [&day.replace('-', ""), "T", &clock.replace(':', ""), "Z"].concat();
+    Some(parse_utc(&utc)? - ahead)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -287,6 +297,16 @@ mod tests {
         assert_eq!(utc_stamp(1_136_214_245), "20060102T150405Z");
         assert_eq!(parse_utc("20060102T150405Z"), Some(1_136_214_245));
         assert_eq!(parse_utc("20060102T150405"), None);
+        for same in
+            ["20060102T150405Z", "2006-01-02T15:04:05Z", "2006-01-02T16:04:05+01:00", "20060102T100405-0500"]
+        {
+            assert_eq!(parse_moment(same), Some(1_136_214_245), "{same}");
+        }
+        assert_eq!(parse_moment("2006-01-02"), parse_moment("20060102T000000Z"));
+        assert_eq!(
+            (parse_moment("2006-01-02T15:04:05"), parse_moment("T+"), parse_moment("")),
+            (None, None, None)
+        );
         assert_eq!(civil(i64::MAX).date().year(), 9999);
         assert_eq!(civil(i64::MIN).date().year(), -9999);
     }

@@ -23,11 +23,13 @@ pub enum Kind {
     Notifications,
     /// A calendar object resource (RFC 4791 §4.1).
     Object,
+    /// The free-busy time of all that is in a home (CalConnect's Freebusy Read URL).
+    FreeBusy,
 }
 
 impl Kind {
     /// Every kind, from the root downwards.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Root,
         Self::Principals,
         Self::Principal,
@@ -38,6 +40,7 @@ impl Kind {
         Self::Outbox,
         Self::Notifications,
         Self::Object,
+        Self::FreeBusy,
     ];
 
     /// Its name in documents and metrics.
@@ -54,6 +57,7 @@ impl Kind {
             Self::Outbox => "outbox",
             Self::Notifications => "notifications",
             Self::Object => "object",
+            Self::FreeBusy => "free-busy",
         }
     }
 
@@ -66,7 +70,7 @@ impl Kind {
     /// Whether it is a collection: its URL ends in a slash.
     #[must_use]
     pub const fn is_collection(self) -> bool {
-        !matches!(self, Self::Object)
+        !matches!(self, Self::Object | Self::FreeBusy)
     }
 }
 
@@ -77,7 +81,7 @@ pub struct Kinds(u16);
 impl Kinds {
     /// No kind.
     pub const NONE: Self = Self(0);
-    /// Every kind.
+    /// Every kind that WebDAV has to do with: all but the free-busy time of a home, which is read and nothing else.
     pub const ANY: Self = Self(0x3ff);
     /// The members of a home.
     pub const IN_HOME: Self =

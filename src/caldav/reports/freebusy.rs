@@ -1,6 +1,7 @@
 //! C:free-busy-query: when the owner of a calendar is busy (RFC 4791 §7.10).
 
 use std::{
+    ops::Range,
     sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -10,10 +11,14 @@ use tokio::task::coop::consume_budget;
 
 use crate::{
     dav::{Cx, Refusal, Result, condition::MAX_INSTANCES, facts},
+    db::Pool,
     front::{Response, Status},
-    ical::{self, Budget},
+    ical::{self, Budget, Zone, freebusy::Period},
     model::{Component, Privilege},
-    store::object::{Candidates, candidates, read_candidate},
+    store::{
+        self,
+        object::{Candidates, candidates, read_candidate},
+    },
     xml::{Element, Name},
 };
 
@@ -29,20 +34,41 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     let window = range::window(asked)?;
     let calendar = facts::collection(&cx, Privilege::ReadFreeBusy).await?;
     let zone = range::zone(&cx, &root, &calendar).await?;
-    let floating = range::floating(&window, &zone);
+    let mut budget = Budget::new(super::BUDGET);
+    let periods = busy(&cx.pool, &calendar, &window, &zone, &mut budget).await?;
+    Ok(answer(window, periods))
+}
+
+/// The busy periods of a calendar.
+pub async fn busy(
+    pool: &Pool,
+    calendar: &store::Calendar,
+    window: &Range<i64>,
+    zone: &Zone,
+    budget: &mut Budget,
+) -> Result<Vec<Period>> {
+    let floating = range::floating(window, zone);
     let kinds = [Component::Vevent, Component::Vfreebusy].into_iter().collect();
     let of = Candidates { kinds, window: Some((window.clone(), floating)), uid: None, body: true };
-    let mut rows = candidates(&cx.pool, &calendar, &of).await?;
-    let budget = Budget::new(super::BUDGET);
+    let mut rows = candidates(pool, calendar, &of).await?;
     let mut periods = Vec::new();
     while let Some(row) = rows.next().await {
         let (object, _) = read_candidate(&row?)?;
         let Ok(calendar) = quarantine::read(&object) else { continue };
-        let more = ical::freebusy::periods(&calendar, window.clone(), &zone, &budget);
+        let more = ical::freebusy::periods(&calendar, window.clone(), zone, budget);
         periods.extend(more.map_err(|_| MAX_INSTANCES)?);
         consume_budget().await;
     }
-    let stamp = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs().cast_signed());
-    Ok(Response::new(Status::OK)
-        .body(Form::Ical.content_type(), ical::freebusy::reply(window, periods, stamp)))
+    Ok(periods)
+}
+
+/// The answer that lists the periods.
+pub fn answer(window: Range<i64>, periods: Vec<Period>) -> Response {
+    let text = ical::freebusy::reply(window, periods, now());
+    Response::new(Status::OK).body(Form::Ical.content_type(), text)
+}
+
+/// This moment, in seconds since 1970.
+pub fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs().cast_signed())
 }

@@ -5,12 +5,13 @@ use std::ops::Range;
 use bytes::Bytes;
 
 use crate::{
+    config::Settings,
     dav::{
         Cx, Refusal, Result,
         condition::{VALID_CALENDAR_DATA, VALID_TIMEZONE},
     },
     ical::{self, Calendar, TimeRange, Zone},
-    store::{self, Subject, property},
+    store::{self, Property, Subject, property},
     xml::{Element, Name, parse},
 };
 
@@ -70,14 +71,18 @@ pub async fn zone(cx: &Cx, root: &Element, calendar: &store::Calendar) -> Result
 
 /// The zone of a calendar, or the site's.
 pub async fn own_zone(cx: &Cx, calendar: &store::Calendar) -> Result<Zone> {
-    let stored = property::of(&cx.pool, Subject::calendar(calendar)).await?;
+    Ok(zone_among(&property::of(&cx.pool, Subject::calendar(calendar)).await?, &cx.settings))
+}
+
+/// The zone that the properties of a calendar name, or the site's.
+pub fn zone_among(stored: &[Property], settings: &Settings) -> Zone {
     let text = |local| {
         let property = stored.iter().find(|p| p.name == Name::cal(local))?;
         parse(property.value.as_bytes()).ok().map(|e| e.text().to_owned())
     };
     let by_id = text("calendar-timezone-id").and_then(|id| Zone::named(id.trim()));
     let own = by_id.or_else(|| zone_of(&text("calendar-timezone")?));
-    Ok(own.or_else(|| Zone::named(&cx.settings.calendar.timezone)).unwrap_or_else(Zone::utc))
+    own.or_else(|| Zone::named(&settings.calendar.timezone)).unwrap_or_else(Zone::utc)
 }
 
 fn zone_of(text: &str) -> Option<Zone> {

@@ -1,6 +1,7 @@
 //! The composition root: settings, database, service, listeners, and the way down again.
 
 pub mod objects;
+pub mod redact;
 pub mod users;
 
 use std::{path::Path, sync::Arc, time::Instant};

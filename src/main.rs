@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
-use kalends::boot::{self, users};
+use kalends::boot::{self, redact, users};
 
 /// A lean CalDAV server for sites with single sign-on.
 #[derive(Parser)]
@@ -45,6 +45,13 @@ enum Command {
     /// Who there is, who is let in, and what they are called.
     #[command(subcommand, after_help = USERS)]
     User(User),
+    /// Takes out of calendar files what they say of people, to send them with a report of a bug.
+    #[command(after_help = REDACT)]
+    Redact {
+        /// Files of iCalendar data, well-formed or not; `-` is standard input.
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
     /// Prints what the server knows: methods, reports, properties, conditions, features, settings.
     List {
         /// Which table; all but the settings if none is named.
@@ -63,6 +70,18 @@ write them, or as the list has them. What is changed counts from the next reques
 
 Somebody listed as alice/12 had the name that the proxy has given to another person; `rename` gives
 them a new one.";
+
+const REDACT: &str = "\
+What becomes of event.ics is written to event.redacted.ics; nothing is written over.
+
+  kalends redact event.ics                what is known of one event
+  kalends redact a.ics b.ics              somebody who is in both is the same person in both
+  kalends redact - < event.ics            to standard output
+
+Kept: the names of the standard's components, properties and parameters, dates, times, rules, states, names of
+time zones, PRODID, and the length of each line with its folds. Everything else (titles, notes, places, names,
+addresses, identifiers, unknown properties) becomes other letters: equal ones stay equal, and different ones
+different. So a fault that is one of form or of time is still there. Read the result before you send it.";
 
 #[derive(Subcommand)]
 enum User {
@@ -197,6 +216,7 @@ fn main() -> ExitCode {
         Command::Migrate(from) => boot::migrate(from.config.as_deref()).map(done),
         Command::Check { from, trial } => check(&from, trial),
         Command::User(command) => user(command).map(done),
+        Command::Redact { files } => redact::redact(&files).map(done),
         Command::List { table } => {
             print!("{}", boot::list(table.as_deref()));
             Ok(ExitCode::SUCCESS)

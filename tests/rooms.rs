@@ -21,7 +21,7 @@ const USES: &[(&str, &[&str])] = &[
     ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav"]),
     ("cluster", &["config", "db"]),
     ("probe", &["config", "xml"]),
-    ("boot", &["config", "observe", "db", "front", "store", "caldav", "cluster", "probe"]),
+    ("boot", &["config", "observe", "db", "front", "ical", "store", "caldav", "cluster", "probe"]),
     ("main", &["boot"]),
 ];
 

@@ -18,6 +18,7 @@ pub mod matches;
 pub mod merge;
 pub mod occurrence;
 pub mod recur;
+pub mod redact;
 pub mod select;
 mod series;
 pub mod text;

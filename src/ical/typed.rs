@@ -89,7 +89,18 @@ const PROPERTIES: &[(&str, &str, bool)] = &[
     ("uid", "text", false),
     ("url", "uri", false),
     ("version", "text", false),
+    ("xml", "text", false),
 ];
+
+/// Properties that the standards know and give no default type: each must say what it has (RFC 7986 §5.7, §5.8, §5.10, §5.11;
+/// RFC 9073 §6.5, §6.6; RFC 9253 §8.2).
+const WITHOUT_DEFAULT: [&str; 7] =
+    ["conference", "image", "link", "refresh-interval", "source", "structured-data", "styled-description"];
+
+/// Whether a standard knows the property of that name in small letters.
+pub(super) fn is_known(name: &str) -> bool {
+    WITHOUT_DEFAULT.contains(&name) || PROPERTIES.binary_search_by(|(known, ..)| (*known).cmp(name)).is_ok()
+}
 
 /// The default type of a property, and whether its values are a list.
 fn default(name: &str) -> (&'static str, bool) {
@@ -376,5 +387,22 @@ mod tests {
     fn the_table_can_be_searched() {
         assert!(PROPERTIES.is_sorted_by(|a, b| a.0 < b.0));
         assert!(PROPERTIES.iter().all(|(_, kind, _)| KINDS.contains(kind)));
+    }
+
+    /// Every property of RFC 5545, 6321, 7808, 7953, 7986, 9073, 9074 and 9253 has a row, or has no default type; RFC 7529 and
+    /// 6638 add parts of rules and parameters alone.
+    #[test]
+    fn every_property_of_the_standards_is_known() {
+        let all = "CALSCALE METHOD PRODID VERSION ATTACH CATEGORIES CLASS COMMENT DESCRIPTION GEO LOCATION PERCENT-COMPLETE \
+            PRIORITY RESOURCES STATUS SUMMARY COMPLETED DTEND DUE DTSTART DURATION FREEBUSY TRANSP TZID TZNAME TZOFFSETFROM \
+            TZOFFSETTO TZURL ATTENDEE CONTACT ORGANIZER RECURRENCE-ID RELATED-TO URL UID EXDATE EXRULE RDATE RRULE ACTION \
+            REPEAT TRIGGER CREATED DTSTAMP LAST-MODIFIED SEQUENCE REQUEST-STATUS XML TZUNTIL TZID-ALIAS-OF BUSYTYPE NAME \
+            REFRESH-INTERVAL SOURCE COLOR IMAGE CONFERENCE LOCATION-TYPE PARTICIPANT-TYPE RESOURCE-TYPE CALENDAR-ADDRESS \
+            STYLED-DESCRIPTION STRUCTURED-DATA ACKNOWLEDGED PROXIMITY CONCEPT LINK REFID";
+        let names: Vec<String> = all.split_whitespace().map(str::to_ascii_lowercase).collect();
+        let unknown: Vec<_> = names.iter().filter(|name| !is_known(name)).collect();
+        assert!(unknown.is_empty(), "{unknown:?}");
+        assert_eq!(names.len(), PROPERTIES.len() + WITHOUT_DEFAULT.len(), "and no other has a row");
+        assert!(WITHOUT_DEFAULT.iter().all(|name| default(name).0 == "unknown"));
     }
 }

@@ -29,9 +29,11 @@ const USES: &[(&str, &[&str])] = &[
 const WALLS: &[(&str, &[&str])] = &[
     ("anyhow", &["probe", "boot", "main"]),
     ("base64", &["probe"]),
+    ("brotli", &["front"]),
     ("clap", &["main"]),
     ("config", &["config"]),
     ("deadpool_postgres", &["db"]),
+    ("flate2", &["front"]),
     ("h2", &["probe"]),
     ("http", &["front", "probe"]),
     ("http_body_util", &["front"]),
@@ -56,6 +58,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["front", "probe"]),
     ("tracing_subscriber", &["observe"]),
     ("webpki", &["front"]),
+    ("zstd", &["front"]),
 ];
 
 /// Rooms of pure functions: no runtime, no files, no network.

@@ -8,7 +8,7 @@ use crate::{
         Refusal,
         condition::{SUPPORTED_CALENDAR_DATA, VALID_CALENDAR_DATA},
     },
-    front::{HeaderMap, Status, header},
+    front::{HeaderMap, Status, header, thousandths},
     ical::{Calendar, Syntax, jcal, xcal},
 };
 
@@ -157,15 +157,6 @@ fn range(text: &str) -> Option<Range<'_>> {
         parts.find_map(|part| part.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q")));
     let weight = q.map_or(Some(1000), |(_, value)| thousandths(value.trim()))?;
     Some(Range { kind, subtype, weight })
-}
-
-/// RFC 9110 §12.4.2: 0 to 1, with three digits behind the point at most.
-fn thousandths(text: &str) -> Option<u16> {
-    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
-    let known = matches!(whole, "0" | "1") && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit());
-    let part: u16 = format!("{part:0<3}").parse().ok().filter(|_| known)?;
-    let weight = part + if whole == "1" { 1000 } else { 0 };
-    (weight <= 1000).then_some(weight)
 }
 
 /// What the range that says most of this type gives it.

@@ -94,6 +94,12 @@ settings! {
         cors_origins: Vec<Origin> = Vec::new();
         /// Paths the CalDAV service answers under; the first is the one it advertises.
         base_paths: Vec<String> = vec!["/dav/".into(), "/api/v1.0/caldav/".into()];
+        /// Whether long answers are compressed (gzip, br, zstd) for clients that take it; switch it off where the proxy does so.
+        compress: bool = true;
+        /// Clients that are shut out with a 403, by their User-Agent, as `Broken-Client/1.*` (`*` stands for anything; letters may be small or capital).
+        reject_agents: Vec<String> = Vec::new();
+        /// Whether nothing is changed: whatever would write is answered 503 with Retry-After, and nobody new is let in.
+        read_only: bool = false;
         /// Certificate and its chain, PEM: all addresses of `listen` speak TLS then, and Unix sockets stay plain; a relative path lies in systemd's credentials directory.
         tls_certificate: PathBuf = PathBuf::new();
         /// The key of that certificate, PEM.

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use http::header::{self, CONTENT_LENGTH, HeaderName, ORIGIN, RETRY_AFTER};
+use http::header::{self, CONTENT_LENGTH, HeaderName, ORIGIN, RETRY_AFTER, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
 use tracing::Instrument;
 
 use crate::front::body::Body;
+use crate::front::coding::Accepted;
 use crate::front::identity::{Denial, Judgement};
 use crate::front::message::{Request, Response, Service};
+use crate::front::origin::is_safe;
 use crate::front::outgoing::{Outgoing, Place, Record};
+use crate::front::range::Wanted;
 use crate::front::serve::{Front, Rules};
 use crate::front::trust::Peer;
 use crate::front::{forwarded, hygiene};
@@ -38,6 +41,10 @@ const COME_AGAIN: &str = "1";
 /// What a web page of another site is told, and the operator who sees it there.
 const FORGED: &str =
     "A web page of another site cannot change anything here; server.cors_origins names those that may.\n";
+
+/// What a person is told who uses a program that the operator has shut out.
+const REJECTED: &str =
+    "This program is not let in here, because it harms the service. Please update it, or ask the operator.\n";
 
 /// Answers one request.
 pub(super) async fn answer<S: Service>(
@@ -70,6 +77,7 @@ pub(super) async fn answer<S: Service>(
         Record { span: span.clone(), started, method: label, status: None, sent: 0, whole: false, quiet };
 
     let mut place = None;
+    let form = Form::of(&head, &rules, grant.is_refused(&head.headers));
     let answer = async {
         // Made at once, so that it is taken in even if nobody reads it.
         let body = Body::wire(incoming, &head.headers, &rules);
@@ -81,13 +89,8 @@ pub(super) async fn answer<S: Service>(
         if !quiet {
             tell_of_denial(&judgement);
         }
-        if let Some(fault) = fault {
-            return plain(StatusCode::BAD_REQUEST, fault);
-        }
-        if rules.origins.is_forged(&head) {
-            metrics::denied("cross-site");
-            tracing::warn!(origin = ?head.headers.get(ORIGIN), "a page of another site was refused");
-            return plain(StatusCode::FORBIDDEN, FORGED);
+        if let Some(refusal) = refusal(&head, &rules, fault) {
+            return refusal;
         }
         let Ok(permit) = Arc::clone(&front.requests).try_acquire_owned() else {
             metrics::overloaded();
@@ -98,13 +101,60 @@ pub(super) async fn answer<S: Service>(
         if declared(&head) > *rules.limits.body_bytes as u64 {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
         }
-        run(service, &rules, shape(&id, head, judgement, body)).await
+        form.apply(run(service, &rules, shape(&id, head, judgement, body)).await)
     };
     let answer = answer.instrument(span).await;
     record.status = Some(answer.status.as_u16());
     let mut dressed = dress(answer, &id, record, place);
     grant.dress(dressed.headers_mut());
     dressed
+}
+
+/// Why a request is not even looked at.
+fn refusal(head: &Parts, rules: &Rules, fault: Option<&'static str>) -> Option<Response> {
+    if let Some(fault) = fault {
+        return Some(plain(StatusCode::BAD_REQUEST, fault));
+    }
+    if !hygiene::is_met(head.version, &head.headers) {
+        return Some(plain(StatusCode::EXPECTATION_FAILED, "nothing can be expected but 100-continue"));
+    }
+    let agent = head.headers.get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+    if let Some(agent) = agent.filter(|_| !rules.rejected.is_empty())
+        && rules.rejected.hold(&agent.to_ascii_lowercase())
+    {
+        metrics::denied("agent");
+        tracing::info!(%agent, "a client of server.reject_agents was refused");
+        return Some(plain(StatusCode::FORBIDDEN, REJECTED));
+    }
+    if rules.origins.is_forged(head) {
+        metrics::denied("cross-site");
+        tracing::warn!(origin = ?head.headers.get(ORIGIN), "a page of another site was refused");
+        return Some(plain(StatusCode::FORBIDDEN, FORGED));
+    }
+    None
+}
+
+/// In which form a client would like the answer: which parts of it, in which coding.
+struct Form {
+    reading: bool,
+    parts: Option<Wanted>,
+    accepted: Accepted,
+}
+
+impl Form {
+    fn of(head: &Parts, rules: &Rules, foreign: bool) -> Self {
+        let accepted = if rules.compress { Accepted::of(&head.headers) } else { Accepted::PLAIN };
+        let reading = is_safe(head.method.as_str());
+        Self { reading, parts: Wanted::of(head), accepted: accepted.guarded(foreign) }
+    }
+
+    fn apply(&self, answer: Response) -> Response {
+        let answer = match &self.parts {
+            Some(parts) => parts.apply(answer),
+            None => answer,
+        };
+        self.accepted.apply(answer, self.reading)
+    }
 }
 
 /// Lets the service answer in its time; a panic in it ends the request and nothing else.

@@ -1,6 +1,6 @@
 //! What a request must be before anybody looks at it: the forms that HTTP demands and hyper does not check.
 
-use http::header::{AUTHORIZATION, HOST};
+use http::header::{AUTHORIZATION, EXPECT, HOST};
 use http::{HeaderMap, Request, Version};
 
 /// What is wrong with the outer form of a request, if something is: the answer is 400.
@@ -18,6 +18,15 @@ pub(super) fn fault<B>(request: &Request<B>) -> Option<&'static str> {
         return Some("the Authorization header is there twice");
     }
     host_fault(request.version(), request.headers())
+}
+
+/// Whether nothing else is expected than to be told to go on: what cannot be met is 417 (RFC 9110 §10.1.1).
+pub(super) fn is_met(version: Version, headers: &HeaderMap) -> bool {
+    let known = |value: &http::HeaderValue| {
+        let mut members = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        members.all(|member| member.is_empty() || member.eq_ignore_ascii_case(b"100-continue"))
+    };
+    version < Version::HTTP_11 || headers.get_all(EXPECT).iter().all(known)
 }
 
 /// RFC 9112 §3.2: one Host header, no more, and no less in HTTP/1.1; HTTP/2 has `:authority` in its place.

@@ -12,6 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::mpsc;
 
 use crate::front::body::Body;
+use crate::front::coding::Coded;
 use crate::front::identity::{Denial, Identity};
 
 /// How long a feeder waits for a client that takes nothing.
@@ -101,6 +102,8 @@ pub enum Payload {
     Full(Bytes),
     /// Piece by piece, as the client takes it.
     Stream(Feed),
+    /// The same, coded on its way; made by the front.
+    Coded(Box<Coded>),
 }
 
 impl Payload {

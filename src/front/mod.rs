@@ -3,6 +3,7 @@
 mod conditional;
 
 mod body;
+mod coding;
 mod ending;
 mod exchange;
 mod fetch;
@@ -15,6 +16,7 @@ mod message;
 mod monitor;
 mod origin;
 mod outgoing;
+mod range;
 mod serve;
 mod signature;
 mod socket;
@@ -27,11 +29,13 @@ mod trust;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode as Status, header};
 
 pub use body::{Body, BodyError};
+pub use coding::{Coded, thousandths};
 pub use conditional::{BadCondition, Conditions, EntityTag, Verdict, is_tag_of};
 pub use fetch::Remote;
 pub use identity::{Denial, Identity, Recognition, spell};
 pub use listen::{Listener, open};
 pub use message::{Aborted, Feed, Feeder, Gone, Payload, Request, Response, Service};
 pub use monitor::{Monitor, monitor};
+pub use origin::is_safe;
 pub use serve::{Drained, Front, serve};
 pub use text::folded;

@@ -16,11 +16,12 @@ const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// What a page may send, besides what every page may.
 const SENDS: &str = "Accept, Authorization, Brief, CalDAV-Timezones, Content-Type, Depth, Destination, If, If-Match, \
-    If-Modified-Since, If-None-Match, If-Schedule-Tag-Match, If-Unmodified-Since, Lock-Token, Overwrite, Prefer, \
-    Schedule-Reply, Timeout, X-Client, X-Requested-With";
+    If-Modified-Since, If-None-Match, If-Range, If-Schedule-Tag-Match, If-Unmodified-Since, Lock-Token, Overwrite, Prefer, \
+    Range, Schedule-Reply, Timeout, X-Client, X-Requested-With";
 
 /// What a page may read, besides what every page may.
-const READS: &str = "Allow, Content-Disposition, Content-Location, DAV, ETag, Link, Location, Lock-Token, \
+const READS: &str = "Accept-Encoding, Accept-Ranges, Allow, Content-Disposition, Content-Encoding, Content-Location, \
+    Content-Range, DAV, ETag, Link, Location, Lock-Token, \
     Preference-Applied, Retry-After, Schedule-Tag, Sync-Token, WWW-Authenticate, X-Request-Id";
 
 /// Seconds for which a browser may remember a preflight; none remembers longer than two hours.
@@ -28,6 +29,12 @@ const MAX_AGE: &str = "7200";
 
 /// Methods that change nothing, so that a page of another site gains nothing by them: it cannot read the answer.
 const SAFE: &[&str] = &["GET", "HEAD", "OPTIONS", "PROPFIND", "REPORT", "SEARCH"];
+
+/// Whether a method changes nothing.
+#[must_use]
+pub fn is_safe(method: &str) -> bool {
+    SAFE.contains(&method)
+}
 
 /// The pages the settings name, and the address of the site itself.
 #[derive(Debug)]
@@ -78,7 +85,7 @@ impl Origins {
     /// Whether a page of another site sends something that may change what is here. Native programs say nothing of pages, or
     /// name the site they talk to.
     pub(super) fn is_forged(&self, head: &Parts) -> bool {
-        if SAFE.contains(&head.method.as_str()) {
+        if is_safe(head.method.as_str()) {
             return false;
         }
         let sites: Vec<&[u8]> = head.headers.get_all(SITE).iter().map(HeaderValue::as_bytes).collect();
@@ -110,6 +117,12 @@ impl Origins {
 }
 
 impl Grant {
+    /// Whether a browser says that a page asks which may not read the answer.
+    pub(super) fn is_refused(&self, headers: &HeaderMap) -> bool {
+        let foreign = |site: &HeaderValue| !matches!(site.as_bytes(), b"same-origin" | b"none");
+        self.origin.is_none() && headers.get_all(SITE).iter().any(foreign)
+    }
+
     /// The answer as the page may read it.
     pub(super) fn dress(self, headers: &mut HeaderMap) {
         if self.varies {

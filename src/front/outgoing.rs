@@ -96,6 +96,7 @@ impl Body for Outgoing {
                 Some(Ok(bytes))
             }
             Payload::Stream(feed) => std::task::ready!(feed.poll_next(cx)),
+            Payload::Coded(coded) => std::task::ready!(coded.poll_next(cx)),
         };
         match &piece {
             None => this.record.whole = true,
@@ -113,7 +114,7 @@ impl Body for Outgoing {
         match &self.payload {
             Payload::Empty => SizeHint::with_exact(0),
             Payload::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Payload::Stream(_) => SizeHint::default(),
+            Payload::Stream(_) | Payload::Coded(_) => SizeHint::default(),
         }
     }
 }

@@ -25,6 +25,7 @@ use crate::front::listen::Listener;
 use crate::front::message::Service;
 use crate::front::origin::Origins;
 use crate::front::socket::{Socket, Stream};
+use crate::front::spelling::Names;
 use crate::front::tls::Tls;
 use crate::front::trust::Peer;
 use crate::observe::metrics::{self, Live};
@@ -61,6 +62,10 @@ pub(super) struct Rules {
     pub(super) policy: Policy,
     pub(super) origins: Origins,
     pub(super) limits: Limits,
+    /// Clients that are shut out.
+    pub(super) rejected: Names,
+    /// Whether answers may be compressed.
+    pub(super) compress: bool,
     tls: Option<Tls>,
 }
 
@@ -101,6 +106,8 @@ impl Front {
             tls_certificate: PathBuf::new(),
             tls_key: PathBuf::new(),
             tls_client_ca: PathBuf::new(),
+            reject_agents: Vec::new(),
+            compress: false,
             ..settings.server.clone()
         };
         let plain = Settings { server, token: Token::default(), ..settings.clone() };
@@ -133,7 +140,8 @@ impl Rules {
     fn new(settings: &Settings, before: Option<&Self>) -> Result<Self, Fault> {
         let policy = Policy::new(settings, before.map(|before| &before.policy))?;
         let (origins, tls) = (Origins::new(&settings.server), Tls::new(&settings.server)?);
-        Ok(Self { policy, origins, limits: settings.limits.clone(), tls })
+        let (rejected, compress) = (Names::agents(&settings.server.reject_agents), settings.server.compress);
+        Ok(Self { policy, origins, limits: settings.limits.clone(), rejected, compress, tls })
     }
 }
 

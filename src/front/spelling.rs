@@ -56,6 +56,11 @@ impl Spelling {
 }
 
 impl Names {
+    /// What clients call themselves, in whatever letters.
+    pub(super) fn agents(listed: &[String]) -> Self {
+        Self(listed.iter().map(|agent| agent.to_ascii_lowercase()).collect())
+    }
+
     /// Whether the list is empty.
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()

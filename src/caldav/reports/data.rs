@@ -26,6 +26,7 @@ use super::{
     super::{
         form::{Form, VERSION},
         quarantine,
+        storing::etag,
         timezones::Timezones,
     },
     range,
@@ -43,8 +44,14 @@ pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
     let zones = Timezones::of(&cx.headers);
     if selection.is_whole() {
         return Ok(Some(Box::new(move |facts, w| {
+            if form == Form::Ical
+                && zones == Timezones::AsStored
+                && let Some(text) = as_stored(facts)
+            {
+                return Ok(whole(text, w));
+            }
             Ok(match read(facts, zones) {
-                Ok(calendar) if form == Form::Ical => whole(&calendar, w),
+                Ok(calendar) if form == Form::Ical => whole(&calendar.text(), w),
                 Ok(calendar) => written(form, calendar.bytes(), w),
                 Err(instead) => instead,
             })
@@ -78,9 +85,17 @@ fn read(facts: &Facts, zones: Timezones) -> Result<Calendar, Rendered> {
     Ok(changed.unwrap_or(calendar))
 }
 
-/// The octets as they lie there, but for the mark of the encoding, which is for files.
-fn whole(calendar: &Calendar, w: &mut Writer) -> Rendered {
-    w.inside(DATA, |w| w.lines(calendar.text().trim_start_matches('\u{feff}')));
+/// The text of an object that lies there as it was stored: it was read then, and need not be read again. It is none where a
+/// line is folded in the middle of a character.
+fn as_stored(facts: &Facts) -> Option<&str> {
+    let object = facts.object.as_ref()?;
+    let body = object.body.as_ref()?;
+    from_utf8(body).ok().filter(|_| etag(body) == object.etag)
+}
+
+/// The text as it is, but for the mark of the encoding, which is for files.
+fn whole(text: &str, w: &mut Writer) -> Rendered {
+    w.inside(DATA, |w| w.lines(text.trim_start_matches('\u{feff}')));
     Rendered::Given
 }
 

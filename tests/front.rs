@@ -423,6 +423,80 @@ async fn a_client_that_expects_100_is_told_to_go_on_only_when_its_body_is_read()
 }
 
 #[tokio::test]
+async fn what_else_is_expected_is_refused_before_the_body_is_sent() {
+    let server = Server::start(|_| ());
+    for (version, lines, status) in [
+        ("1.1", "Expect: tea\r\n", 417),
+        ("1.1", "Expect: 100-continue\r\nExpect: tea\r\n", 417),
+        ("1.1", "Expect: 100-continue, \"tea\"\r\n", 417),
+        // RFC 9110 §10.1.1: what comes by HTTP/1.0 expects nothing.
+        ("1.0", "Expect: tea\r\n", 412),
+        ("1.1", "Expect: 100-Continue\r\n", 412),
+        ("1.1", "Expect:\r\n", 412),
+    ] {
+        let mut wire = server.connect().await;
+        wire.send(format!("PUT /early HTTP/{version}\r\nHost: x\r\n{lines}Content-Length: 3\r\n\r\n")).await;
+        assert_eq!(wire.answer().await.status, status, "{version} {lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_is_shut_out_is_told_so_until_the_settings_say_otherwise() {
+    let agents = |agents: &[&str]| agents.iter().map(|agent| (*agent).to_owned()).collect::<Vec<_>>();
+    let server = Server::start(|settings| settings.server.reject_agents = agents(&["Broken-*/1.*", "curl"]));
+    for (agent, status) in [
+        ("User-Agent: broken-client/1.4 (x86)\r\n", 403),
+        ("User-Agent: Broken-Client/2.0\r\n", 404),
+        ("User-Agent: curl\r\n", 403),
+        ("User-Agent: curl/8.0\r\n", 404),
+        ("", 404),
+    ] {
+        let answer = ask(&server, "/nothing", agent).await;
+        assert_eq!(answer.status, status, "{agent:?}");
+        assert_eq!(answer.body.contains("not let in"), status == 403, "{}", answer.body);
+    }
+    server.front.reload(&Settings::default()).unwrap();
+    assert_eq!(ask(&server, "/nothing", "User-Agent: curl\r\n").await.status, 404);
+}
+
+#[tokio::test]
+async fn a_coded_stream_that_breaks_off_does_not_look_whole() {
+    let server = Server::start(|_| ());
+    for coding in ["gzip", "br", "zstd"] {
+        let mut wire = server.connect().await;
+        for (path, whole) in [("/stream", true), ("/half", false)] {
+            wire.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: {coding}\r\n\r\n")).await;
+            let head = wire.head().await.to_ascii_lowercase();
+            assert!(head.contains(&format!("content-encoding: {coding}\r\n")), "{head}");
+            assert_eq!(wire.chunks().await.is_some(), whole, "{coding} {path}");
+        }
+    }
+    let plain = Server::start(|settings| settings.server.compress = false);
+    let mut wire = plain.connect().await;
+    wire.send("GET /stream HTTP/1.1\r\nHost: x\r\nAccept-Encoding: gzip, *;q=0\r\n\r\n").await;
+    let answer = wire.answer().await;
+    assert_eq!((answer.body.as_str(), answer.header("vary")), ("piece;piece;piece;", None));
+}
+
+#[tokio::test]
+async fn a_slow_reader_slows_the_feeder_of_a_coded_stream_too() {
+    let server = Server::start(|settings| settings.limits.body_time = Span::seconds(1));
+    let mut wire = server.connect().await;
+    // All the same octet: what goes out is thousands of times less than what is fed.
+    wire.send("GET /endless HTTP/1.1\r\nHost: x\r\nAccept-Encoding: zstd\r\n\r\n").await;
+    assert!(wire.exactly(100).await.is_some());
+    let mut other = server.connect().await;
+    for _ in 0..20 {
+        let asked = std::time::Instant::now();
+        other.send("GET /id HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        assert_eq!(other.answer().await.status, 200);
+        assert!(asked.elapsed() < Duration::from_secs(1), "others wait for the coding");
+    }
+    drop(wire);
+    until(|| server.echo.gone.load(Ordering::SeqCst) == 1).await;
+}
+
+#[tokio::test]
 async fn an_answer_to_a_body_that_nobody_read_arrives() {
     let server = Server::start(|_| ());
     let mut wire = server.connect().await;

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::{
     dav::{Cx, Given, Refusal, Result, Target, facts, header::http_date, locks, prop::Needs, stream},
-    front::{Response, Status, Verdict, header},
+    front::{HeaderName, Response, Status, Verdict, header},
     model::{Kind, Privilege},
     store::{self, Object},
 };
@@ -28,14 +30,22 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
     }
 }
 
-async fn object(cx: &Cx, collection: &str, name: &str) -> Result<Response> {
+/// An object as it is shown to a client.
+struct Shown {
+    object: Object,
+    form: Form,
+    body: Bytes,
+    /// The tag of this form, without quotes.
+    tag: String,
+    /// Whether the body is what the tag is of, octet for octet.
+    exact: bool,
+}
+
+/// What the viewer may read of that name, in the form that the client likes best; none where there is no object.
+async fn load(cx: &Cx, collection: &str, name: &str) -> Result<Option<Shown>> {
     let owner = facts::home_owner(cx, Privilege::Read).await?;
     let found = store::object::by_path(&cx.pool, owner.id, collection, name).await?;
-    let Some(object) = found else {
-        // Only a lock may reserve the name: then it is there, and empty (RFC 4918 §9.10.4).
-        facts::of_target(cx, Needs::LOCKS).await?;
-        return Ok(private(Response::new(Status::NO_CONTENT)));
-    };
+    let Some(object) = found else { return Ok(None) };
     let stored = object.body.clone().unwrap_or_default();
     let changed = Timezones::of(&cx.headers).change(&stored);
     let body = changed.as_ref().unwrap_or(&stored);
@@ -45,25 +55,54 @@ async fn object(cx: &Cx, collection: &str, name: &str) -> Result<Response> {
         Ok(_) => not_acceptable(),
     })?;
     let tag = form.tag(&object.etag);
-    match locks::guard(cx).await?.verdict(Some(&tag), Some(object.modified), true) {
+    Ok(Some(Shown { object, form, body, tag, exact: changed.is_none() }))
+}
+
+/// The object as it is, for one who wanted to change it from another state and to be told (RFC 8144 §3.2).
+pub async fn as_it_is(cx: &Cx) -> Result<Response> {
+    let Target::Object(_, collection, name) = &cx.located.target else {
+        return Err(Refusal::not_found().into());
+    };
+    let shown = load(cx, collection, name).await?.ok_or_else(Refusal::not_found)?;
+    let answer = Response::new(Status::PRECONDITION_FAILED)
+        .with(header::CONTENT_LOCATION, cx.located.own_href())
+        .with(HeaderName::from_static("preference-applied"), "return=representation")
+        .with(header::VARY, "Prefer");
+    Ok(shown.validators(answer).body(shown.form.content_type(), shown.body))
+}
+
+async fn object(cx: &Cx, collection: &str, name: &str) -> Result<Response> {
+    let Some(shown) = load(cx, collection, name).await? else {
+        // Only a lock may reserve the name: then it is there, and empty (RFC 4918 §9.10.4).
+        facts::of_target(cx, Needs::LOCKS).await?;
+        return Ok(private(Response::new(Status::NO_CONTENT)));
+    };
+    match locks::guard(cx).await?.verdict(Some(&shown.tag), Some(shown.object.modified), true) {
         Verdict::Failed => {
             Err(Refusal::plain(Status::PRECONDITION_FAILED, "the resource has changed").into())
         }
-        Verdict::NotModified => Ok(validators(Response::new(Status::NOT_MODIFIED), &object, quoted(&tag))),
+        Verdict::NotModified => Ok(shown.validators(Response::new(Status::NOT_MODIFIED))),
         Verdict::Proceed => {
-            // Not the octets that this tag is of; it still serves to write over them, or not to read again.
-            let shown = if changed.is_some() { weak(&tag) } else { quoted(&tag) };
-            Ok(validators(Response::new(Status::OK), &object, shown).body(form.content_type(), body))
+            let answer = shown.validators(Response::new(Status::OK));
+            // What is made for the answer may be made otherwise by the next version of the server.
+            let stored = shown.form == Form::Ical && shown.exact;
+            let answer = if stored { answer.with(header::ACCEPT_RANGES, "bytes") } else { answer };
+            Ok(answer.body(shown.form.content_type(), shown.body))
         }
     }
 }
 
-/// Adds what tells one state of an object, in one form, from another.
-fn validators(response: Response, object: &Object, tag: String) -> Response {
-    let response = private(response).with(header::ETAG, tag).with(header::VARY, VARY);
-    match http_date(object.modified) {
-        Some(date) => response.with(header::LAST_MODIFIED, date),
-        None => response,
+impl Shown {
+    /// Adds what tells one state of the object, in one form, from another.
+    fn validators(&self, response: Response) -> Response {
+        // The tag of other octets still serves to write over them, or not to read again.
+        let not_modified = response.status == Status::NOT_MODIFIED;
+        let tag = if self.exact || not_modified { quoted(&self.tag) } else { weak(&self.tag) };
+        let answer = private(response).with(header::ETAG, tag).with(header::VARY, VARY);
+        match http_date(self.object.modified) {
+            Some(date) => answer.with(header::LAST_MODIFIED, date),
+            None => answer,
+        }
     }
 }
 

@@ -6,7 +6,9 @@ use crate::{
     dav::{
         Cx, Error, Given, Refusal, Result, Target,
         condition::{MAX_CALENDARS, RESOURCE_MUST_BE_NULL, VALID_RESOURCETYPE},
-        facts, mkcol as answer,
+        facts,
+        header::Prefer,
+        locks, mkcol as answer,
         proppatch::{Moment, Order, carry_out, orders},
     },
     db::Tx,
@@ -63,6 +65,7 @@ async fn make(cx: &Cx, root: Option<&Element>, orders: Vec<Order>) -> Result<Res
     let Target::Collection(_, name) = &cx.located.target else { return Err(Refusal::not_found().into()) };
     let owner = facts::home_owner(cx, Privilege::Bind).await?;
     let components = root.map_or_else(|| Ok(standard()), components)?;
+    let guard = &locks::guard(cx).await?;
     let kept: Vec<Order> = orders.into_iter().filter(|order| !is_structure(order)).collect();
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
@@ -74,13 +77,14 @@ async fn make(cx: &Cx, root: Option<&Element>, orders: Vec<Order>) -> Result<Res
             {
                 return Err(MAX_CALENDARS.into());
             }
+            guard.unchanged(None, None)?;
             let id = store::calendar::create(&tx, owner.id, name, components).await?;
             let subject = Subject { calendar_id: id, ..Subject::home(owner.id) };
             carry_out(&tx, subject, &kept).await?;
             Ok::<_, Error>(())
         })
         .await?;
-    Ok(cx.named(answer::made()))
+    Ok(cx.named(answer::made(Prefer::of(&cx.headers))))
 }
 
 async fn vacant(cx: &Cx) -> Result<()> {

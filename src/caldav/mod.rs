@@ -4,6 +4,7 @@ mod export;
 mod form;
 mod freebusy;
 mod get;
+mod info;
 pub mod listing;
 mod mkcalendar;
 mod props;

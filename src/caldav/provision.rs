@@ -38,12 +38,24 @@ pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> da
     // Nearly always the person is known and nothing is new: one read.
     if let Some(found) = principal::by_name(pool, who.name).await?.filter(|p| may_be(&known, p)) {
         who.admit(&known, &found)?;
-        if known.is_told_by(&found) || is_all_but_the_address(pool, &known, &found).await? {
+        if settings.server.read_only
+            || known.is_told_by(&found)
+            || is_all_but_the_address(pool, &known, &found).await?
+        {
             return Ok(found);
         }
     }
+    if settings.server.read_only {
+        return Err(read_only().into());
+    }
     let start = start(settings);
     pool.transaction(async |tx: Arc<Tx>| who.arrive(&tx, known, &start).await).await
+}
+
+/// What is answered to whoever would change something while nothing is changed.
+pub fn read_only() -> Refusal {
+    let why = "Nothing can be changed here for the time being. Please try again later.";
+    Refusal::plain(Status::SERVICE_UNAVAILABLE, why)
 }
 
 /// Whether nothing is new but an address that leads to somebody else: it is passed over without a transaction.

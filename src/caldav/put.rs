@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::{
-    dav::{Cx, Given, Refusal, Result, Target, facts, header::Prefer, locks},
+    dav::{Cx, Error, Given, Refusal, Result, Target, facts, header::Prefer, locks},
     db::Tx,
     front::{HeaderMap, HeaderName, Response, Status, header},
     model::Privilege,
@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     form::Form,
-    get::{VARY, quoted, weak},
+    get::{VARY, as_it_is, quoted, weak},
     storing::{Shelf, Stored, Understood, understood},
     timezones::Timezones,
 };
@@ -27,8 +27,17 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let stored = cx
         .pool
         .transaction(async |tx: Arc<Tx>| Shelf::lock(here, &tx, owner.id).await?.store(put, guard).await)
-        .await?;
-    Ok(answer(&cx, &object, stored))
+        .await;
+    match stored {
+        Err(Error::Refused(why)) if why.status == Status::PRECONDITION_FAILED => failed(&cx, why).await,
+        stored => Ok(answer(&cx, &object, stored?)),
+    }
+}
+
+/// What is there now, for one who wants to know; else that it is not what the request expects.
+async fn failed(cx: &Cx, why: Refusal) -> Result<Response> {
+    let now = if Prefer::of(&cx.headers).representation { as_it_is(cx).await.ok() } else { None };
+    Ok(now.ok_or(why)?)
 }
 
 /// The form of what is sent.
@@ -36,11 +45,6 @@ fn content_type(headers: &HeaderMap) -> Result<Form, Refusal> {
     // A part of a resource is not the resource (RFC 9110 §14.5).
     if headers.contains_key(header::CONTENT_RANGE) {
         return Err(Refusal::bad_request("Content-Range is not for PUT"));
-    }
-    // What is stored is what GET gives, and that says nothing of a coding.
-    if headers.get(header::CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-        let why = "send the object without Content-Encoding";
-        return Err(Refusal::plain(Status::UNSUPPORTED_MEDIA_TYPE, why));
     }
     Form::given(headers)
 }
@@ -56,6 +60,7 @@ fn representation(cx: &Cx, put: &Put, stored: Stored) -> Response {
     Response::new(if stored == Stored::Made { Status::CREATED } else { Status::OK })
         .with(header::ETAG, if changed.is_some() { weak(&tag) } else { quoted(&tag) })
         .with(header::VARY, VARY)
+        .with(header::VARY, "Prefer")
         .with(HeaderName::from_static("preference-applied"), "return=representation")
         .with(header::CONTENT_LOCATION, cx.located.own_href())
         .body(form.content_type(), body)
@@ -68,6 +73,7 @@ fn answer(cx: &Cx, object: &Understood, stored: Stored) -> Response {
     }
     let made = stored == Stored::Made;
     let answer = Response::new(if made { Status::CREATED } else { Status::NO_CONTENT });
+    let answer = Prefer::of(&cx.headers).with_root().told(answer);
     // RFC 4791 §5.3.4: a tag would say that what is stored is what was sent.
     let answer = if object.as_sent { answer.with(header::ETAG, quoted(&put.etag)) } else { answer };
     // Some clients look nowhere else for the name of what they made.

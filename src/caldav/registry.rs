@@ -112,6 +112,7 @@ pub const FEATURES: &[Feature] = &[
     Feature { token: "2", on: MADE, rfc: "RFC 4918 §18.2" },
     Feature { token: "3", on: Kinds::ANY, rfc: "RFC 4918 §18.3" },
     Feature { token: "extended-mkcol", on: Kinds::ANY, rfc: "RFC 5689 §3.1" },
+    Feature { token: "server-info", on: Kinds::ANY, rfc: "draft-douglass-server-info" },
     Feature { token: "calendar-access", on: Kinds::ANY, rfc: "RFC 4791 §5.1" },
     Feature { token: "calendar-no-timezone", on: HOME_AND_CALENDAR, rfc: "RFC 7809 §3.1.1" },
 ];

@@ -12,13 +12,18 @@ use crate::{
         target::BadPath,
     },
     db::Pool,
-    front::{BodyError, Denial, Identity, Request, Response, Service, Status, header},
+    front::{BodyError, Denial, HeaderMap, Identity, Request, Response, Service, Status, header, is_safe},
     model::Kind,
     observe::{metrics, trace},
     xml,
 };
 
-use super::{freebusy, provision, registry::TABLES};
+use super::{
+    freebusy,
+    info::{self, Info},
+    provision,
+    registry::TABLES,
+};
 
 /// Octets of an XML body: five thousand paths, and more than any honest request has.
 const MOST_XML: usize = 2 << 20;
@@ -28,6 +33,7 @@ pub struct CalDav {
     settings: Arc<Settings>,
     pool: Pool,
     space: Arc<Space>,
+    info: Info,
 }
 
 impl CalDav {
@@ -35,7 +41,8 @@ impl CalDav {
     #[must_use]
     pub fn new(settings: Arc<Settings>, pool: Pool) -> Self {
         let space = Arc::new(Space::new(&settings.server.base_paths, settings.identity.fold_case));
-        Self { settings, pool, space }
+        let info = Info::new(&settings);
+        Self { settings, pool, space, info }
     }
 
     async fn answer(&self, request: Request) -> Result<Response> {
@@ -43,6 +50,10 @@ impl CalDav {
             Ok(identity) => identity.clone(),
             Err(denial) => return self.unknown(denial, &request).await,
         };
+        if let Some(base) = info::base(&self.settings, &request.path) {
+            provision::ensure(&self.pool, &self.settings, &identity).await?;
+            return self.info.answer(&self.settings, base, &request);
+        }
         // `*` is the server itself (RFC 9110 §7.1).
         let path = if request.path == "*" { self.space.base() } else { request.path.as_str() };
         let located = self.space.locate(path).map_err(bad_path)?;
@@ -52,6 +63,12 @@ impl CalDav {
             Some(row) if row.on.has(kind) => row,
             other => return not_here(other, kind),
         };
+        if self.settings.server.read_only && !is_safe(row.verb) {
+            return Err(provision::read_only().into());
+        }
+        if row.body != Takes::Nothing && is_coded(&request.headers) {
+            return Ok(undecoded());
+        }
         let cx = self.context(&request, &identity, located).await?;
         let given = self.given(row, request).await?;
         match (row.run)(cx, given).await {
@@ -60,6 +77,7 @@ impl CalDav {
                 let answer = Error::Refused(refusal).response();
                 Ok(answer.with(header::ALLOW, options::allow(&TABLES, kind, false)))
             }
+            Ok(answer) if row.verb == "OPTIONS" => Ok(self.info.linked(self.space.base(), answer)),
             other => other,
         }
     }
@@ -186,6 +204,23 @@ fn bad_path(fault: BadPath) -> Refusal {
         BadPath::Elsewhere => Refusal::not_found(),
         BadPath::Malformed(why) => Refusal::bad_request(why),
     }
+}
+
+/// Whether a body comes in a coding, which nobody undoes here: what is stored is what GET gives, and that says nothing of
+/// one.
+fn is_coded(headers: &HeaderMap) -> bool {
+    let plain = |coding: &[u8]| {
+        coding.trim_ascii().is_empty() || coding.trim_ascii().eq_ignore_ascii_case(b"identity")
+    };
+    let values = headers.get_all(header::CONTENT_ENCODING).iter();
+    !values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).all(plain)
+}
+
+/// RFC 7694 §3: what would be taken.
+fn undecoded() -> Response {
+    Response::new(Status::UNSUPPORTED_MEDIA_TYPE)
+        .with(header::ACCEPT_ENCODING, "identity")
+        .body("text/plain; charset=utf-8", "Please send it without Content-Encoding.\n")
 }
 
 /// The answer to a method that is not allowed here, or not known at all.

@@ -11,6 +11,9 @@ use super::condition::{BY_CONSTRAINT, Refusal};
 /// The content type of every XML answer.
 pub const XML: &str = "application/xml; charset=utf-8";
 
+/// Seconds after which somebody may come again whom the server refuses for the time being.
+const LATER: &str = "300";
+
 /// Why a request was not carried out.
 #[derive(Debug)]
 pub enum Error {
@@ -77,6 +80,8 @@ impl Error {
 
 fn refused(refusal: &Refusal) -> Response {
     let response = Response::new(refusal.status);
+    let later = refusal.status == Status::SERVICE_UNAVAILABLE;
+    let response = if later { response.with(header::RETRY_AFTER, LATER) } else { response };
     if refusal.condition.is_some() {
         let mut w = Writer::new(Name::dav("error"));
         refusal.write(&mut w);

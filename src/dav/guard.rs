@@ -13,6 +13,7 @@ use super::{
     Cx, Located, Refusal, Result, Target,
     condition::LOCK_TOKEN_SUBMITTED,
     if_header::{self, Mark, Test},
+    prop::Facts,
     target::is_ours,
 };
 
@@ -139,6 +140,18 @@ impl Guard {
         } else {
             Verdict::Failed
         }
+    }
+
+    /// Whether anything is asked of a resource.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        !self.lists.is_empty() || !self.conditions.is_empty()
+    }
+
+    /// Refuses whatever is to be done with a resource of these facts that is not in the state that the request expects.
+    pub fn holds(&self, facts: &Facts) -> Result<(), Refusal> {
+        let (etag, modified) = facts.state();
+        self.unchanged(Some(&etag), modified)
     }
 
     /// Refuses to change a resource that is not in the state that the request expects.

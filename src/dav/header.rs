@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::front::HeaderMap;
+use crate::front::{HeaderMap, HeaderName, Response};
 
 use super::Refusal;
 
@@ -50,20 +50,39 @@ impl Prefer {
     pub fn of(headers: &HeaderMap) -> Self {
         let mut prefer = Self::default();
         let values = headers.get_all("prefer").iter().filter_map(|v| v.to_str().ok());
-        for preference in values.flat_map(|v| v.split(',')) {
-            let word = preference.split(';').next().unwrap_or_default().replace([' ', '\t', '"'], "");
-            match word.to_ascii_lowercase().as_str() {
+        for preference in values.flat_map(|v| outside_quotes(v, ',')) {
+            let word = outside_quotes(preference, ';').next().unwrap_or_default();
+            match word.replace([' ', '\t', '"'], "").to_ascii_lowercase().as_str() {
                 "return=minimal" | "return-minimal" => prefer.minimal = true,
                 "return=representation" | "return-representation" => prefer.representation = true,
                 "depth-noroot" => prefer.no_root = true,
                 _ => {}
             }
         }
+        // Who asks for both is taken to have asked for neither (RFC 7240 §4.2).
+        if prefer.minimal && prefer.representation {
+            (prefer.minimal, prefer.representation) = (false, false);
+        }
         prefer.minimal |= headers.get("brief").is_some_and(|v| v.as_bytes().eq_ignore_ascii_case(b"t"));
         prefer
     }
 
-    /// The value of Preference-Applied for those that a multistatus follows.
+    /// The same for an answer that is not about members beside their collection.
+    #[must_use]
+    pub const fn with_root(self) -> Self {
+        Self { no_root: false, ..self }
+    }
+
+    /// The answer, which says that return=minimal was followed where it was asked for.
+    #[must_use]
+    pub fn told(self, answer: Response) -> Response {
+        match self.applied() {
+            Some(applied) => answer.with(HeaderName::from_static("preference-applied"), applied),
+            None => answer,
+        }
+    }
+
+    /// The value of Preference-Applied for those that an answer follows by what it leaves out.
     #[must_use]
     pub const fn applied(self) -> Option<&'static str> {
         match (self.minimal, self.no_root) {
@@ -80,6 +99,17 @@ impl Prefer {
 pub fn http_date(time: SystemTime) -> Option<String> {
     let seconds = time.duration_since(UNIX_EPOCH).ok()?.as_secs();
     (seconds < 253_402_300_800).then(|| httpdate::fmt_http_date(time))
+}
+
+/// The parts of a header between the separators that stand in no quoted string.
+fn outside_quotes(text: &str, separator: char) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.split(move |c| {
+        let plain = !std::mem::take(&mut escaped);
+        quoted ^= c == '"' && plain;
+        escaped = c == '\\' && plain && quoted;
+        c == separator && !quoted
+    })
 }
 
 #[cfg(test)]
@@ -110,5 +140,16 @@ mod tests {
         assert!(Prefer::of(&headers(&[("brief", "t")])).minimal);
         assert!(Prefer::of(&headers(&[("prefer", "return = \"representation\"")])).representation);
         assert_eq!(Prefer::of(&headers(&[("prefer", "wait=10")])), Prefer::default());
+        assert!(Prefer::of(&headers(&[("prefer", "foo"), ("prefer", "Return = Minimal ; a=b")])).minimal);
+        for none in [
+            "return=minimal, return=representation",
+            "foo=\"a, return=minimal\"",
+            "foo=\"a\\\", return=minimal\"",
+            "foo; return=minimal",
+            "return",
+            "return=",
+        ] {
+            assert_eq!(Prefer::of(&headers(&[("prefer", none)])), Prefer::default(), "{none}");
+        }
     }
 }

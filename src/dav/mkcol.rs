@@ -12,10 +12,10 @@ use super::{
     proppatch::{Order, report},
 };
 
-/// The answer to a request that made a collection.
+/// The answer to a request that made a collection; there is nothing in it that could be left out (RFC 8144 §2.3).
 #[must_use]
-pub fn made() -> Response {
-    Response::new(Status::CREATED).with(header::CACHE_CONTROL, "no-cache")
+pub fn made(prefer: Prefer) -> Response {
+    prefer.with_root().told(Response::new(Status::CREATED).with(header::CACHE_CONTROL, "no-cache"))
 }
 
 /// The answer to an extended MKCOL of whose properties some cannot be set: nothing was made (RFC 5689 §3).

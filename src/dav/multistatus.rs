@@ -5,7 +5,7 @@ use bytes::Bytes;
 
 use crate::{
     db::{Row, Rows},
-    front::{HeaderName, Response, Status},
+    front::{Response, Status, header},
     xml::{Name, Writer},
 };
 
@@ -42,6 +42,12 @@ impl Multistatus {
     /// An empty one.
     #[must_use]
     pub fn new(prefer: Prefer) -> Self {
+        Self::of_members(prefer.with_root())
+    }
+
+    /// An empty one, which follows depth-noroot where that is asked for (RFC 8144 §3.1).
+    #[must_use]
+    pub fn of_members(prefer: Prefer) -> Self {
         Self { w: Writer::new(Name::dav("multistatus")), prefer }
     }
 
@@ -105,11 +111,7 @@ impl Multistatus {
     }
 
     fn head(&self) -> Response {
-        let head = Response::new(Status::MULTI_STATUS);
-        match self.prefer.applied() {
-            Some(applied) => head.with(HeaderName::from_static("preference-applied"), applied),
-            None => head,
-        }
+        self.prefer.told(Response::new(Status::MULTI_STATUS).with(header::VARY, "Brief, Prefer"))
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a property is: one row, whose source says which facts must be loaded for it (RFC 4918 §4).
 
+use std::time::SystemTime;
+
 use crate::{
     model::{Kind, Kinds, Lock, Privileges},
     store::{Calendar, Home, Object, Principal, Property},
@@ -45,6 +47,17 @@ impl Facts {
             object: None,
             stored: Vec::new(),
             locks: Vec::new(),
+        }
+    }
+
+    /// What conditional headers are held against: the entity tag without quotes, and when it changed. What has no tag is
+    /// there all the same.
+    #[must_use]
+    pub fn state(&self) -> (String, Option<SystemTime>) {
+        match (&self.object, &self.calendar) {
+            (Some(object), _) => (object.etag.clone(), Some(object.modified)),
+            (None, Some(calendar)) => (calendar.tag(), Some(calendar.modified)),
+            (None, None) => (String::new(), None),
         }
     }
 

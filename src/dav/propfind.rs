@@ -15,6 +15,7 @@ use super::{
     condition::PROPFIND_FINITE_DEPTH,
     facts::{self, Members},
     header::{Depth, Prefer, depth},
+    locks,
     multistatus::{Each, Multistatus},
     prop::Needs,
 };
@@ -31,9 +32,12 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     // A name that only a lock reserves is there as well (RFC 4918 §9.10.4).
     let needs = ask.needs(cx.tables).or(Needs::LOCKS);
     let root = facts::of_target(&cx, needs).await?;
+    locks::guard(&cx).await?.holds(&root)?;
     let prefer = Prefer::of(&cx.headers);
-    let mut answer = Multistatus::new(prefer);
-    if depth == Depth::Zero || !prefer.no_root {
+    // What is asked for alone, or has no members, is told of in any case.
+    let prefer = if depth == Depth::Zero || !kind.is_collection() { prefer.with_root() } else { prefer };
+    let mut answer = Multistatus::of_members(prefer);
+    if !prefer.no_root {
         answer.response(&root, &ask, &cx);
     }
     if depth == Depth::Zero || !kind.is_collection() {

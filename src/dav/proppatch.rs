@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     db::Tx,
-    front::{HeaderName, Response, Status},
+    front::{Response, Status, header},
     model::{Kind, Privilege},
     store::{self, Property, Subject, property},
     xml::{Element, Name, QName, Writer},
@@ -39,6 +39,9 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let orders = orders(&root, cx.tables, facts.kind(), Moment::Later)?;
     let prefer = Prefer::of(&cx.headers);
     let acceptable = !orders.is_empty() && orders.iter().all(|order| order.refusal.is_none());
+    if !acceptable {
+        guard.holds(&facts)?;
+    }
     if let (Some(subject), true) = (facts::subject(&facts), acceptable) {
         let (guard, orders, facts) = (&guard, &orders, &facts);
         cx.pool
@@ -48,11 +51,12 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
             })
             .await?;
         if prefer.minimal {
-            let name = HeaderName::from_static("preference-applied");
-            return Ok(Response::new(Status::OK).with(name, "return=minimal"));
+            let done = Response::new(Status::OK).with(header::VARY, "Brief, Prefer");
+            return Ok(prefer.with_root().told(done));
         }
     }
-    let mut answer = Multistatus::new(prefer);
+    // What was not done is told in full.
+    let mut answer = Multistatus::new(Prefer::default());
     answer.other(&facts.href, |w| report(&orders, w));
     Ok(answer.finish())
 }

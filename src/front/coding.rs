@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use zstd::stream::{raw::CParameter, write::Encoder as Zstandard};
 
-use crate::front::message::{Aborted, Feed, Payload, Response};
+use crate::front::message::{Aborted, Feed, Payload, Response, vary};
 
 /// Octets below which an answer is not worth the work.
 const LEAST: usize = 1024;
@@ -92,8 +92,9 @@ impl Accepted {
     /// The answer as the client takes it. `reading` says that nothing was done that the answer must tell of.
     pub(super) fn apply(self, mut answer: Response, reading: bool) -> Response {
         let is_empty = matches!(answer.payload, Payload::Empty);
-        if self.varies && reading && (!is_empty || answer.status == StatusCode::NOT_MODIFIED) {
-            answer.headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+        let told = answer.status == StatusCode::NOT_MODIFIED || !is_empty && answer.status.is_success();
+        if self.varies && reading && told {
+            vary(&mut answer.headers, "Accept-Encoding");
         }
         // What is part of something is not something of its own.
         if is_empty || answer.status == StatusCode::PARTIAL_CONTENT {
@@ -130,22 +131,12 @@ fn has(text: &[u8], part: &[u8]) -> bool {
 
 /// The answer in that coding, or as it was where there is no room for another coding in progress.
 fn coded(coding: Coding, mut answer: Response) -> Response {
-    answer.payload = match answer.payload {
-        Payload::Full(bytes) if bytes.len() <= SLICE => match whole(coding, &bytes) {
-            Ok(coded) => Payload::Full(coded),
-            Err(_) => {
-                answer.payload = Payload::Full(bytes);
-                return answer;
-            }
-        },
-        payload => match (AT_ONCE.try_acquire(), Encoder::new(coding)) {
-            (Ok(place), Ok(encoder)) => Payload::Coded(Box::new(Coded::new(payload, encoder, place))),
-            _ => {
-                answer.payload = payload;
-                return answer;
-            }
-        },
-    };
+    let coded = payload(coding, answer.payload);
+    let done = coded.is_ok();
+    answer.payload = coded.unwrap_or_else(|plain| plain);
+    if !done {
+        return answer;
+    }
     answer.headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
     let tag = answer.headers.get(ETAG).and_then(|tag| tag.to_str().ok());
     // Other octets, so another tag.
@@ -155,6 +146,17 @@ fn coded(coding: Coding, mut answer: Response) -> Response {
         answer.headers.insert(ETAG, tag);
     }
     answer
+}
+
+/// The payload in that coding; as it was where that cannot be.
+fn payload(coding: Coding, plain: Payload) -> Result<Payload, Payload> {
+    if let Payload::Full(bytes) = &plain
+        && bytes.len() <= SLICE
+    {
+        return whole(coding, bytes).map(Payload::Full).map_err(|_| plain);
+    }
+    let (Ok(place), Ok(encoder)) = (AT_ONCE.try_acquire(), Encoder::new(coding)) else { return Err(plain) };
+    Ok(Payload::Coded(Box::new(Coded::new(plain, encoder, place))))
 }
 
 fn whole(coding: Coding, bytes: &[u8]) -> io::Result<Bytes> {
@@ -177,6 +179,7 @@ fn item(text: &str) -> Option<(String, u16)> {
 }
 
 /// A weight in thousandths: 0 to 1, with three digits behind the point at most (RFC 9110 §12.4.2).
+#[must_use]
 pub fn thousandths(text: &str) -> Option<u16> {
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let known = matches!(whole, "0" | "1") && part.len() <= 3 && part.bytes().all(|b| b.is_ascii_digit());

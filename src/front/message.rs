@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_TYPE, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::sync::mpsc;
 
@@ -90,6 +90,15 @@ impl Response {
         self.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
         self.payload = Payload::Stream(feed);
         self
+    }
+}
+
+/// Says that an answer depends on that header, too; in one line, for there are readers of the first one alone.
+pub(super) fn vary(headers: &mut HeaderMap, on: &str) {
+    let mut names: Vec<&str> = headers.get_all(VARY).iter().filter_map(|name| name.to_str().ok()).collect();
+    names.push(on);
+    if let Ok(all) = HeaderValue::from_str(&names.join(", ")) {
+        headers.insert(VARY, all);
     }
 }
 

@@ -10,7 +10,7 @@ use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 
 use crate::config;
-use crate::front::message::Response;
+use crate::front::message::{Response, vary};
 
 const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -126,7 +126,7 @@ impl Grant {
     /// The answer as the page may read it.
     pub(super) fn dress(self, headers: &mut HeaderMap) {
         if self.varies {
-            headers.append(VARY, HeaderValue::from_static("Origin"));
+            vary(headers, "Origin");
         }
         if let Some(origin) = self.origin {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);

@@ -194,7 +194,7 @@ fn judge_body(expected: &Body, answer: &Answer, captures: &mut Captures) -> Resu
         return if agreed { Ok(()) } else { Err(format!("body:\n{}", marked(&paper, wire, captures))) };
     }
     let media_type = answer.header("Content-Type").unwrap_or_default();
-    let xml = ["application/xml", "text/xml", "application/calendar+xml"];
+    let xml = ["application/xml", "text/xml", "application/calendar+xml", "application/server-info+xml"];
     if !xml.iter().any(|kind| media_type.starts_with(kind)) {
         return Err(format!("body: XML is expected, Content-Type {media_type:?} came:\n{}", text()));
     }

@@ -91,7 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         Some(self.read.drain(..count).collect())
     }
 
-    async fn chunks(&mut self) -> Option<Vec<u8>> {
+    pub async fn chunks(&mut self) -> Option<Vec<u8>> {
         let mut body = Vec::new();
         loop {
             let size = self.until(b"\r\n").await?;

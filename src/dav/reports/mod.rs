@@ -10,7 +10,7 @@ use crate::{
     observe::{metrics, trace},
 };
 
-use super::{Cx, Given, Refusal, Result, condition::SUPPORTED_REPORT};
+use super::{Cx, Given, Refusal, Result, condition::SUPPORTED_REPORT, facts, locks, prop::Needs};
 
 /// REPORT: hands over to the report whose element the body is (RFC 3253 §3.6).
 pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
@@ -18,6 +18,10 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let kind = cx.located.target.kind();
     let known = cx.tables.reports.iter().find(|report| root.is(report.name) && report.on.has(kind));
     let report = known.ok_or(SUPPORTED_REPORT)?;
+    let guard = locks::guard(&cx).await?;
+    if guard.asks() {
+        guard.holds(&facts::of_target(&cx, Needs::NONE).await?)?;
+    }
     let started = Instant::now();
     trace::report(report.name.local);
     let answer = (report.run)(cx, root).await;

@@ -55,6 +55,12 @@ const HOT: &[&str] = &[
     "caldav/property.sql: set",
     "caldav/property.sql: remove",
     "caldav/property.sql: size",
+    "caldav/lock.sql: of",
+    "caldav/lock.sql: of_calendars",
+    "caldav/lock.sql: take",
+    "caldav/lock.sql: refresh",
+    "caldav/lock.sql: release",
+    "caldav/lock.sql: clear",
 ];
 
 /// Every statement of the product.
@@ -387,12 +393,19 @@ fn values(name: &str, types: &[String]) -> String {
         "of_calendars" => &["7", "'{31,32,33,34,35}'"],
         "set" => &["7", "32", "0", "'{DAV:}'", "'{x}'", "'{x}'"],
         "remove" => &["7", "32", "0", "'{DAV:}'", "'{x}'"],
+        "of" if name.contains("lock") => &["7", "32"],
         "of" | "size" => &["7", "32", "0"],
+        "take" => &["7", "32", "gen_random_uuid()", "'o1.ics'", "7", "false", "false", "''", "60"],
+        "refresh" => &["7", "32", TOKEN, "60"],
+        "release" => &["7", "32", TOKEN],
+        "clear" => &["7", "32", "'o1.ics'"],
         _ => &["7", "32"],
     };
     assert_eq!(given.len(), types.len(), "{name}");
     given.join(", ")
 }
+
+const TOKEN: &str = "'00000000-0000-0000-0000-000000000032'";
 
 const ANALYZE: &str = "EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, SUMMARY OFF)";
 
@@ -420,7 +433,7 @@ async fn plan(client: &Client, explain: &str, statement: &str, arguments: &str) 
 }
 
 /// 400 homes of five collections, 9,700 objects (200 in each calendar of the homes 1 to 10, two in each of the others) with
-/// 29,100 instances, 4,400 tombstones, 8,800 properties. Calendar n of home h is h*5-5+n.
+/// 29,100 instances, 4,400 tombstones, 8,800 properties, 4,000 locks. Calendar n of home h is h*5-5+n.
 const SEED: &str = "
     TRUNCATE principal CASCADE;
     INSERT INTO principal (id, name, subject, email) SELECT h, 'user-' || h, 'subject-' || h, h || '@x' FROM generate_series(1, 400) h;
@@ -439,6 +452,8 @@ const SEED: &str = "
     INSERT INTO tombstone (home_id, calendar_id, name, revision) SELECT home_id, id, 'more-' || n, 210 + n FROM calendar, generate_series(1, 60) n WHERE home_id <= 10;
     INSERT INTO property (home_id, calendar_id, namespace, local, value) SELECT home_id, id, 'DAV:', 'p' || n, 'x' FROM calendar, generate_series(1, 2) n;
     INSERT INTO property (home_id, calendar_id, object_id, namespace, local, value) SELECT home_id, calendar_id, id, 'DAV:', 'x', 'x' FROM object WHERE revision < 100;
+    INSERT INTO lock (home_id, calendar_id, token, member, principal_id, shared, infinite, owner, seconds, expires)
+    SELECT home_id, id, gen_random_uuid(), 'o' || n || '.ics', home_id, false, false, '', 60, now() + interval '1 hour' FROM calendar, generate_series(1, 2) n;
 ";
 
 // ---- every function of the store, once ----

@@ -11,6 +11,8 @@ mod bombs;
 mod documents;
 #[path = "hostile/forms.rs"]
 mod forms;
+#[path = "hostile/locks.rs"]
+mod locks;
 #[path = "hostile/objects.rs"]
 mod objects;
 #[path = "hostile/reports.rs"]
@@ -265,6 +267,11 @@ async fn malformed_objects_and_endless_recurrences() {
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_json_and_xml_of_objects() {
     assert_all("documents", documents::cases()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn malformed_locks_and_tokens() {
+    assert_all("locks", locks::cases()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -228,6 +228,40 @@ async fn a_calendar_has_at_most_a_hundred_locks() {
     assert_eq!(number(&server.db.pool, "SELECT count(*) FROM lock").await, 100);
 }
 
+/// Without the table of locks everything goes on where there are none: nobody looks at it.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_nothing_is_locked_nobody_asks_for_locks() {
+    const PATCH: &str = "<D:propertyupdate xmlns:D=\"DAV:\"><D:set><D:prop><D:displayname>x</D:displayname>\
+        </D:prop></D:set></D:propertyupdate>";
+    let (server, mut alice) = with_object().await;
+    assert_eq!(alice.ask("MKCALENDAR /dav/calendars/alice/work/", &[], "").await.status, 201);
+    run(&server.db.pool, "ALTER TABLE lock RENAME TO away").await;
+    let b = format!("{CALENDAR}b.ics");
+    for (line, body, status) in [
+        (format!("PUT {A}"), event("a", "y"), 204),
+        (format!("PUT {b}"), event("b", "y"), 201),
+        (format!("PROPPATCH {A}"), PATCH.to_owned(), 207),
+        (format!("PROPPATCH {CALENDAR}"), PATCH.to_owned(), 207),
+        (format!("PROPFIND {CALENDAR}"), String::new(), 207),
+        ("PROPFIND /dav/calendars/alice/".to_owned(), String::new(), 207),
+        (format!("GET {A}"), String::new(), 200),
+        (format!("GET {CALENDAR}none.ics"), String::new(), 404),
+        (format!("DELETE {b}"), String::new(), 204),
+        (format!("UNLOCK {A}"), String::new(), 409),
+        (format!("LOCK {A}"), info("shared"), 500),
+    ] {
+        let token = "<urn:uuid:00000000-0000-0000-0000-000000000000>";
+        let answer = alice
+            .ask(
+                &line,
+                &[("Depth", "1"), ("Lock-Token", token)][usize::from(line.starts_with("LOCK"))..],
+                body,
+            )
+            .await;
+        assert_eq!(answer.status, status, "{line}: {}", answer.text());
+    }
+}
+
 /// What is not locked costs its writers nothing more.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_calendar_is_marked_only_while_there_are_locks() {

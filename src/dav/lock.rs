@@ -146,7 +146,7 @@ async fn longer(cx: &Cx, guard: &Guard, seconds: Option<i32>) -> Result<Response
             if lock.principal_id != cx.viewer.principal.id {
                 return Err(Refusal::plain(Status::FORBIDDEN, "the lock is somebody else's").into());
             }
-            let seconds = seconds.unwrap_or(lock.seconds);
+            let seconds = seconds.unwrap_or(lock.seconds).min(most(*cx.settings.limits.lock_timeout));
             refresh(&tx, &calendar, lock, seconds).await?;
             lock.remaining = seconds.into();
             Ok::<_, Error>((calendar, locks))

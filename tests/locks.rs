@@ -165,6 +165,9 @@ async fn every_node_knows_a_lock_and_it_outlives_all_of_them() {
 async fn a_lock_ends_by_the_clock_of_the_database() {
     let (server, mut alice) = with_object().await;
     let new = format!("{CALENDAR}new.ics");
+    // One that goes on beside those that end.
+    let other = format!("{CALENDAR}other.ics");
+    assert_eq!(lock(&mut alice, &other, &[("Timeout", "Second-600")]).await.status, 201);
     let first = token(&lock(&mut alice, A, &[("Timeout", "Second-2")]).await);
     assert_eq!(lock(&mut alice, &new, &[("Timeout", "Second-2")]).await.status, 201);
     assert_eq!(alice.ask(&format!("PUT {A}"), &[], event("a", "y")).await.status, 423);
@@ -174,9 +177,9 @@ async fn a_lock_ends_by_the_clock_of_the_database() {
     assert_eq!(alice.ask(&format!("GET {new}"), &[], "").await.status, 404);
     assert_eq!(alice.ask(&format!("UNLOCK {A}"), &[("Lock-Token", &first)], "").await.status, 409);
     assert_eq!(alice.ask(&format!("LOCK {A}"), &[("If", &format!("({first})"))], "").await.status, 412);
-    assert_eq!(number(&server.db.pool, "SELECT count(*) FROM lock").await, 2);
+    assert_eq!(number(&server.db.pool, "SELECT count(*) FROM lock").await, 3);
     assert_eq!(lock(&mut alice, A, &[]).await.status, 200);
-    assert_eq!(number(&server.db.pool, "SELECT count(*) FROM lock").await, 1, "what has run out is trimmed");
+    assert_eq!(number(&server.db.pool, "SELECT count(*) FROM lock").await, 2, "what has run out is trimmed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,6 +115,7 @@ pub const FEATURES: &[Feature] = &[
     Feature { token: "server-info", on: Kinds::ANY, rfc: "draft-douglass-server-info" },
     Feature { token: "calendar-access", on: Kinds::ANY, rfc: "RFC 4791 §5.1" },
     Feature { token: "calendar-no-timezone", on: HOME_AND_CALENDAR, rfc: "RFC 7809 §3.1.1" },
+    Feature { token: "calendar-query-extended", on: Kinds::ANY, rfc: "draft-daboo-caldav-extensions §3" },
 ];
 
 /// The properties, room by room.

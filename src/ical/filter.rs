@@ -1,5 +1,5 @@
 //! The filters of queries as values: what a report asks of a calendar object.
-//! RFC 4791 §9.7, §9.9.
+//! RFC 4791 §9.7, §9.9; draft-daboo-caldav-extensions §3 for what is asked in other words than all of it.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ pub struct Filter(pub CompFilter);
 /// CALDAV:comp-filter (§9.7.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompFilter {
-    /// The name of the component.
+    /// The name of the component, or `*` for any.
     pub name: String,
     /// What is asked of it.
     pub test: CompTest,
@@ -32,6 +32,8 @@ pub enum CompTest {
         /// What components it has.
         comps: Vec<CompFilter>,
     },
+    /// That one of these is so.
+    AnyOf(Vec<CompTest>),
 }
 
 /// CALDAV:prop-filter (§9.7.2).
@@ -55,6 +57,8 @@ pub enum PropTest {
         /// What parameters it has.
         params: Vec<ParamFilter>,
     },
+    /// That one of these is so.
+    AnyOf(Vec<PropTest>),
 }
 
 /// What is asked of the value of a property.
@@ -93,6 +97,42 @@ pub struct TimeRange {
     pub start: Option<i64>,
     /// The second after the last one.
     pub end: Option<i64>,
+}
+
+impl CompTest {
+    /// Where one of the conditions is enough: each of them by itself. That some component meets one or the other is that some
+    /// meets the one, or some the other.
+    #[must_use]
+    pub fn or(self) -> Self {
+        let Self::Defined { time_range, props, comps } = self else { return self };
+        let one = |time_range, props, comps| Self::Defined { time_range, props, comps };
+        let mut tests = Vec::with_capacity(1 + props.len() + comps.len());
+        tests.extend(time_range.map(|range| one(Some(range), vec![], vec![])));
+        tests.extend(props.into_iter().map(|prop| one(None, vec![prop], vec![])));
+        tests.extend(comps.into_iter().map(|comp| one(None, vec![], vec![comp])));
+        match tests.len() {
+            0 => one(None, vec![], vec![]),
+            1 => tests.remove(0),
+            _ => Self::AnyOf(tests),
+        }
+    }
+}
+
+impl PropTest {
+    /// Where one of the conditions is enough: each of them by itself.
+    #[must_use]
+    pub fn or(self) -> Self {
+        let Self::Defined { value, params } = self else { return self };
+        let one = |value, params| Self::Defined { value, params };
+        let mut tests = Vec::with_capacity(1 + params.len());
+        tests.extend(value.map(|value| one(Some(value), vec![])));
+        tests.extend(params.into_iter().map(|param| one(None, vec![param])));
+        match tests.len() {
+            0 => one(None, vec![]),
+            1 => tests.remove(0),
+            _ => Self::AnyOf(tests),
+        }
+    }
 }
 
 impl TimeRange {

@@ -1,5 +1,5 @@
 //! Whether a calendar object passes the filter of a query.
-//! RFC 4791 §7.4, §9.7–9.9.
+//! RFC 4791 §7.4, §9.7–9.9; draft-daboo-caldav-extensions §3.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -14,7 +14,7 @@ use crate::ical::filter::{
 use crate::ical::occurrence::{Occurrence, View, visit};
 use crate::ical::recur::{Budget, Exhausted};
 use crate::ical::series::{Ends, Shape};
-use crate::ical::undated::Extent;
+use crate::ical::undated::{ALWAYS, Extent};
 use crate::ical::zone::{Zone, Zones};
 use crate::model;
 
@@ -32,22 +32,12 @@ pub fn matches(
     budget: &Budget,
 ) -> Result<bool, Exhausted> {
     let query = Query { calendar, floating, budget, alarms: RefCell::default() };
-    let root = calendar.root();
-    let Filter(CompFilter { name, test }) = filter;
-    match test {
-        CompTest::NotDefined => Ok(!root.is(name)),
-        CompTest::Defined { time_range, props, comps } => {
-            if !root.is(name) || !query.has_properties(root, props, None)? {
-                return Ok(false);
-            }
-            if let Some(range) = time_range
-                && !query.happens(*range)?
-            {
-                return Ok(false);
-            }
-            all(comps, |comp| query.has_component(comp))
-        }
-    }
+    query.is(&filter.0.name, &filter.0.test)
+}
+
+/// Whether a component has the name that a filter gives.
+fn is_named(component: Component<'_>, name: &str) -> bool {
+    name == "*" || component.is(name)
 }
 
 /// One question to one object.
@@ -59,6 +49,26 @@ struct Query<'q> {
 }
 
 impl<'q> Query<'q> {
+    /// The filter of the VCALENDAR itself.
+    fn is(&self, name: &str, test: &CompTest) -> Result<bool, Exhausted> {
+        let root = self.calendar.root();
+        match test {
+            CompTest::NotDefined => Ok(!is_named(root, name)),
+            CompTest::AnyOf(tests) => any(tests, |test| self.is(name, test)),
+            CompTest::Defined { time_range, props, comps } => {
+                if !is_named(root, name) || !self.has_properties(root, props, None)? {
+                    return Ok(false);
+                }
+                if let Some(range) = time_range
+                    && !self.happens(*range)?
+                {
+                    return Ok(false);
+                }
+                all(comps, |comp| self.has_component(&comp.name, &comp.test))
+            }
+        }
+    }
+
     /// Whether any component happens in the range.
     fn happens(&self, range: TimeRange) -> Result<bool, Exhausted> {
         let window = range.window();
@@ -69,9 +79,11 @@ impl<'q> Query<'q> {
     }
 
     /// A comp-filter on the components of VCALENDAR.
-    fn has_component(&self, filter: &CompFilter) -> Result<bool, Exhausted> {
-        let CompTest::Defined { time_range, props, comps } = &filter.test else {
-            return Ok(!self.calendar.components().any(|c| c.is(&filter.name)));
+    fn has_component(&self, name: &str, test: &CompTest) -> Result<bool, Exhausted> {
+        let (time_range, props, comps) = match test {
+            CompTest::Defined { time_range, props, comps } => (time_range, props, comps),
+            CompTest::AnyOf(tests) => return any(tests, |test| self.has_component(name, test)),
+            CompTest::NotDefined => return Ok(!self.calendar.components().any(|c| is_named(c, name))),
         };
         let passes = |component: Component<'q>, occurrence: Option<&Occurrence<'_>>| {
             // Parts are looked at once an instance: an object of many alarms is many steps.
@@ -80,44 +92,43 @@ impl<'q> Query<'q> {
             Ok(self.has_properties(component, props, occurrence)?
                 && comps.iter().all(|comp| self.has_part(component, comp, occurrence)))
         };
-        let Some(window) = self.window(filter) else {
-            return any(self.calendar.components().filter(|c| c.is(&filter.name)), |c| passes(c, None));
+        let Some(window) = self.window(name, test) else {
+            return any(self.calendar.components().filter(|c| is_named(*c, name)), |c| passes(c, None));
         };
         // An alarm at a fixed time goes off once, whatever the instances.
         let alarms_alone = time_range.is_none() && !props.iter().any(is_about_instances);
-        let named = || self.calendar.components().filter(|c| c.is(&filter.name));
+        let named = || self.calendar.components().filter(|c| is_named(*c, name));
         if alarms_alone && any(named(), |c| passes(c, None))? {
             return Ok(true);
         }
         let range = time_range.map(TimeRange::window);
         let in_undated = |component: Component<'q>| {
             let happens = range.as_ref().is_none_or(|range| Extent::of(component).overlaps(range));
-            Ok(component.is(&filter.name) && happens && passes(component, None)?)
+            Ok(is_named(component, name) && happens && passes(component, None)?)
         };
         if self.any_undated(in_undated)? {
             return Ok(true);
         }
         self.any_instance(window, |occurrence| {
-            Ok(occurrence.component.is(&filter.name)
+            Ok(is_named(occurrence.component, name)
                 && range.as_ref().is_none_or(|range| occurrence.overlaps(range))
                 && passes(occurrence.component, Some(occurrence))?)
         })
     }
 
     /// Where to look for the instances that a filter needs; none if it asks nothing of instances.
-    fn window(&self, filter: &CompFilter) -> Option<Range<i64>> {
-        let CompTest::Defined { time_range, props, comps } = &filter.test else { return None };
+    fn window(&self, name: &str, test: &CompTest) -> Option<Range<i64>> {
+        let CompTest::Defined { time_range, props, comps } = test else { return None };
         let of_dates =
             props.iter().filter(|prop| is_about_instances(prop)).find_map(|prop| match &prop.test {
                 PropTest::Defined { value: Some(ValueTest::Time(range)), .. } => Some(range.window()),
+                // What else is enough may be so of any instance.
+                PropTest::AnyOf(_) => Some(ALWAYS),
                 _ => None,
             });
         let of_alarms = || {
-            let range = comps.iter().find_map(|comp| match &comp.test {
-                CompTest::Defined { time_range, .. } => *time_range,
-                CompTest::NotDefined => None,
-            })?;
-            let components = self.calendar.components().filter(|c| c.is(&filter.name));
+            let range = ringing(comps)?;
+            let components = self.calendar.components().filter(|c| is_named(*c, name));
             let alarms = components.flat_map(Component::components).filter_map(Alarm::of);
             let reach = alarms.filter_map(|alarm| alarm.reach()).max().unwrap_or(0);
             let window = range.window();
@@ -168,13 +179,26 @@ impl<'q> Query<'q> {
         filter: &PropFilter,
         occurrence: Option<&Occurrence<'_>>,
     ) -> Result<bool, Exhausted> {
-        let PropTest::Defined { value, params } = &filter.test else {
-            return Ok(component.property(&filter.name).is_none());
+        self.passes(component, (&filter.name, &filter.test), occurrence)
+    }
+
+    fn passes(
+        &self,
+        component: Component<'q>,
+        (name, test): (&str, &PropTest),
+        occurrence: Option<&Occurrence<'_>>,
+    ) -> Result<bool, Exhausted> {
+        let (value, params) = match test {
+            PropTest::Defined { value, params } => (value, params),
+            PropTest::AnyOf(tests) => {
+                return any(tests, |test| self.passes(component, (name, test), occurrence));
+            }
+            PropTest::NotDefined => return Ok(component.property(name).is_none()),
         };
         if let (Some(ValueTest::Time(range)), Some(occurrence)) = (value, occurrence)
-            && let Some(moment) = moment_of_instance(&filter.name, occurrence)
+            && let Some(moment) = moment_of_instance(name, occurrence)
         {
-            let own = component.property(&filter.name);
+            let own = component.property(name);
             let window = range.window();
             let has_params = match own {
                 Some(own) => params.iter().all(|param| has_parameter(own, param)),
@@ -182,7 +206,7 @@ impl<'q> Query<'q> {
             };
             return Ok(window.start <= moment && window.end > moment && has_params);
         }
-        any(component.properties(&filter.name), |property| {
+        any(component.properties(name), |property| {
             let has_value = match value {
                 None => true,
                 Some(ValueTest::Text(text)) => text.accepts(&property.text()),
@@ -194,16 +218,29 @@ impl<'q> Query<'q> {
 
     /// A comp-filter inside the filter of a component: alarms, but also parts of any other kind.
     fn has_part(&self, parent: Component<'q>, filter: &CompFilter, at: Option<&Occurrence<'_>>) -> bool {
-        let mut parts = parent.components().filter(|part| part.is(&filter.name));
-        let CompTest::Defined { time_range, props, comps } = &filter.test else {
-            return parts.next().is_none();
+        self.has_such_part(parent, (&filter.name, &filter.test), at)
+    }
+
+    fn has_such_part(
+        &self,
+        parent: Component<'q>,
+        (name, test): (&str, &CompTest),
+        at: Option<&Occurrence<'_>>,
+    ) -> bool {
+        let mut parts = parent.components().filter(|part| is_named(*part, name));
+        let (time_range, props, comps) = match test {
+            CompTest::Defined { time_range, props, comps } => (time_range, props, comps),
+            CompTest::AnyOf(tests) => {
+                return tests.iter().any(|test| self.has_such_part(parent, (name, test), at));
+            }
+            CompTest::NotDefined => return parts.next().is_none(),
         };
         parts.any(|part| {
             let happens = time_range.is_none_or(|range| {
                 self.alarm(part).is_some_and(|alarm| alarm.overlaps(&range.window(), at))
             });
             happens
-                && props.iter().all(|prop| has_plain_property(part, prop))
+                && props.iter().all(|prop| has_plain_property(part, &prop.name, &prop.test))
                 && comps.iter().all(|comp| self.has_part(part, comp, None))
         })
     }
@@ -226,7 +263,11 @@ impl<'q> Query<'q> {
 
 /// Whether a prop-filter has a range that is about each instance, not about the component that describes it.
 fn is_about_instances(filter: &PropFilter) -> bool {
-    let timed = matches!(filter.test, PropTest::Defined { value: Some(ValueTest::Time(_)), .. });
+    let timed = |test: &PropTest| matches!(test, PropTest::Defined { value: Some(ValueTest::Time(_)), .. });
+    let timed = match &filter.test {
+        PropTest::AnyOf(tests) => tests.iter().any(timed),
+        test => timed(test),
+    };
     timed && ["DTSTART", "DTEND", "DUE"].iter().any(|date| date.eq_ignore_ascii_case(&filter.name))
 }
 
@@ -244,12 +285,30 @@ fn moment_of_instance(name: &str, occurrence: &Occurrence<'_>) -> Option<i64> {
     }
 }
 
+/// When the alarms go off that these filters want, where one says so. Where another condition than the time is enough of one,
+/// and more is asked for besides, that is any time.
+fn ringing(comps: &[CompFilter]) -> Option<TimeRange> {
+    comps.iter().find_map(|comp| match &comp.test {
+        CompTest::Defined { time_range, .. } => *time_range,
+        CompTest::AnyOf(tests) => {
+            let range = tests.iter().find_map(|test| match test {
+                CompTest::Defined { time_range, .. } => *time_range,
+                CompTest::AnyOf(_) | CompTest::NotDefined => None,
+            });
+            if comps.len() == 1 { range } else { range.map(|_| TimeRange::default()) }
+        }
+        CompTest::NotDefined => None,
+    })
+}
+
 /// A prop-filter on a part, whose dates are in UTC or need no zone.
-fn has_plain_property(part: Component<'_>, filter: &PropFilter) -> bool {
-    let PropTest::Defined { value, params } = &filter.test else {
-        return part.property(&filter.name).is_none();
+fn has_plain_property(part: Component<'_>, name: &str, test: &PropTest) -> bool {
+    let (value, params) = match test {
+        PropTest::Defined { value, params } => (value, params),
+        PropTest::AnyOf(tests) => return tests.iter().any(|test| has_plain_property(part, name, test)),
+        PropTest::NotDefined => return part.property(name).is_none(),
     };
-    part.properties(&filter.name).any(|property| {
+    part.properties(name).any(|property| {
         let has_value = match value {
             None => true,
             Some(ValueTest::Text(text)) => text.accepts(&property.text()),

@@ -185,7 +185,7 @@ impl Redaction {
         let known = ["BEGIN", "END"].contains(&&*name)
             || typed::is_known(&name.to_ascii_lowercase())
             || [&TOLD[..], &ZONES, &PRODUCTS].concat().contains(&&*name);
-        let mut out = if known { line[..at].to_vec() } else { self.masked(&line[..at]) };
+        let mut out = if known { line[..at].to_vec() } else { self.named(&line[..at]) };
         while line.get(at) == Some(&b';') {
             let end = past_parameter(line, at + 1);
             out.push(b';');
@@ -218,7 +218,7 @@ impl Redaction {
         let upper = String::from_utf8_lossy(name).to_ascii_uppercase();
         let told = TOLD_PARAMETERS.contains(&&*upper);
         let known = told || upper == "TZID" || NAMED_PARAMETERS.contains(&&*upper);
-        let mut out = if known { name.to_vec() } else { self.masked(name) };
+        let mut out = if known { name.to_vec() } else { self.named(name) };
         out.push(b'=');
         for piece in values.split_inclusive(|b| matches!(b, b'"' | b',')) {
             let (piece, last) = match piece.split_last() {
@@ -233,6 +233,12 @@ impl Redaction {
             out.extend(last);
         }
         out
+    }
+
+    /// A name that may be somebody's own; that it is one of those says its beginning.
+    fn named(&mut self, name: &[u8]) -> Vec<u8> {
+        let own = if name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"X-")) { 2 } else { 0 };
+        [&name[..own], &self.masked(&name[own..])].concat()
     }
 
     /// What is known of the name of a zone.
@@ -392,7 +398,7 @@ mod tests {
                 "ATTENDEE;CN=\"Doe, Jane\";PARTSTAT=ACCEPTED:mailto:jane@example.org",
                 "ATTENDEE;CN=\"Aaa, Aaaa\";PARTSTAT=ACCEPTED:mailto:aaaa@aaaaaaa.aaa",
             ),
-            ("X-MINE;X-KEY=1:a", "A-AAAA;A-AAA=0:a"),
+            ("X-MINE;X-KEY=1:a", "X-AAAA;X-AAA=0:a"),
             ("DTSTART:tomorrow 10:00", "DTSTART:aaaaaaaa 10:00"),
             ("TZID:/example.org/Europe/Berlin", "TZID:/aaaaaaa.aaa/Europe/Berlin"),
             ("BEGIN:X-SECRET", "BEGIN:A-AAAAAA"),

@@ -307,7 +307,10 @@ fn is_in(part: &Part, at: Option<(i64, i64)>, range: TimeRange) -> bool {
 }
 
 fn has_text(value: &str, test: &TextMatch) -> bool {
-    let upper = |text: &str| text.chars().flat_map(char::to_uppercase).collect::<String>();
+    // A letter whose capital is several letters has none (RFC 5051 §2).
+    let capital =
+        |c: char| Some(c.to_uppercase()).filter(|all| all.len() == 1).and_then(|mut all| all.next());
+    let upper = |text: &str| text.chars().map(|c| capital(c).unwrap_or(c)).collect::<String>();
     let key = |text: &str| match test.collation {
         Collation::Octet => text.to_owned(),
         Collation::AsciiCasemap => text.to_ascii_uppercase(),
@@ -335,6 +338,9 @@ fn has_property(part: &Part, at: Option<(i64, i64)>, filter: &PropFilter) -> boo
             "DTSTART" => part.has.start && at.is_some_and(|(start, _)| within(start, range)),
             _ => part.has.created.is_some_and(|moment| within(moment, range)),
         },
+        PropTest::AnyOf(tests) => tests.iter().any(|test| {
+            has_property(part, at, &PropFilter { name: filter.name.clone(), test: test.clone() })
+        }),
         PropTest::Defined { value, params } => own.any(|(_, known, text)| {
             let says = match value {
                 Some(ValueTest::Text(test)) => has_text(text, test),
@@ -377,7 +383,14 @@ fn has_alarm(part: &Part, at: Option<(i64, i64)>, filter: &CompFilter) -> bool {
 /// What the filter of a component says of an object.
 fn says(parts: &[Part], filter: &CompFilter) -> bool {
     let mut named = parts.iter().filter(|part| part.name == filter.name);
-    let CompTest::Defined { time_range, props, comps } = &filter.test else { return named.next().is_none() };
+    let (time_range, props, comps) = match &filter.test {
+        CompTest::Defined { time_range, props, comps } => (time_range, props, comps),
+        CompTest::AnyOf(tests) => {
+            let of = |test: &CompTest| CompFilter { name: filter.name.clone(), test: test.clone() };
+            return tests.iter().any(|test| says(parts, &of(test)));
+        }
+        CompTest::NotDefined => return named.next().is_none(),
+    };
     let dated = |prop: &PropFilter| {
         prop.name == "DTSTART"
             && matches!(prop.test, PropTest::Defined { value: Some(ValueTest::Time(_)), .. })
@@ -470,6 +483,7 @@ fn filter(dice: &mut Dice, edges: &BTreeMap<&str, Vec<i64>>) -> CompFilter {
                 PropTest::Defined { value: Some(ValueTest::Text(text_match(dice, &NEEDLES))), params: vec![] }
             }
         };
+        let test = if dice.one_in(5) { test.or() } else { test };
         props.push(PropFilter { name: name.to_owned(), test });
     }
     let mut comps = vec![];
@@ -495,6 +509,7 @@ fn filter(dice: &mut Dice, edges: &BTreeMap<&str, Vec<i64>>) -> CompFilter {
     } else {
         CompTest::Defined { time_range: (!dice.one_in(3)).then(|| range(dice, edges)), props, comps }
     };
+    let test = if dice.one_in(5) { test.or() } else { test };
     CompFilter { name: kind.to_owned(), test }
 }
 

@@ -1,4 +1,5 @@
-//! C:filter: from XML to what the calendar room can test, and to what the index can say of it (RFC 4791 §9.7).
+//! C:filter: from XML to what the calendar room can test, and to what the index can say of it (RFC 4791 §9.7;
+//! draft-daboo-caldav-extensions §3).
 
 use crate::{
     dav::{
@@ -42,6 +43,7 @@ fn named(element: &Element) -> Result<String> {
 }
 
 fn component(element: &Element) -> Result<CompFilter> {
+    let one_is_enough = one_is_enough(element)?;
     let test = if element.child(Name::cal("is-not-defined")).is_some() {
         CompTest::NotDefined
     } else {
@@ -54,7 +56,16 @@ fn component(element: &Element) -> Result<CompFilter> {
                 .collect::<Result<_>>()?,
         }
     };
-    Ok(CompFilter { name: named(element)?, test })
+    Ok(CompFilter { name: named(element)?, test: if one_is_enough { test.or() } else { test } })
+}
+
+/// Whether one of the conditions in an element is enough, and not all of them are needed.
+fn one_is_enough(element: &Element) -> Result<bool> {
+    match element.attribute("test") {
+        None | Some("allof") => Ok(false),
+        Some("anyof") => Ok(true),
+        Some(other) => Err(VALID_FILTER.because(format!("there is no test {other:?}"))),
+    }
 }
 
 /// A component that cannot lie in the other is no filter (RFC 4791 §7.8).
@@ -88,6 +99,7 @@ fn property(element: &Element) -> Result<PropFilter> {
             params: element.all(Name::cal("param-filter")).map(parameter).collect::<Result<_>>()?,
         }
     };
+    let test = if one_is_enough(element)? { test.or() } else { test };
     Ok(PropFilter { name: named(element)?, test })
 }
 

@@ -3,6 +3,7 @@
 import datetime
 
 import caldav
+import icalendar
 from caldav.elements import dav
 
 from checks import ROOT, URL, check, event, home, password, put, request, run, same, todo, xml
@@ -272,6 +273,20 @@ def _():
 def _():
     assert request("PROPFIND", home("nobody-of-that-name"), Depth="0")[0] in (403, 404)
     assert request("PROPFIND", home("nobody-of-that-name") + "calendar/", Depth="0")[0] in (403, 404)
+
+
+@check("an export is read by another implementation, whole and of a window, expanded")
+def _():
+    base = calendar().url.path
+    status, _, text = request("GET", base + "?export")
+    same(status, 200)
+    whole = icalendar.Calendar.from_ical(text)
+    exported = {str(part["uid"]) for part in whole.walk() if "uid" in part}
+    assert len(exported) > 20 and "page3" in exported, exported
+    put(base + "export.ics", event("export", "Exported", "20270201T100000Z", "20270201T110000Z", "RRULE:FREQ=DAILY"))
+    window = "?export&start=20270205T000000Z&end=20270208T000000Z&expand=1&componentType=VEVENT"
+    days = [part["dtstart"].dt for part in icalendar.Calendar.from_ical(request("GET", base + window)[2]).walk("VEVENT")]
+    same(sorted(day.day for day in days if day.hour == 10), [5, 6, 7])
 
 
 @check("a calendar is renamed")

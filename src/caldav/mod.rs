@@ -12,7 +12,7 @@ mod provision;
 mod put;
 pub mod quarantine;
 pub mod registry;
-mod reports;
+pub mod reports;
 pub mod service;
 mod storing;
 mod timezones;

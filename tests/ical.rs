@@ -1,5 +1,8 @@
 //! The calendar room from outside: foreign data, our own samples of what products write, and the questions of RFC 4791.
 
+#[allow(dead_code)] // a part of what is fuzzed
+#[path = "fuzz/forms.rs"]
+mod agree;
 #[path = "ical/corpus.rs"]
 mod corpus;
 #[path = "recur/dice.rs"]

@@ -12,8 +12,10 @@ mod provision;
 mod put;
 pub mod quarantine;
 pub mod registry;
-pub mod reports;
+mod reports;
 pub mod service;
 mod storing;
 mod timezones;
 mod transfer;
+
+pub use reports::filter;

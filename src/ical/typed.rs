@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::ical::calendar::{Calendar, Property};
 use crate::ical::decode;
-use crate::ical::value::{DateValue, local_stamp, offset};
+use crate::ical::value::{DateValue, Duration, local_stamp, offset};
 use crate::ical::write::Writer;
 
 /// Why a jCal or xCal document is not a calendar object.
@@ -111,6 +111,18 @@ fn default(name: &str) -> (&'static str, bool) {
 /// A parameter: its name in small letters, and its values.
 pub(super) type Param = (String, Vec<String>);
 
+/// Each parameter once, with all its values: where one stands twice the first value is what counts, as in iCalendar.
+pub(super) fn joined(params: impl Iterator<Item = Param>) -> Vec<Param> {
+    let mut all: Vec<Param> = vec![];
+    for (name, values) in params {
+        match all.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, known)) => known.extend(values),
+            None => all.push((name, values)),
+        }
+    }
+    all
+}
+
 /// A property with its values apart.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Typed {
@@ -144,9 +156,9 @@ impl Typed {
     pub fn of(property: Property<'_>) -> Self {
         let name = property.name().to_ascii_lowercase();
         let params = property.parameters().filter(|p| !p.name.eq_ignore_ascii_case("VALUE"));
-        let params = params
-            .map(|p| (p.name.to_ascii_lowercase(), p.values().map(|value| value.replace('\r', "")).collect()))
-            .collect();
+        let params = joined(params.map(|p| {
+            (p.name.to_ascii_lowercase(), p.values().map(|value| value.replace('\r', "")).collect())
+        }));
         let (usual, list) = default(&name);
         let declared = property.parameter("VALUE").map(|kind| kind.to_ascii_lowercase());
         // What is no name of a type, as some products write it, declares nothing.
@@ -159,7 +171,8 @@ impl Typed {
             "duration" => &["date-time"],
             _ => &[],
         };
-        for kind in [&*kind].iter().chain(also) {
+        // A declaration that is wrong is dropped, lest what is written without it be read as something else.
+        for kind in [&*kind].iter().chain(also).chain([&usual]) {
             let read = values(&name, kind, &raw, list);
             // What could not be written again is not of this type either.
             let whole = |values: &Vec<Value>| values.iter().all(|value| written(value, kind).is_some());
@@ -241,6 +254,8 @@ fn values(name: &str, kind: &str, raw: &str, list: bool) -> Option<Vec<Value>> {
         (_, "date" | "date-time" | "period" | "time" | "integer" | "float" | "boolean" | "utc-offset") => {
             raw.split(',').map(|one| value(kind, one.trim())).collect()
         }
+        (_, "duration") => value(kind, raw.trim()).map(|value| vec![value]),
+        (_, "binary") => Some(vec![Value::Word(raw.split_ascii_whitespace().collect())]),
         (_, "recur") => recur(raw).map(|parts| vec![Value::Recur(parts)]),
         _ => Some(vec![Value::Word(raw.to_owned())]),
     }
@@ -260,6 +275,7 @@ fn value(kind: &str, text: &str) -> Option<Value> {
             let end = long_time(end).or_else(|| end.contains('P').then(|| end.to_owned()))?;
             Value::Period(long_time(start)?, end)
         }
+        "duration" => Value::Word(Duration::parse(text).map(|_| text.to_owned())?),
         "utc-offset" => {
             offset(text)?;
             let digits: Vec<_> = (1..text.len()).step_by(2).map(|at| &text[at..at + 2]).collect();
@@ -298,7 +314,10 @@ fn recur(raw: &str) -> Option<Vec<(String, Vec<String>)>> {
         };
         is_name(&name).then_some((name, values))
     };
-    parts.map(read).collect()
+    let parts: Vec<_> = parts.map(read).collect::<Option<_>>()?;
+    // Of a part that stands twice a document would keep one, and make a rule of what is none.
+    let once = parts.iter().enumerate().all(|(at, (name, _))| parts[..at].iter().all(|(other, _)| other != name));
+    once.then_some(parts)
 }
 
 /// A value as iCalendar writes it; none if it is not of its type.
@@ -311,6 +330,7 @@ fn written(value: &Value, kind: &str) -> Option<String> {
             let date = DateValue::parse(&whole, None)?;
             (date.is_date() == (kind == "date")).then_some(short)?
         }
+        (Value::Word(text), "duration") => Duration::parse(text).map(|_| text.clone())?,
         (Value::Word(text), "utc-offset") => {
             let short = text.replace(':', "");
             offset(&short)?;

@@ -2,7 +2,7 @@
 //! RFC 6321.
 
 use crate::ical::calendar::{Calendar, Component};
-use crate::ical::typed::{Param, Typed, Unreadable, Value, finish, is_name};
+use crate::ical::typed::{Param, Typed, Unreadable, Value, finish, is_name, joined};
 use crate::ical::write::Writer;
 use crate::xml;
 
@@ -232,7 +232,7 @@ fn read_property(of: &xml::Element) -> Result<Typed, &'static str> {
     for child in own(of) {
         let local = &*child.name().local;
         if local == "parameters" {
-            typed.params.extend(own(child).map(read_parameter));
+            typed.params = joined(typed.params.into_iter().chain(own(child).map(read_parameter)));
         } else if parts.contains(&local) {
             pieces.push(child.text().to_owned());
         } else {

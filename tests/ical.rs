@@ -210,6 +210,20 @@ fn query_by_time_range_sees_every_instance() {
 }
 
 #[test]
+fn an_open_range_does_not_walk_a_series_that_lacks_what_else_is_asked() {
+    let daily = "DTSTART:20260101T080000Z\r\nRRULE:FREQ=DAILY\r\nSUMMARY:Rehearsal\r\n";
+    let alarm = "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER;VALUE=DATE-TIME:20260101T070000Z\r\nEND:VALARM\r\n";
+    let calendar = todo(&[daily, alarm].concat());
+    let open = Some(range("20260201T000000Z", ""));
+    let text = |text| vec![prop("SUMMARY", has_text(text, false, vec![]))];
+    let few = |filter: CompFilter| matches(&calendar, &asks(filter), &Zone::utc(), &Budget::new(1_000));
+    assert_eq!(few(comp("VTODO", open, text("rehearsal"), vec![])), Ok(true));
+    assert_eq!(few(comp("VTODO", open, text("concert"), vec![])), Ok(false));
+    assert_eq!(few(comp("VEVENT", open, vec![], vec![])), Ok(false));
+    assert_eq!(few(comp("VTODO", open, vec![], vec![comp("VALARM", open, vec![], vec![])])), Ok(false));
+}
+
+#[test]
 fn query_by_property_and_parameter() {
     let partstat = |value: &str| ParamFilter {
         name: "PARTSTAT".into(),

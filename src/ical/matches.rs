@@ -2,7 +2,7 @@
 //! RFC 4791 §7.4, §9.7–9.9; draft-daboo-caldav-extensions §3.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::{ControlFlow, Range};
 
 use crate::ical::alarm::Alarm;
@@ -33,6 +33,15 @@ pub fn matches(
 ) -> Result<bool, Exhausted> {
     let query = Query { calendar, floating, budget, alarms: RefCell::default() };
     query.is(&filter.0.name, &filter.0.test)
+}
+
+/// Whether a filter asks when something happens.
+fn is_timed(test: &CompTest) -> bool {
+    match test {
+        CompTest::NotDefined => false,
+        CompTest::AnyOf(tests) => tests.iter().any(is_timed),
+        CompTest::Defined { time_range, .. } => time_range.is_some(),
+    }
 }
 
 /// Whether a component has the name that a filter gives.
@@ -75,7 +84,7 @@ impl<'q> Query<'q> {
         if self.any_undated(|component| Ok(Extent::of(component).overlaps(&window)))? {
             return Ok(true);
         }
-        self.any_instance(window.clone(), |occurrence| Ok(occurrence.overlaps(&window)))
+        self.any_instance(window.clone(), &|_| true, |occurrence| Ok(occurrence.overlaps(&window)))
     }
 
     /// A comp-filter on the components of VCALENDAR.
@@ -109,11 +118,35 @@ impl<'q> Query<'q> {
         if self.any_undated(in_undated)? {
             return Ok(true);
         }
-        self.any_instance(window, |occurrence| {
-            Ok(is_named(occurrence.component, name)
+        // What all instances have in common is asked once, lest an endless series be walked to the end of time for it.
+        let mut able = HashSet::new();
+        for component in named() {
+            if self.can_pass(component, props, comps)? {
+                able.insert(component);
+            }
+        }
+        self.any_instance(window, &|component| able.contains(&component), |occurrence| {
+            Ok(able.contains(&occurrence.component)
                 && range.as_ref().is_none_or(|range| occurrence.overlaps(range))
                 && passes(occurrence.component, Some(occurrence))?)
         })
+    }
+
+    /// Whether a component has all that a filter asks of every instance alike.
+    fn can_pass(
+        &self,
+        component: Component<'q>,
+        props: &[PropFilter],
+        comps: &[CompFilter],
+    ) -> Result<bool, Exhausted> {
+        let goes_off = |comp: &CompFilter| {
+            let parts = || component.components().filter(|part| is_named(*part, &comp.name));
+            is_timed(&comp.test) && parts().filter_map(Alarm::of).any(|alarm| alarm.reach().is_some())
+        };
+        self.budget.spend((props.len() + comps.len()) as u64)?;
+        let alike = props.iter().filter(|prop| !is_about_instances(prop));
+        Ok(all(alike, |prop| self.has_property(component, prop, None))?
+            && comps.iter().all(|comp| goes_off(comp) || self.has_part(component, comp, None)))
     }
 
     /// Where to look for the instances that a filter needs; none if it asks nothing of instances.
@@ -137,15 +170,16 @@ impl<'q> Query<'q> {
         time_range.map(TimeRange::window).or(of_dates).or_else(of_alarms)
     }
 
-    /// Whether any instance that touches the window passes.
+    /// Whether any instance that touches the window passes; of no other components than those that are able to.
     fn any_instance(
         &self,
         window: Range<i64>,
+        able: &dyn Fn(Component<'q>) -> bool,
         passes: impl Fn(&Occurrence<'q>) -> Result<bool, Exhausted>,
     ) -> Result<bool, Exhausted> {
         let view = View { window, floating: self.floating, budget: self.budget };
         let mut answer = Ok(false);
-        let _broken = visit(self.calendar, &view, &mut |occurrence| {
+        let _broken = visit(self.calendar, &view, able, &mut |occurrence| {
             answer = passes(&occurrence);
             if matches!(answer, Ok(false)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;

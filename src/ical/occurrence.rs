@@ -84,7 +84,7 @@ pub(super) fn overlapping<'a>(
     view: &View<'_>,
 ) -> Result<Vec<Occurrence<'a>>, Exhausted> {
     let mut found = vec![];
-    let walked = visit(calendar, view, &mut |occurrence| {
+    let walked = visit(calendar, view, &|_| true, &mut |occurrence| {
         if found.len() == MAX_FOUND {
             return ControlFlow::Break(());
         }
@@ -111,14 +111,19 @@ pub(super) struct View<'v> {
 /// What a walk calls with each instance.
 pub(super) type Visitor<'f, 'a> = dyn FnMut(Occurrence<'a>) -> ControlFlow<()> + 'f;
 
-/// Walks all instances of an object that touch the window, until the visitor breaks off.
+/// Walks the instances of an object that touch the window, until the visitor breaks off; no series is walked that shows
+/// none of the components that are looked for.
 pub(super) fn visit<'a>(
     calendar: &'a Calendar,
     view: &View<'_>,
+    sought: &dyn Fn(Component<'a>) -> bool,
     visitor: &mut Visitor<'_, 'a>,
 ) -> Result<ControlFlow<()>, Exhausted> {
     for series in Series::all(calendar, view.budget)? {
-        if series.walk(view, visitor)?.is_break() || series.walk_overrides(view, visitor).is_break() {
+        if series.shown().any(sought) && series.walk(view, visitor)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        if series.walk_overrides(view, visitor).is_break() {
             return Ok(ControlFlow::Break(()));
         }
     }
@@ -236,6 +241,11 @@ impl<'a> Series<'a> {
     /// The component that repeats, if the object has it.
     pub fn component(&self) -> Option<Component<'a>> {
         self.master.as_ref().map(|master| master.component)
+    }
+
+    /// The components that describe instances which are not overridden one by one.
+    fn shown(&self) -> impl Iterator<Item = Component<'a>> {
+        self.master.iter().chain(self.futures.iter().map(|(_, shape)| shape)).map(|shape| shape.component)
     }
 
     /// Whether its component says that it repeats.

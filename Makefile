@@ -10,7 +10,7 @@ export CARGO_TERM_COLOR ?= auto
 install := tests/tools/install.sh
 debug := $(CARGO_TARGET_DIR)/debug/kalends
 
-.PHONY: help run check test sso clients bless soak bench docs
+.PHONY: help run check test sso clients bless soak fuzz bench docs
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -52,6 +52,10 @@ soak: ## the long tests, which `make test` leaves out: consistency under load, k
 	@$(install) soak
 	@cargo test --locked --release --lib --test ical --test recur -- --ignored
 	@cargo test --locked --release --test concurrency --test durability --test remote --test systemd -- --ignored --test-threads=1 --nocapture
+
+fuzz: ## look for octets that break the targets of tests/fuzz: TARGET= one of them, SECONDS= for how long each
+	@$(install) fuzz
+	@tests/tools/fuzz.sh "$(or $(SECONDS),60)" $(TARGET)
 
 bench: ## the micro-benchmarks, then side by side with other servers (../shared/bench)
 	@$(install) test

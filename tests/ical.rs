@@ -212,7 +212,8 @@ fn query_by_time_range_sees_every_instance() {
 #[test]
 fn an_open_range_does_not_walk_a_series_that_lacks_what_else_is_asked() {
     let daily = "DTSTART:20260101T080000Z\r\nRRULE:FREQ=DAILY\r\nSUMMARY:Rehearsal\r\n";
-    let alarm = "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER;VALUE=DATE-TIME:20260101T070000Z\r\nEND:VALARM\r\n";
+    let alarm =
+        "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER;VALUE=DATE-TIME:20260101T070000Z\r\nEND:VALARM\r\n";
     let calendar = todo(&[daily, alarm].concat());
     let open = Some(range("20260201T000000Z", ""));
     let text = |text| vec![prop("SUMMARY", has_text(text, false, vec![]))];

@@ -316,7 +316,8 @@ fn recur(raw: &str) -> Option<Vec<(String, Vec<String>)>> {
     };
     let parts: Vec<_> = parts.map(read).collect::<Option<_>>()?;
     // Of a part that stands twice a document would keep one, and make a rule of what is none.
-    let once = parts.iter().enumerate().all(|(at, (name, _))| parts[..at].iter().all(|(other, _)| other != name));
+    let once =
+        parts.iter().enumerate().all(|(at, (name, _))| parts[..at].iter().all(|(other, _)| other != name));
     once.then_some(parts)
 }
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use kalends::caldav::filter;
-use kalends::ical::{self, Budget, Calendar, Zone};
+use kalends::ical::{self, Budget, Calendar, Component, Zone};
 use kalends::xml;
 
 static OBJECTS: LazyLock<Vec<Calendar>> = LazyLock::new(|| {
@@ -20,11 +20,11 @@ pub fn run(octets: &[u8]) {
     for calendar in OBJECTS.iter() {
         let found = ical::matches(calendar, &filter, &Zone::utc(), &Budget::new(200_000));
         if bounds.exact && bounds.time.is_none() && bounds.uid.is_none() && found == Ok(false) {
-            let kind = calendar.components().find_map(|component| component.kind());
+            let kind = calendar.components().find_map(Component::kind);
             assert!(kind.is_none_or(|kind| !bounds.kinds.has(kind)), "SQL would say yes");
         }
         if found == Ok(true) {
-            let kind = calendar.components().find_map(|component| component.kind());
+            let kind = calendar.components().find_map(Component::kind);
             assert!(kind.is_some_and(|kind| bounds.kinds.has(kind)), "SQL would say no");
         }
     }

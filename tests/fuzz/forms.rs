@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kalends::ical::recur::Rule;
 use kalends::ical::{Budget, Calendar, Component, Limits, Property, index, jcal, object, xcal};
 
 /// What is read can be written, and says the same in each form.
@@ -77,14 +78,21 @@ fn same_value(one: Property<'_>, other: Property<'_>) -> bool {
     let spelled = |line: Property<'_>| {
         let value = line.value().replace('\r', "").to_ascii_uppercase();
         let mut parts: Vec<String> = value.split(';').map(part).filter(|part| part != " [\"\"]").collect();
-        if ["RRULE", "EXRULE"].iter().any(|rule| line.is(rule)) {
+        if is_rule(line) {
             parts.sort_unstable();
         }
         parts
     };
+    let rule = |line: Property<'_>| is_rule(line).then(|| Rule::parse(&line.value()).ok()).flatten();
     text(one) == text(other)
+        || (rule(one).is_some() && rule(one) == rule(other))
         || (times(one) == times(other) && times(one) != "[] [] None")
         || (!one.is("SUMMARY") && !one.is("DESCRIPTION") && !one.is("UID") && spelled(one) == spelled(other))
+}
+
+fn is_rule(line: Property<'_>) -> bool {
+    let declared = line.parameter("VALUE").is_some_and(|kind| kind.eq_ignore_ascii_case("RECUR"));
+    declared || line.is("RRULE") || line.is("EXRULE")
 }
 
 /// A part of a value: what is around its words does not count, nor how its numbers are spelled.
@@ -106,7 +114,7 @@ fn can_be_elements(component: Component<'_>) -> bool {
         can(&line.name())
             && line.parameters().all(|p| can(&p.name))
             && line.parameter("VALUE").is_none_or(|kind| can(&kind))
-            && !["RRULE", "EXRULE"].iter().any(|rule| line.is(rule))
+            && !is_rule(line)
     };
     can(&component.name()) && component.lines().all(plain) && component.components().all(can_be_elements)
 }

@@ -10,7 +10,8 @@ pub fn rule(octets: &[u8]) {
     let Some(rule) = std::str::from_utf8(octets).ok().and_then(|text| Rule::parse(text).ok()) else { return };
     let start = date(2020, 2, 29).at(9, 30, 0, 0);
     let (walked, sought) = (Budget::new(100_000), Budget::new(100_000));
-    let walk: Vec<_> = rule.occurrences(Moment::Time(start), &walked).map_while(Result::ok).take(300).collect();
+    let walk: Vec<_> =
+        rule.occurrences(Moment::Time(start), &walked).map_while(Result::ok).take(300).collect();
     assert!(walk.iter().all(|found| *found >= start), "nothing comes before the start");
     assert!(walk.windows(2).all(|pair| pair[0] < pair[1]), "in order, and each once");
     let from = date(2020, 6, 1).at(0, 0, 0, 0);
@@ -26,7 +27,8 @@ pub fn rule(octets: &[u8]) {
 
 /// An event in the zone has times, and the zone turns each instant that it tells of back into that instant.
 pub fn zone(octets: &[u8]) {
-    let mut text = b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//fuzz//\r\nBEGIN:VTIMEZONE\r\nTZID:Nowhere\r\n".to_vec();
+    let mut text =
+        b"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//fuzz//\r\nBEGIN:VTIMEZONE\r\nTZID:Nowhere\r\n".to_vec();
     text.extend_from_slice(octets);
     text.extend_from_slice(
         b"\r\nEND:VTIMEZONE\r\nBEGIN:VEVENT\r\nUID:zone\r\nDTSTAMP:20260101T000000Z\r\n\

@@ -163,7 +163,9 @@ fn what_products_write_is_spelled_right() {
     assert!(json("TRIGGER;VALUE=DATE-TIME:-PT5M").contains(r#"["trigger",{},"duration","-PT5M"]"#));
     assert!(json("DURATION:PT1S\t").contains(r#""duration","PT1S"]"#));
     assert!(json("DURATION:an hour").contains(r#""unknown","an hour"]"#));
-    assert!(json("RRULE:FREQ=DAILY;BYDAY=X;BYDAY=MO").contains(r#""unknown","FREQ=DAILY;BYDAY=X;BYDAY=MO"]"#));
+    assert!(
+        json("RRULE:FREQ=DAILY;BYDAY=X;BYDAY=MO").contains(r#""unknown","FREQ=DAILY;BYDAY=X;BYDAY=MO"]"#)
+    );
     let read = |property: &str| jcal::read(format!(r#"["vcalendar",[{property}],[]]"#).as_bytes()).unwrap();
     let line = |property: &str| {
         String::from_utf8(read(property).root().lines().next().unwrap().raw().to_vec()).unwrap()

@@ -1,11 +1,12 @@
 #!/bin/bash
 # Installs what a fresh Debian machine with Rust lacks; does nothing, and needs no network, where it is all there.
-# usage: install.sh run|test|soak|desktop
+# usage: install.sh run|test|soak|desktop|fuzz
 #   run      a C compiler and PostgreSQL's server programs, for `make run`
 #   test     also nginx, Apache with mod_auth_openidc, Chromium, fail2ban's filter tool, and the clients and the OpenID
 #            provider of the tests in $KALENDS_CACHE/clients (PyPI and npm, versions pinned)
 #   soak     also PgBouncer, for `make soak`
 #   desktop  also Thunderbird and Evolution's engine, for `make clients`
+#   fuzz     what `run` has, a nightly compiler and cargo-fuzz, for `make fuzz`
 # As root it calls apt-get; as anybody else it prints the one command to run and stops.
 set -eu
 . "$(dirname "$0")/env.sh"
@@ -90,7 +91,9 @@ have_new_rust || die "Rust 1.95 or newer is missing: install it (https://rustup.
 need gcc command -v cc
 need libc6-dev test -e /usr/include/stdio.h
 need postgresql have_server_programs
-if [[ $what != run ]]; then
+if [[ $what == fuzz ]]; then
+  need g++ command -v g++
+elif [[ $what != run ]]; then
   (cargo fmt --version && cargo clippy --version) > /dev/null 2>&1 ||
     die "rustfmt or clippy is missing: rustup component add rustfmt clippy"
   need nginx-light command -v nginx
@@ -124,7 +127,10 @@ if [[ $what == desktop ]]; then
   need python3-gi /usr/bin/python3 -c 'import gi'
 fi
 apt_install
-if [[ $what != run ]]; then
+if [[ $what == fuzz ]]; then
+  rustc +nightly --version > /dev/null 2>&1 || rustup toolchain install nightly --profile minimal
+  [[ -x $KALENDS_CACHE/tools/bin/cargo-fuzz ]] || nice cargo install --quiet --locked --root "$KALENDS_CACHE/tools" cargo-fuzz@0.13.2
+elif [[ $what != run ]]; then
   mkdir -p "$CLIENTS"
   python_clients
   node_clients

@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use crate::{
-    caldav::{listing, service::CalDav},
+    caldav::{index, listing, service::CalDav},
     cluster::Cluster,
     config::{Fault, Listen, Required, Settings},
     db::{
@@ -167,6 +167,7 @@ impl Running {
         if let Some(listen) = &settings.monitor.listen {
             watch_over(listen, &settings, &pool, stopping.clone())?;
         }
+        tokio::spawn(index::keep(pool.clone(), settings.clone(), stopping.clone()));
         let service = Arc::new(CalDav::new(settings, pool));
         let served = tokio::spawn(front::serve(listeners, service, Arc::clone(&front), stopped(stopping)));
         Ok(Self { addresses, front, stop, served })

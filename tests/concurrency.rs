@@ -452,7 +452,7 @@ async fn a_put_that_changes_no_times_writes_no_row_of_the_index() {
             (row.at("number").unwrap(), row.at("first").unwrap(), row.at("last").unwrap());
         (numbers, row.at::<String>("place").unwrap())
     };
-    let daily = event("daily", "one").replace("SUMMARY", "RRULE:FREQ=DAILY\r\nSUMMARY");
+    let daily = event("daily", "one").replace("SUMMARY", "RRULE:FREQ=MONTHLY\r\nSUMMARY");
     let line = format!("PUT {CALENDAR}daily.ics");
     assert_eq!(client.ask(&line, &[], &daily).await.status, 201);
     let before = rows().await;

@@ -447,14 +447,36 @@ fn index_rows_and_tail() {
     assert_eq!(rows.tail, None);
     let found: Vec<_> = rows.instances.iter().map(|row| utc_stamp(row.starts)).collect();
     assert_eq!(found, starts(&rehearsals(), ALWAYS));
-    let daily = parse(
-        [HEAD, "BEGIN:VEVENT\r\nUID:a\r\nDTSTART;VALUE=DATE:20260101\r\nRRULE:FREQ=DAILY\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n"]
-            .concat(),
-    );
-    for (horizon, most) in [("20260301T000000Z", 1_000), ("20300101T000000Z", 30)] {
-        let rows = index(&daily, at(horizon), most, &budget());
+    assert_eq!((rows.pattern, rows.horizon), (None, None));
+    let recurs = |rule: &str| {
+        let lines =
+            ["BEGIN:VEVENT\r\nUID:a\r\nDTSTART;VALUE=DATE:20260101\r\nRRULE:", rule, "\r\nEND:VEVENT\r\n"]
+                .concat();
+        parse([HEAD, &lines, "END:VCALENDAR\r\n"].concat())
+    };
+    // What happens often and goes on has no rows; what ends, or comes once a month, has.
+    for (rule, rows_until) in [
+        ("FREQ=DAILY", None),
+        ("FREQ=WEEKLY;INTERVAL=3", None),
+        ("FREQ=DAILY;UNTIL=99991231", None),
+        ("FREQ=DAILY;COUNT=900", Some(900)),
+        ("FREQ=WEEKLY;INTERVAL=4", Some(80)),
+        ("FREQ=YEARLY;BYMONTH=1,2", Some(13)),
+    ] {
+        let found = index(&recurs(rule), at("20320101T000000Z"), 1_000, &budget());
+        assert!(
+            rows_until.is_none_or(|count| found.instances.len().abs_diff(count) < 3),
+            "{rule}: {found:?}"
+        );
+        assert_eq!(found.instances.is_empty(), rows_until.is_none(), "{rule}");
+        assert_eq!(found.tail.is_some(), !rule.contains("COUNT"), "{rule}");
+        assert_eq!(found.horizon.is_some(), found.tail.is_some() && rows_until.is_some(), "{rule}");
+    }
+    let monthly = recurs("FREQ=MONTHLY");
+    for (horizon, most) in [("20300101T000000Z", 1_000), ("20300101T000000Z", 30)] {
+        let rows = index(&monthly, at(horizon), most, &budget());
         let tail = rows.tail.unwrap();
-        let expected = occurrences(&daily, ALWAYS.start..tail, &Zone::utc(), &budget()).unwrap();
+        let expected = occurrences(&monthly, ALWAYS.start..tail, &Zone::utc(), &budget()).unwrap();
         assert!(
             rows.instances.len() > 25 && rows.instances.iter().all(|row| row.floating && row.starts < tail)
         );
@@ -517,7 +539,17 @@ proptest! {
             let found: Vec<_> = found.iter().map(|o| (o.start, o.end)).collect();
             prop_assert_eq!(&found, &expected, "series {}", number);
             let rows = index(calendar, horizon, 5_000, &budget());
-            prop_assert!(rows.tail.is_none_or(|tail| tail >= window.end));
+            if let Some(pattern) = rows.pattern.map(parse) {
+                let shown = |calendar| {
+                    let found = occurrences(calendar, window.clone(), &zone, &budget()).unwrap();
+                    found.iter().map(|o| (o.start, o.end, o.floating, o.busy)).collect::<Vec<_>>()
+                };
+                prop_assert_eq!(shown(&pattern), shown(calendar), "pattern of series {}", number);
+            }
+            if rows.tail.is_some_and(|tail| tail < window.end) {
+                prop_assert!(rows.instances.iter().all(|row| row.starts < rows.tail.unwrap()));
+                continue;
+            }
             let mut rows: Vec<_> = rows.instances.iter().map(|row| (row.starts, row.ends)).collect();
             rows.retain(|(starts, ends)| *starts < window.end && *ends > window.start);
             if calendar.components().any(|c| c.is("VEVENT")) {

@@ -46,6 +46,7 @@ const HOT: &[&str] = &[
     "caldav/object.sql: put",
     "caldav/object.sql: delete",
     "caldav/object.sql: between",
+    "caldav/object.sql: busy",
     "caldav/object.sql: matching",
     "caldav/change.sql: since",
     "caldav/change.sql: since_with_body",
@@ -385,9 +386,15 @@ fn values(name: &str, types: &[String]) -> String {
             "'{2}'",
             "'{f}'",
             "'{1}'",
+            "NULL",
+            "NULL",
         ],
         "delete" if name.contains("object") => &["7", "32", "700150"],
         "between" => &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000", "'{1}'", "true"],
+        "busy" => &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000"],
+        "homes" => &["0"],
+        "waits" => &["7", "1"],
+        "due" => &["7", "1", "100"],
         "matching" => &["7", "32", "'{1}'", "'uid-150'", "true"],
         "since" | "since_with_body" => &["7", "32", "269", "100"],
         "of_calendars" => &["7", "'{31,32,33,34,35}'"],
@@ -466,6 +473,7 @@ async fn worked() -> (Db, Pool) {
     let calendar = store::calendar::by_name(&pool, 1, "calendar").await.unwrap().unwrap();
     write(&pool, &calendar).await;
     read(&pool, &calendar).await;
+    renew(&pool, &calendar).await;
     leave(&pool, &calendar).await;
     (db, pool)
 }
@@ -506,7 +514,7 @@ async fn write(pool: &Pool, calendar: &Calendar) {
         component: Component::Vevent,
         etag: "e".to_owned(),
         body: "x".into(),
-        index: Index { instances: vec![instance], tail: None },
+        index: Index { instances: vec![instance], tail: Some(300), pattern: None, horizon: Some(1) },
         times: 1,
     };
     object::put(&tx, calendar, &put, &before).await.unwrap();
@@ -584,9 +592,36 @@ async fn read(pool: &Pool, calendar: &Calendar) {
         let of = Candidates { kinds, window, uid: None, body: true };
         assert_eq!(count(object::candidates(pool, calendar, &of).await.unwrap()).await, 1);
     }
+    assert_eq!(count(object::taken(pool, calendar, (&(150..160), &(150..160))).await.unwrap()).await, 1);
     assert_eq!(store::property::of(pool, Subject::object(calendar, 1)).await.unwrap().len(), 1);
     assert_eq!(store::property::of_calendars(pool, 1, &[calendar.id]).await.unwrap().len(), 1);
     assert_eq!(store::property::of_members(pool, calendar).await.unwrap().len(), 1);
+}
+
+async fn renew(pool: &Pool, calendar: &Calendar) {
+    assert_eq!(store::index::homes(pool, 0).await.unwrap(), [calendar.home_id]);
+    let home = calendar.home_id;
+    assert!(store::index::waits(pool, home, 2).await.unwrap());
+    let tx = pool.begin().await.unwrap();
+    let due = store::index::due(&tx, home, 2, 9).await.unwrap();
+    assert_eq!((due.len(), due[0].times), (1, 1));
+    // Others who look at the same time leave it alone.
+    let other = pool.begin().await.unwrap();
+    assert_eq!(store::index::due(&other, home, 2, 9).await.unwrap(), []);
+    drop(other);
+    let instances =
+        [500, 600].map(|starts| Instance { starts, ends: starts + 50, floating: false, busy: Busy::Busy });
+    let index = Index { instances: instances.into(), horizon: Some(2), ..Index::default() };
+    store::index::renew(&tx, home, &due[0], Some((&index, 2))).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(!store::index::waits(pool, home, 2).await.unwrap());
+    for (window, found) in [(150..160, 0), (510..520, 1), (510..620, 2)] {
+        assert_eq!(count(object::taken(pool, calendar, (&window, &window)).await.unwrap()).await, found);
+    }
+    let tx = pool.begin().await.unwrap();
+    store::index::renew(&tx, home, &due[0], None).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(!store::index::waits(pool, home, 9).await.unwrap());
 }
 
 async fn leave(pool: &Pool, calendar: &Calendar) {

@@ -68,11 +68,12 @@ WITH seen AS (
 ), dug_up AS (
     DELETE FROM tombstone WHERE home_id = $1 AND calendar_id = $2 AND name = $3
 ), kept AS (
-    INSERT INTO object (home_id, calendar_id, name, uid, component, etag, revision, size, times, tail, body)
-    SELECT $1, $2, $3, $4, $5, $6, seen.revision, octet_length($7), $8, $9, $7 FROM seen
+    INSERT INTO object (home_id, calendar_id, name, uid, component, etag, revision, size, times, tail, body, pattern, horizon)
+    SELECT $1, $2, $3, $4, $5, $6, seen.revision, octet_length($7), $8, $9, $7, $16, $17 FROM seen
     ON CONFLICT ON CONSTRAINT object_name DO UPDATE
     SET uid = excluded.uid, component = excluded.component, etag = excluded.etag, revision = excluded.revision,
-        size = excluded.size, times = excluded.times, tail = excluded.tail, body = excluded.body, modified = now()
+        size = excluded.size, times = excluded.times, tail = excluded.tail, body = excluded.body, modified = now(),
+        pattern = excluded.pattern, horizon = excluded.horizon
     RETURNING id
 ), cleared AS (
     DELETE FROM instance WHERE home_id = $1 AND object_id = $11 AND $10
@@ -95,9 +96,8 @@ SELECT $1, $2, gone.name, seen.revision FROM seen, gone
 ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();
 
 --: between
--- What happens in a window: $3 to $4 in seconds, $5 to $6 for what is floating; null is without end. An object whose
--- recurrence goes on beyond its rows comes along as a candidate, marked by its tail and with its body; the others have
--- theirs if $8.
+-- What happens in a window: $3 to $4 in seconds, $5 to $6 for what is floating. An object whose recurrence goes on beyond
+-- its rows comes along as a candidate, open, with its pattern or else its body; the others have theirs if $8.
 WITH hit AS (
     SELECT object_id FROM instance
     WHERE home_id = $1 AND calendar_id = $2 AND NOT floating AND NOT lasting
@@ -116,15 +116,37 @@ WITH hit AS (
     SELECT id FROM object
     WHERE home_id = $1 AND calendar_id = $2 AND tail IS NOT NULL AND tail < greatest($4, $6)
 )
-SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.tail,
-       CASE WHEN $8 OR o.tail IS NOT NULL THEN o.body END AS body
+SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified,
+       coalesce(o.tail < greatest($4, $6), false) AS open,
+       CASE WHEN o.tail < greatest($4, $6) THEN o.pattern END AS pattern,
+       CASE WHEN $8 OR (o.tail < greatest($4, $6) AND o.pattern IS NULL) THEN o.body END AS body
 FROM hit
 JOIN object o ON o.home_id = $1 AND o.id = hit.object_id
 WHERE o.component = ANY ($7::smallint[]);
 
+--: busy
+-- When time is not free in such a window: the rows that say so, and the octets of what must be asked itself. Only events and
+-- free-busy time take any.
+SELECT starts, ends, floating, busy, NULL::bytea AS octets FROM instance
+WHERE home_id = $1 AND calendar_id = $2 AND NOT floating AND NOT lasting AND busy <> 0
+  AND starts >= $3 - 1209600 AND starts < $4 AND ends > $3
+UNION ALL
+SELECT starts, ends, floating, busy, NULL FROM instance
+WHERE home_id = $1 AND calendar_id = $2 AND floating AND NOT lasting AND busy <> 0
+  AND starts >= $5 - 1209600 AND starts < $6 AND ends > $5
+UNION ALL
+SELECT starts, ends, floating, busy, NULL FROM instance
+WHERE home_id = $1 AND calendar_id = $2 AND NOT floating AND lasting AND busy <> 0 AND starts < $4 AND ends > $3
+UNION ALL
+SELECT starts, ends, floating, busy, NULL FROM instance
+WHERE home_id = $1 AND calendar_id = $2 AND floating AND lasting AND busy <> 0 AND starts < $6 AND ends > $5
+UNION ALL
+SELECT 0, 0, false, 0::smallint, CASE WHEN pattern IS NULL THEN body ELSE pattern END FROM object
+WHERE home_id = $1 AND calendar_id = $2 AND tail IS NOT NULL AND tail < greatest($4, $6) AND component IN (1, 8);
+
 --: matching
 -- Objects of these kinds, without regard to time; $4 is part of the UID, where a query asks for that; bodies if $5.
-SELECT id, name, uid, component, etag, revision, size, created, modified, NULL::bigint AS tail,
+SELECT id, name, uid, component, etag, revision, size, created, modified, false AS open, NULL::bytea AS pattern,
        CASE WHEN $5 THEN body END AS body
 FROM object
 WHERE home_id = $1 AND calendar_id = $2 AND component = ANY ($3::smallint[])

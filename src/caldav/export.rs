@@ -12,7 +12,7 @@ use crate::{
     model::{Component, Components},
     store::{
         self, Calendar, Object,
-        object::{Candidates, Which, candidates, read_candidate, read_whole},
+        object::{Candidate, Candidates, Which, candidates, read_candidate, read_whole},
     },
     xml::{Name, parse},
 };
@@ -176,7 +176,7 @@ pub struct Exporting {
 impl Part {
     /// Adds what is asked for of a candidate.
     fn add(&self, row: &Row, zones: Timezones, merge: &mut Merge) -> Result<()> {
-        let (object, open) = read_candidate(row)?;
+        let Candidate { object, open, .. } = read_candidate(row)?;
         let Some(calendar) = read(&object, zones) else { return Ok(()) };
         let kind = object.component.iter().next();
         // The index knows when events happen; of the others it has only the bounds.

@@ -102,7 +102,7 @@ pub const REPORTS: &[Report] = &[
 ];
 
 async fn sync(cx: Arc<Cx>, root: Element) -> Result<Response> {
-    let render = data::rendering(&cx, &root).await?;
+    let render = data::rendering(&cx, &root, None).await?;
     sync_collection::run(cx, root, render).await
 }
 

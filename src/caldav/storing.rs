@@ -1,8 +1,6 @@
 //! What becomes of an object that is to be stored, whatever request brings it: what it is (pure), and storing it in a
 //! transaction that holds its calendar (RFC 4791 §5.3.2). docs/decisions/0021 says what is rewritten.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
@@ -23,14 +21,14 @@ use crate::{
         self, Budget, Fault, Limits,
         edit::{Sanitizer, repair, sanitize},
     },
-    model::{Component, Components, Index, Kind, Lock, Privilege},
+    model::{Component, Components, Kind, Lock, Privilege},
     store::{
         self, Calendar, Object, Put,
         object::{self, Before},
     },
 };
 
-use super::form::Form;
+use super::{form::Form, index};
 
 /// An object that may be stored.
 #[derive(Clone, Debug)]
@@ -62,13 +60,13 @@ pub fn understood(settings: &Settings, name: &str, form: Form, octets: Bytes) ->
             MAX_RESOURCE_SIZE.because(format!("an object has at most {} octets", limits.max_resource_size))
         );
     }
-    let index = ical::index(&calendar, horizon(settings), MAX_ROWS, &Budget::new(PER_OBJECT));
+    let (index, times) = index::place(settings, &calendar);
     let put = Put {
         name: name.to_owned(),
         uid: about.uid,
         component: about.component,
         etag: etag(&body),
-        times: fingerprint(&index),
+        times,
         index,
         body,
     };
@@ -108,19 +106,8 @@ fn refused(fault: &Fault) -> Refusal {
 
 /// Octets of a UID: the index that keeps it unique takes no longer ones. RFC 7986 §5.3 makes them of 255 at most.
 const LONGEST_UID: usize = 1024;
-/// What indexing one object may cost, in units of [`Budget`]; beyond it the index ends early, which is no fault.
+/// What looking for contradictions in an object may cost, in units of [`Budget`].
 const PER_OBJECT: u64 = 200_000;
-/// Rows that one object may have in the index.
-const MAX_ROWS: usize = 1000;
-const DAY: i64 = 86_400;
-
-/// The second up to which recurrences are indexed. It moves in steps of a month, so that an object that is stored again
-/// with the same times has the same rows.
-fn horizon(settings: &Settings) -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| d.as_secs().cast_signed());
-    let month = 30 * DAY;
-    now - now % month + month + i64::from(settings.calendar.horizon_days) * DAY
-}
 
 /// The entity tag of octets: the same octets have the same tag, wherever they lie.
 pub fn etag(body: &[u8]) -> String {
@@ -130,19 +117,6 @@ pub fn etag(body: &[u8]) -> String {
         }
         tag
     })
-}
-
-fn fingerprint(index: &Index) -> i64 {
-    let mut hash = Sha256::new();
-    for instance in &index.instances {
-        hash.update(instance.starts.to_be_bytes());
-        hash.update(instance.ends.to_be_bytes());
-        hash.update([u8::from(instance.floating), instance.busy.code().to_be_bytes()[1]]);
-    }
-    hash.update(index.tail.unwrap_or(i64::MAX).to_be_bytes());
-    let mut first = [0; 8];
-    first.copy_from_slice(&hash.finalize()[..8]);
-    i64::from_be_bytes(first)
 }
 
 /// RFC 4918 §9.7.1: no collection comes into being on the way.

@@ -10,9 +10,9 @@ use crate::ical::merge::PRODID;
 use crate::ical::occurrence::occurrences;
 use crate::ical::recur::{Budget, Exhausted};
 use crate::ical::undated::utc_period;
-use crate::ical::value::utc_stamp;
+use crate::ical::value::{civil, utc_stamp};
 use crate::ical::zone::Zone;
-use crate::model::Busy;
+use crate::model::{Busy, Instance};
 
 /// A stretch of time that is not free, in seconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,13 @@ pub struct Period {
     pub end: i64,
     /// How it counts.
     pub busy: Busy,
+}
+
+/// The period of a row of the index; `floating` is the zone of whoever looks.
+#[must_use]
+pub fn period(row: &Instance, floating: &Zone) -> Period {
+    let moment = |at| if row.floating { floating.instant(civil(at)) } else { at };
+    Period { start: moment(row.starts), end: moment(row.ends), busy: row.busy }
 }
 
 /// The periods of one object that are not free, cut to the window.
@@ -44,7 +51,7 @@ pub fn periods(
 }
 
 /// The periods of a VFREEBUSY, by their FBTYPE (RFC 5545 §3.2.9).
-fn stored(component: Component<'_>) -> impl Iterator<Item = Period> {
+pub(super) fn stored(component: Component<'_>) -> impl Iterator<Item = Period> {
     component.properties("FREEBUSY").flat_map(|property| {
         let kind = property.parameter("FBTYPE");
         let is = |name: &str| kind.as_ref().is_some_and(|kind| kind.eq_ignore_ascii_case(name));

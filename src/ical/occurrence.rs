@@ -253,6 +253,14 @@ impl<'a> Series<'a> {
         self.repetition.is_some()
     }
 
+    /// Whether its rule has times after a moment.
+    pub fn goes_on(&self, moment: i64, view: &View<'_>) -> bool {
+        let (Some(master), Some(repetition)) = (&self.master, &self.repetition) else { return false };
+        let mut instances = repetition.set.instances(view.budget);
+        instances.seek(master.anchor.clock.local(moment, view.floating));
+        matches!(instances.next(), Some(Ok(_)))
+    }
+
     /// Whether it ends by itself, but only after so many instances; what cannot be counted is longer.
     pub fn is_longer_than(&self, limit: usize, budget: &Budget) -> bool {
         let Some(set) = self.repetition.as_ref().map(|r| &r.set) else { return false };

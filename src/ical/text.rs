@@ -72,7 +72,8 @@ impl Text {
     pub fn named(&self, line: &Line, name: &str) -> bool {
         let raw = &self.bytes[line.start as usize..line.name_end as usize];
         raw.eq_ignore_ascii_case(name.as_bytes())
-            || (line.folded && line::unfold(raw).eq_ignore_ascii_case(name.as_bytes()))
+            // A fold makes a name longer.
+            || (line.folded && raw.len() > name.len() && line::unfold(raw).eq_ignore_ascii_case(name.as_bytes()))
     }
 
     /// The value of a line, unfolded.
@@ -201,7 +202,8 @@ impl Scanner<'_> {
 
     fn named(&self, line: &Line, name: &[u8]) -> bool {
         let raw = &self.bytes[line.start as usize..line.name_end as usize];
-        raw.eq_ignore_ascii_case(name) || (line.folded && line::unfold(raw).eq_ignore_ascii_case(name))
+        raw.eq_ignore_ascii_case(name)
+            || (line.folded && raw.len() > name.len() && line::unfold(raw).eq_ignore_ascii_case(name))
     }
 
     /// The value of a BEGIN or END line.

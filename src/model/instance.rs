@@ -58,4 +58,8 @@ pub struct Index {
     /// The first second that `instances` no longer covers, where the recurrence goes on; the object
     /// itself must be asked about what starts from there on.
     pub tail: Option<i64>,
+    /// Of an object with a tail: the octets that its times depend on, an object that can be asked in its stead.
+    pub pattern: Option<String>,
+    /// The horizon at which `instances` end, where a later one would make more of them.
+    pub horizon: Option<i64>,
 }

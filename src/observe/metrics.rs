@@ -78,6 +78,10 @@ fn describe() {
     describe_gauge!("kalends_requests_in_flight", "Requests being answered.");
     describe_histogram!("kalends_report_seconds", "Time to the beginning of a report's answer, by name.");
     describe_counter!("kalends_syncs_total", "Sync reports: of everything, of changes, or with nothing new.");
+    describe_counter!(
+        "kalends_reindexed_total",
+        "Objects that were indexed anew because the horizon had moved on, or the index had changed."
+    );
     describe_counter!("kalends_principals_created_total", "People who came for the first time.");
     describe_gauge!(
         "kalends_database_connections",
@@ -89,7 +93,12 @@ fn describe() {
     describe_gauge!("kalends_build_info", "1; the label says which version runs.");
     gauge!("kalends_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     // What has not happened yet is 0, so that a rate of it can be taken from the first time on.
-    for zero in ["kalends_panics_total", "kalends_overload_total", "kalends_principals_created_total"] {
+    for zero in [
+        "kalends_panics_total",
+        "kalends_overload_total",
+        "kalends_principals_created_total",
+        "kalends_reindexed_total",
+    ] {
         counter!(zero).increment(0);
     }
     for reason in ["absent", "untrusted", "malformed", "undecided", "handshake"] {
@@ -113,6 +122,11 @@ pub fn reported(report: &'static str, time: Duration) {
 /// A sync report gave everything (`initial`), what had changed (`changes`), or said that there is nothing new (`unchanged`).
 pub fn synced(kind: &'static str) {
     counter!("kalends_syncs_total", "kind" => kind).increment(1);
+}
+
+/// So many objects were indexed anew.
+pub fn reindexed(objects: usize) {
+    counter!("kalends_reindexed_total").increment(objects as u64);
 }
 
 /// Somebody came for the first time.

@@ -2,6 +2,7 @@
 
 pub mod calendar;
 pub mod change;
+pub mod index;
 pub mod lock;
 pub mod object;
 pub mod principal;
@@ -21,6 +22,7 @@ pub const ALL: &[(&str, &[Query])] = &[
     ("calendar", calendar::ALL),
     ("object", object::ALL),
     ("change", change::ALL),
+    ("index", index::ALL),
     ("property", property::ALL),
     ("transfer", transfer::ALL),
     ("lock", lock::ALL),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use crate::{
     db::{Error, Params, Pool, Row, Rows, Tx},
-    model::{Component, Components, Index},
+    model::{Busy, Component, Components, Index, Instance},
 };
 
 use super::Calendar;
@@ -25,6 +25,7 @@ crate::queries!("caldav/object.sql":
     PUT = "put",
     DELETE = "delete",
     BETWEEN = "between",
+    BUSY = "busy",
     MATCHING = "matching",
 );
 
@@ -190,14 +191,32 @@ pub async fn count(tx: &Tx, calendar: &Calendar) -> Result<i64, Error> {
     tx.row(&COUNT, &[&calendar.home_id, &calendar.id]).await?.at(0)
 }
 
+/// What an object has in the index, as a statement takes it.
+pub(super) struct Columns<'a> {
+    pub starts: Vec<i64>,
+    pub ends: Vec<i64>,
+    pub floating: Vec<bool>,
+    pub busy: Vec<i16>,
+    pub pattern: Option<&'a [u8]>,
+}
+
+impl<'a> Columns<'a> {
+    pub fn of(index: &'a Index) -> Self {
+        let rows = &index.instances;
+        Self {
+            starts: rows.iter().map(|row| row.starts).collect(),
+            ends: rows.iter().map(|row| row.ends).collect(),
+            floating: rows.iter().map(|row| row.floating).collect(),
+            busy: rows.iter().map(|row| row.busy.code()).collect(),
+            pattern: index.pattern.as_deref().map(str::as_bytes),
+        }
+    }
+}
+
 /// Stores an object in place of `before`, the calendar being locked; its rows in the index are written only where its
 /// times are other than those of `before`.
 pub async fn put(tx: &Tx, calendar: &Calendar, put: &Put, before: &Before) -> Result<(), Error> {
-    let rows = &put.index.instances;
-    let starts: Vec<i64> = rows.iter().map(|i| i.starts).collect();
-    let ends: Vec<i64> = rows.iter().map(|i| i.ends).collect();
-    let floating: Vec<bool> = rows.iter().map(|i| i.floating).collect();
-    let busy: Vec<i16> = rows.iter().map(|i| i.busy.code()).collect();
+    let columns = Columns::of(&put.index);
     let replaced = before.object.as_ref().map(|(object, _)| object.id);
     let changed = before.object.as_ref().is_none_or(|(_, times)| *times != put.times);
     let component = Components::default().with(put.component).bits();
@@ -215,10 +234,12 @@ pub async fn put(tx: &Tx, calendar: &Calendar, put: &Put, before: &Before) -> Re
             &put.index.tail,
             &changed,
             &replaced,
-            &starts,
-            &ends,
-            &floating,
-            &busy,
+            &columns.starts,
+            &columns.ends,
+            &columns.floating,
+            &columns.busy,
+            &columns.pattern,
+            &put.index.horizon,
         ],
     )
     .await
@@ -240,7 +261,8 @@ pub struct Candidates {
     pub window: Option<(Range<i64>, Range<i64>)>,
     /// With this in the UID, in any case of letters.
     pub uid: Option<String>,
-    /// Whether their octets are needed. An object whose recurrence goes on where the index ends comes with them anyway.
+    /// Whether their octets are needed. An object whose recurrence goes on where the index ends comes with them anyway, or
+    /// with its pattern.
     pub body: bool,
 }
 
@@ -258,11 +280,50 @@ pub async fn candidates(pool: &Pool, calendar: &Calendar, of: &Candidates) -> Re
     }
 }
 
-/// A candidate, and whether its recurrence goes on where the index ends: then only its octets tell whether it was found.
-pub fn read_candidate(row: &Row) -> Result<(Object, bool), Error> {
-    let body: Option<&[u8]> = row.at("body")?;
-    let tail: Option<i64> = row.at("tail")?;
-    Ok((Object { body: body.map(Bytes::copy_from_slice), ..read(row)? }, tail.is_some()))
+/// What a query may have found.
+#[derive(Clone, Debug)]
+pub struct Candidate {
+    /// The object.
+    pub object: Object,
+    /// Whether its recurrence goes on where the index ends: then only its octets tell whether it was found.
+    pub open: bool,
+    /// Of an open one: an object that happens when it does, if there is one.
+    pub pattern: Option<Bytes>,
+}
+
+/// The candidate of a row.
+pub fn read_candidate(row: &Row) -> Result<Candidate, Error> {
+    let octets = |column| row.at(column).map(|octets: Option<&[u8]>| octets.map(Bytes::copy_from_slice));
+    let object = Object { body: octets("body")?, ..read(row)? };
+    Ok(Candidate { object, open: row.at("open")?, pattern: octets("pattern")? })
+}
+
+/// Time that is not free.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// This span.
+    Span(Instance),
+    /// What the object of these octets says.
+    Octets(Bytes),
+}
+
+/// When time is not free in a window, and in that of floating time, as [`Candidates::window`] has them; in any order.
+pub async fn taken(
+    pool: &Pool,
+    calendar: &Calendar,
+    (at, floating): (&Range<i64>, &Range<i64>),
+) -> Result<Rows<'static>, Error> {
+    let (home, id) = (&calendar.home_id, &calendar.id);
+    pool.stream(&BUSY, &[home, id, &at.start, &at.end, &floating.start, &floating.end]).await
+}
+
+/// The taken time of a row; by the places of its columns, for the rows are many.
+pub fn read_taken(row: &Row) -> Result<Taken, Error> {
+    if let Some(octets) = row.at::<Option<&[u8]>>(4)? {
+        return Ok(Taken::Octets(Bytes::copy_from_slice(octets)));
+    }
+    let busy = Busy::from_code(row.at(3)?);
+    Ok(Taken::Span(Instance { starts: row.at(0)?, ends: row.at(1)?, floating: row.at(2)?, busy }))
 }
 
 /// The object of a row that has its octets.

@@ -4,6 +4,7 @@
 //! calendar data; characters that XML forbids are dropped. Hot: a listing of 100,000 resources goes through here.
 
 use bytes::Bytes;
+use memchr::memmem;
 
 use super::name::{Name, Ns, QName};
 use super::strict::allowed;
@@ -121,12 +122,13 @@ impl Writer {
     /// Text of lines that end in CRLF, each CR left out: a reader makes LF of the two anyway (XML 1.0 §2.11). A CR that
     /// stands alone is kept.
     pub fn lines(&mut self, text: &str) {
-        let mut lines = text.split("\r\n");
-        self.text(lines.next().unwrap_or_default());
-        for line in lines {
+        let mut start = 0;
+        for end in memmem::find_iter(text.as_bytes(), "\r\n") {
+            self.text(&text[start..end]);
             self.out.push('\n');
-            self.text(line);
+            start = end + 2;
         }
+        self.text(&text[start..]);
     }
 
     /// What is escaped already: stored fragments, rendered answers.
@@ -221,7 +223,10 @@ static CLASSES: [u8; 256] = {
 
 fn escape(out: &mut String, text: &str, class: u8) {
     let mut rest = text;
-    while let Some(at) = rest.bytes().position(|octet| CLASSES[usize::from(octet)] & class != 0) {
+    let special = |octets: &[u8]| octets.iter().position(|octet| CLASSES[usize::from(*octet)] & class != 0);
+    loop {
+        let plain = plain(rest.as_bytes());
+        let Some(at) = special(&rest.as_bytes()[plain..]).map(|at| plain + at) else { break };
         let (plain, special) = rest.split_at(at);
         out.push_str(plain);
         let mut chars = special.chars();
@@ -239,6 +244,17 @@ fn escape(out: &mut String, text: &str, class: u8) {
         rest = chars.as_str();
     }
     out.push_str(rest);
+}
+
+/// So many octets at the beginning have nothing special in either class, found sixteen at a time: the compiler makes this a few
+/// instructions for all of them.
+fn plain(octets: &[u8]) -> usize {
+    let special = |octet: &u8| {
+        let sign = matches!(octet, b'&' | b'<' | b'>' | b'"' | 0xef);
+        u8::from((*octet < 0x20) | sign)
+    };
+    let blocks = octets.chunks_exact(16);
+    16 * blocks.take_while(|block| block.iter().fold(0, |any, octet| any | special(octet)) == 0).count()
 }
 
 #[cfg(test)]

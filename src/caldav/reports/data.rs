@@ -2,7 +2,7 @@
 
 use std::{
     str::from_utf8,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use bytes::Bytes;
@@ -17,7 +17,7 @@ use crate::{
         prop::Facts,
     },
     front::Status,
-    ical::{self, Budget, Calendar, CompSelection, PropSelection, Recurrence, Selection},
+    ical::{self, Budget, Calendar, CompSelection, PropSelection, Recurrence, Selection, Zone},
     model::Privilege,
     xml::{Element, Name, Writer},
 };
@@ -25,7 +25,7 @@ use crate::{
 use super::{
     super::{
         form::{Form, VERSION},
-        quarantine,
+        parsed, quarantine,
         storing::etag,
         timezones::Timezones,
     },
@@ -34,8 +34,9 @@ use super::{
 
 const DATA: Name = Name::cal("calendar-data");
 
-/// How the report in `root` renders C:calendar-data; `None` where it does not ask for it.
-pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
+/// How the report in `root` renders C:calendar-data; `None` where it does not ask for it. `zone` is that of floating times,
+/// where it is known already.
+pub async fn rendering(cx: &Cx, root: &Element, zone: Option<&Zone>) -> Result<Option<Box<Render>>> {
     let Some(asked) = root.child(Name::dav("prop")).and_then(|prop| prop.child(DATA)) else {
         return Ok(None);
     };
@@ -57,8 +58,10 @@ pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
             })
         })));
     }
-    let calendar = facts::collection(cx, Privilege::Read).await?;
-    let zone = range::zone(cx, root, &calendar).await?;
+    let zone = match zone {
+        Some(zone) => zone.clone(),
+        None => range::zone(cx, root, &facts::collection(cx, Privilege::Read).await?).await?,
+    };
     let budget = Mutex::new(Budget::new(super::BUDGET));
     Ok(Some(Box::new(move |facts, w| {
         let calendar = match read(facts, zones) {
@@ -76,12 +79,13 @@ pub async fn rendering(cx: &Cx, root: &Element) -> Result<Option<Box<Render>>> {
 }
 
 /// An object, with the definitions of time zones that the client wants, or what is told in its place.
-fn read(facts: &Facts, zones: Timezones) -> Result<Calendar, Rendered> {
+fn read(facts: &Facts, zones: Timezones) -> Result<Arc<Calendar>, Rendered> {
     let Some(object) = facts.object.as_ref().filter(|object| object.body.is_some()) else {
         return Err(Rendered::Absent);
     };
-    let calendar = quarantine::read(object).map_err(|why| Rendered::Refused(quarantine::refusal(why)))?;
-    let changed = zones.change(calendar.bytes()).and_then(|octets| Calendar::parse(octets).ok());
+    let calendar = parsed::calendar(object).map_err(|why| Rendered::Refused(quarantine::refusal(why)))?;
+    let changed =
+        zones.change(calendar.bytes()).and_then(|octets| Calendar::parse(octets).ok()).map(Arc::new);
     Ok(changed.unwrap_or(calendar))
 }
 

@@ -13,19 +13,23 @@ use crate::{
     dav::{Cx, Refusal, Result, condition::MAX_INSTANCES, facts},
     db::Pool,
     front::{Response, Status},
-    ical::{self, Budget, Zone, freebusy::Period},
-    model::{Component, Privilege},
+    ical::{
+        self, Budget, Zone,
+        freebusy::{Period, merge, period},
+    },
+    model::Privilege,
     store::{
         self,
-        object::{Candidates, candidates, read_candidate},
+        object::{Taken, read_taken, taken},
     },
     xml::{Element, Name},
 };
 
-use super::{
-    super::{form::Form, quarantine},
-    range,
-};
+use super::{super::form::Form, range};
+
+/// Periods that are held before those that meet are put together, and how many of them there may be after that: memory is no
+/// part of the budget.
+const ROOM: Range<usize> = 10_000..1_000_000;
 
 /// The busy periods of the window, as a VFREEBUSY.
 pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
@@ -48,15 +52,25 @@ pub async fn busy(
     budget: &mut Budget,
 ) -> Result<Vec<Period>> {
     let floating = range::floating(window, zone);
-    let kinds = [Component::Vevent, Component::Vfreebusy].into_iter().collect();
-    let of = Candidates { kinds, window: Some((window.clone(), floating)), uid: None, body: true };
-    let mut rows = candidates(pool, calendar, &of).await?;
-    let mut periods = Vec::new();
+    let mut rows = taken(pool, calendar, (window, &floating)).await?;
+    let (mut periods, mut most) = (Vec::new(), ROOM.start);
     while let Some(row) = rows.next().await {
-        let (object, _) = read_candidate(&row?)?;
-        let Ok(calendar) = quarantine::read(&object) else { continue };
-        let more = ical::freebusy::periods(&calendar, window.clone(), zone, budget);
-        periods.extend(more.map_err(|_| MAX_INSTANCES)?);
+        match read_taken(&row?)? {
+            Taken::Span(span) => periods.push(period(&span, zone)),
+            Taken::Octets(octets) => {
+                // What cannot be read any more takes no time.
+                let Ok(calendar) = ical::Calendar::parse(octets) else { continue };
+                let more = ical::freebusy::periods(&calendar, window.clone(), zone, budget);
+                periods.extend(more.map_err(|_| MAX_INSTANCES)?);
+            }
+        }
+        if periods.len() > most {
+            periods = merge(periods);
+            most = ROOM.start.max(2 * periods.len());
+        }
+        if most > ROOM.end {
+            return Err(MAX_INSTANCES.into());
+        }
         consume_budget().await;
     }
     Ok(periods)

@@ -33,7 +33,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
         // RFC 4791 §1.3: what will always fail is 403; only a list that breaks off is 507.
         return Err(Refusal { status: Status::FORBIDDEN, ..refusal }.into());
     }
-    let render = data::rendering(&cx, &root).await?;
+    let render = data::rendering(&cx, &root, None).await?;
     let ask = Ask::of_report(&root, cx.tables)?;
     let needs = ask.needs(cx.tables);
     let mut unseen: HashMap<String, String> = HashMap::with_capacity(hrefs.len());

@@ -14,16 +14,13 @@ use crate::{
     },
     db::Row,
     front::Response,
-    ical::{self, Budget, Filter, Zone},
-    store::{
-        Object,
-        object::{Candidates, candidates, read_candidate},
-    },
+    ical::{self, Budget, Calendar, Filter, Zone},
+    store::object::{Candidate, Candidates, candidates, read_candidate},
     xml::Element,
 };
 
 use super::{
-    super::quarantine,
+    super::parsed,
     data, filter,
     range::{self, FOREVER},
 };
@@ -37,7 +34,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     // Kinds alone are no matter of time: the listing that some clients live by needs no zone.
     let timeless = bounds.exact && bounds.time.is_none() && !range::names_zone(&root);
     let zone = if timeless { Zone::utc() } else { range::zone(&cx, &root, &calendar).await? };
-    let render = data::rendering(&cx, &root).await?;
+    let render = data::rendering(&cx, &root, (!timeless).then_some(&zone)).await?;
     let ask = Ask::of_report(&root, cx.tables)?;
     let needs = ask.needs(cx.tables);
     let window = bounds.time.map(|(start, end)| {
@@ -66,13 +63,19 @@ struct Test {
 }
 
 impl Test {
-    /// Whether a candidate passes; `open` says that the index does not know all of it.
-    fn passes(&self, object: &Object, open: bool) -> Result<bool, Refusal> {
-        if self.exact && !open {
+    /// Whether a candidate passes.
+    fn passes(&self, candidate: &Candidate) -> Result<bool, Refusal> {
+        if self.exact && !candidate.open {
             return Ok(true);
         }
+        // A pattern tells of times alone.
+        let pattern = candidate.pattern.as_ref().filter(|_| self.exact);
+        let calendar = match pattern {
+            Some(pattern) => Calendar::parse(pattern.clone()).map(Arc::new),
+            None => parsed::calendar(&candidate.object),
+        };
         // What cannot be read any more is in no answer, and stops none.
-        let Ok(calendar) = quarantine::read(object) else { return Ok(false) };
+        let Ok(calendar) = calendar else { return Ok(false) };
         ical::matches(&calendar, &self.filter, &self.zone, &self.budget).map_err(|_| MAX_INSTANCES.into())
     }
 }
@@ -88,12 +91,12 @@ struct Found {
 
 impl Each for Found {
     fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
-        let (object, open) = read_candidate(row)?;
-        if self.only.as_ref().is_some_and(|name| object.name != *name) {
+        let candidate = read_candidate(row)?;
+        if self.only.as_ref().is_some_and(|name| candidate.object.name != *name) {
             return Ok(());
         }
-        if self.test.passes(&object, open)? {
-            let facts = self.members.of_object(object);
+        if self.test.passes(&candidate)? {
+            let facts = self.members.of_object(candidate.object);
             answer.rendered(&facts, &self.ask, self.members.cx(), self.render.as_deref())?;
         }
         Ok(())

@@ -1,0 +1,178 @@
+#!/usr/bin/env python3
+"""What requests cost, end to end: the CPU of kalends and of its PostgreSQL together, per request, from /proc.
+
+usage: cost.py put [TIMES]       PUT of a single event and of series, new and with other times: a ratio to the single event
+       cost.py query [TIMES]     a week's query and free-busy on calendars of 1,000 and 10,000 series of one kind
+       cost.py export CALENDAR   a whole calendar (user bench1) by GET and by ?export: first octet, CPU, growth of memory
+kalends.sh beside this file starts and stops the server; `put` and `query` begin with `kalends.sh wipe`.
+"""
+import os, re, socket, subprocess, sys, time
+
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "kalends.sh")
+PORT, HOME = 15231, "/dav/calendars/bench1/"
+KINDS = {
+    "single": "",
+    "daily, open": "RRULE:FREQ=DAILY\r\n",
+    "weekly, open": "RRULE:FREQ=WEEKLY\r\n",
+    "weekly on 3 days, open": "RRULE:FREQ=WEEKLY;BYDAY=MO,WE,FR\r\n",
+    "monthly, open": "RRULE:FREQ=MONTHLY\r\n",
+    "yearly, open": "RRULE:FREQ=YEARLY\r\n",
+    "weekly, 10 times": "RRULE:FREQ=WEEKLY;COUNT=10\r\n",
+    "daily, 300 times": "RRULE:FREQ=DAILY;COUNT=300\r\n",
+}
+
+
+def script(verb):
+    return subprocess.run([SCRIPT, verb], check=True, capture_output=True, text=True).stdout.strip()
+
+
+def tree(roots):
+    parent, ticks = {}, {}
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            field = open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        parent[int(pid)], ticks[int(pid)] = int(field[1]), sum(map(int, field[11:15]))
+    for pid in parent:
+        at = pid
+        while at in parent and at not in roots:
+            at = parent[at]
+        if at in roots:
+            yield pid, ticks[pid]
+
+
+class Server:
+    """A running kalends, one connection to it, and what both have cost so far."""
+
+    def __init__(self):
+        self.pids = [int(pid) for pid in script("pids").split(",")]
+        self.socket = socket.create_connection(("127.0.0.1", PORT))
+        self.reader = self.socket.makefile("rb")
+
+    def cpu(self):
+        return sum(ticks for _, ticks in tree(self.pids)) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self):
+        return int(re.search(r"VmHWM:\s+(\d+)", open(f"/proc/{self.pids[0]}/status").read())[1])
+
+    def ask(self, method, path, body="", first=None, **headers):
+        lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "X-Forwarded-User: bench1"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        octets = body.encode()
+        lines += [f"Content-Length: {len(octets)}", "", ""]
+        self.socket.sendall("\r\n".join(lines).encode() + octets)
+        status = int(self.reader.readline().split()[1])
+        head = {}
+        while (line := self.reader.readline().strip()):
+            name, value = line.decode().split(": ", 1)
+            head[name.lower()] = value
+        if first:
+            first()
+        if "content-length" in head:
+            return status, self.reader.read(int(head["content-length"]))
+        answer = b""
+        while head.get("transfer-encoding") == "chunked":
+            size = int(self.reader.readline(), 16)
+            answer += self.reader.read(size)
+            self.reader.readline()
+            if not size:
+                break
+        return status, answer
+
+    def cost(self, times, request):
+        """CPU microseconds of one request of many."""
+        request(0)
+        before = self.cpu()
+        for n in range(times):
+            request(n)
+        return (self.cpu() - before) / times * 1e6
+
+
+def event(uid, rule, hour=9, day=5):
+    return (f"BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//bench//\r\nBEGIN:VEVENT\r\nUID:{uid}\r\nDTSTAMP:20260101T000000Z\r\n"
+            f"DTSTART;TZID=Europe/Berlin:202601{day:02}T{hour:02}0000\r\nDURATION:PT1H\r\n{rule}SUMMARY:A meeting\r\n"
+            f"END:VEVENT\r\nEND:VCALENDAR\r\n")
+
+
+def put(times):
+    print("| PUT | new, µs | ratio | other times, µs | ratio |\n|---|---|---|---|---|")
+    base = None
+    for kind, rule in KINDS.items():
+        # Each in a database of its own, so that none pays for what another left to be cleaned up.
+        script("wipe")
+        script("start")
+        server = Server()
+
+        def store(n, turn):
+            status, body = server.ask("PUT", f"{HOME}calendar/e{n}.ics", event(f"e{n}", rule, 9 + turn), Content_Type="text/calendar")
+            assert status in (201, 204), (status, body)
+
+        found = [server.cost(times, lambda n, turn=turn: store(n, turn)) for turn in range(2)]
+        base = base or found
+        print(f"| {kind} | {found[0]:.0f} | {found[0] / base[0]:.2f} | {found[1]:.0f} | {found[1] / base[1]:.2f} |", flush=True)
+        script("stop")
+
+
+def report(server, name, week, cal):
+    start, end = "20261109T000000Z", f"202611{9 + 7 * week:02}T000000Z"
+    span = f'<C:time-range start="{start}" end="{end}"/>'
+    spaces = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
+    filtered = f'<C:filter><C:comp-filter name="VCALENDAR"><C:comp-filter name="VEVENT">{span}</C:comp-filter></C:comp-filter></C:filter>'
+    body = f"<C:calendar-query {spaces}><D:prop><D:getetag/></D:prop>{filtered}</C:calendar-query>"
+    if name == "free-busy":
+        body = f"<C:free-busy-query {spaces}>{span}</C:free-busy-query>"
+    status, answer = server.ask("REPORT", HOME + cal + "/", body, Depth="1", Content_Type="application/xml")
+    assert status in (200, 207), (status, answer)
+    return answer.count(b"<D:response>") or answer.count(b"<response>") or answer.count(b"FREEBUSY;")
+
+
+def query(times):
+    print("| calendar | week's query, µs | answers | free-busy of a week, µs | periods |\n|---|---|---|---|---|")
+    script("wipe")
+    script("start")
+    server = Server()
+    for kind in ("single", "daily, open", "weekly, open", "monthly, open", "yearly, open"):
+        for size in (1000, 10000):
+            cal = re.sub("[^a-z]", "", kind) + str(size)
+            assert server.ask("MKCALENDAR", HOME + cal + "/")[0] == 201
+            for n in range(size):
+                text = event(f"{cal}-{n}", KINDS[kind], 7 + n % 12, 5 + n // 12 % 7)
+                month = 1 + n // 84 % 12
+                text = text.replace(":202601", f":2026{month:02}" if kind in ("single",) else f":2025{month:02}", 1) if "DTSTART" in text else text
+                text = text.replace("DTSTAMP:2025", "DTSTAMP:2026")
+                status, body = server.ask("PUT", f"{HOME}{cal}/e{n}.ics", text, Content_Type="text/calendar")
+                assert status == 201, (status, body)
+            found = []
+            for name in ("query", "free-busy"):
+                count = report(server, name, 1, cal)
+                turns = max(5, times // max(1, count // 20))
+                found += [f"{server.cost(turns, lambda n: report(server, name, 1, cal)):.0f}", str(count)]
+            print(f"| {size:,} {kind} | {' | '.join(found)} |", flush=True)
+    script("stop")
+
+
+def export(cal):
+    print("| export of " + cal + " | first octet, ms | all, ms | MB | CPU, ms | memory grew by, MiB |\n|---|---|---|---|---|---|")
+    for path in ("", "?export"):
+        script("start")
+        server = Server()
+        server.ask("GET", HOME + "c100/")
+        memory, cpu, start, first = server.memory(), server.cpu(), time.monotonic(), []
+        status, answer = server.ask("GET", f"{HOME}{cal}/{path}", first=lambda: first.append(time.monotonic()))
+        assert status == 200, (status, answer[:200])
+        took = [(at - start) * 1e3 for at in (first[0], time.monotonic())]
+        print(f"| GET {path} | {took[0]:.1f} | {took[1]:.0f} | {len(answer) / 1e6:.1f} | {(server.cpu() - cpu) * 1e3:.0f} | "
+              f"{(server.memory() - memory) / 1024:.1f} |", flush=True)
+        script("stop")
+
+
+verb, given = (sys.argv + [""])[1], sys.argv[2:]
+if verb == "put":
+    put(int(given[0]) if given else 2000)
+elif verb == "query":
+    query(int(given[0]) if given else 300)
+elif verb == "export":
+    export(given[0])
+else:
+    sys.exit(__doc__)

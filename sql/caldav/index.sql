@@ -1,0 +1,29 @@
+-- The time-range index, kept up to date in the background.
+
+--: homes
+-- Every home, a thousand at a time.
+SELECT id FROM principal WHERE id > $1 ORDER BY id LIMIT 1000;
+
+--: waits
+-- Whether rows of some object end at an earlier horizon.
+SELECT EXISTS (SELECT FROM object WHERE home_id = $1 AND horizon < $2) AS waits;
+
+--: due
+-- Some of those objects. Whoever else does the same, or writes to one, has it to itself until the transaction ends.
+SELECT id, times, body FROM object WHERE home_id = $1 AND horizon < $2 ORDER BY horizon LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED;
+
+--: renew
+-- What is derived of an object, and its rows where $7 says that they are others. Nothing that a client sees changes.
+WITH kept AS (
+    UPDATE object SET times = $3, tail = $4, pattern = $5, horizon = $6 WHERE home_id = $1 AND id = $2 RETURNING calendar_id
+), cleared AS (
+    DELETE FROM instance WHERE home_id = $1 AND object_id = $2 AND $7
+)
+INSERT INTO instance (home_id, calendar_id, object_id, starts, ends, floating, busy)
+SELECT $1, kept.calendar_id, $2, given.*
+FROM kept, unnest($8::bigint[], $9::bigint[], $10::boolean[], $11::smallint[]) AS given (starts, ends, floating, busy)
+WHERE $7;
+
+--: leave
+-- What cannot be read any more keeps the rows that it has.
+UPDATE object SET horizon = NULL WHERE home_id = $1 AND id = $2;

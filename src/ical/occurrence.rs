@@ -278,6 +278,7 @@ impl<'a> Series<'a> {
         let mut instances = repetition.set.instances(view.budget);
         instances.seek(later(clock.local(view.window.start, view.floating), -back));
         let last = later(clock.local(view.window.end, view.floating), ahead);
+        instances.stop_before(later(last, 1));
         for local in instances {
             let local = local?;
             if local > last {
@@ -509,5 +510,11 @@ mod tests {
         let budget = Budget::new(200);
         let found = occurrences(&calendar, 3_000_000_000..3_000_604_800, &Zone::utc(), &budget).unwrap();
         assert_eq!(found.len(), 7);
+        // A rule without any instance is not looked through to the year 9999.
+        let never = text.replace("FREQ=DAILY", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30");
+        let calendar = Calendar::parse(never.into()).unwrap();
+        let found =
+            occurrences(&calendar, 1_800_000_000..1_802_419_200, &Zone::utc(), &Budget::new(50)).unwrap();
+        assert_eq!(found.len(), 0);
     }
 }

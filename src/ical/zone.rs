@@ -217,9 +217,10 @@ fn onsets(observance: Component<'_>, budget: &Budget, changes: &mut Vec<Change>)
         changes.push(Change { at: seconds(start.civil()) - before, before, after });
         onsets.seek(date(1900, 1, 1).at(0, 0, 0, 0));
     }
+    onsets.stop_before(date(2101, 1, 1).at(0, 0, 0, 0));
     for onset in onsets {
         let onset = onset?;
-        if onset.year() > 2100 || changes.len() == MAX_CHANGES {
+        if changes.len() == MAX_CHANGES {
             break;
         }
         changes.push(Change { at: seconds(onset) - before, before, after });

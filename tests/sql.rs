@@ -12,10 +12,10 @@ use std::path::Path;
 use futures_util::StreamExt;
 use kalends::config::Database;
 use kalends::db::{Client, Pool, Query, Rows, Tx, migrate};
-use kalends::model::{Busy, Component, Components, Index, Instance, Kind, Lock};
+use kalends::model::{Busy, Component, Components, Index, Instance, Kind, Lock, Privilege, Privileges};
 use kalends::store::object::{Candidates, Put, Which};
-use kalends::store::principal::{Known, Start};
-use kalends::store::{self, Calendar, Property, Subject};
+use kalends::store::principal::{Field, How, Known, Search, Start, Test};
+use kalends::store::{self, Ace, Calendar, Grantee, Principal, Property, Subject, Viewer};
 use kalends::xml::QName;
 use kalends::{cluster, store::object};
 use support::{Db, database, sql};
@@ -39,6 +39,7 @@ const HOT: &[&str] = &[
     "caldav/object.sql: by_name",
     "caldav/object.sql: by_name_with_body",
     "caldav/object.sql: by_path_with_body",
+    "caldav/object.sql: first",
     "caldav/object.sql: by_names",
     "caldav/object.sql: by_names_with_body",
     "caldav/object.sql: before_put",
@@ -62,6 +63,15 @@ const HOT: &[&str] = &[
     "caldav/lock.sql: refresh",
     "caldav/lock.sql: release",
     "caldav/lock.sql: clear",
+    "caldav/ace.sql: on_home",
+    "caldav/ace.sql: of",
+    "caldav/ace.sql: of_all",
+    "caldav/ace.sql: clear",
+    "caldav/ace.sql: add",
+    "caldav/principal.sql: by_names",
+    "caldav/principal.sql: by_ids",
+    "caldav/principal.sql: groups",
+    "caldav/principal.sql: members",
 ];
 
 /// Every statement of the product.
@@ -178,6 +188,30 @@ async fn a_statement_without_an_index_is_found_out() {
     assert!(waste(&whole).is_some_and(|waste| waste.contains("Seq Scan on object")), "{whole}");
     assert!(waste(&part).is_some_and(|waste| waste.contains("Rows Removed by Filter")), "{part}");
     assert_eq!(waste(&good), None);
+}
+
+/// What people look at most is their own, and there nothing is granted.
+#[tokio::test]
+async fn in_one_s_own_home_no_list_is_read() {
+    let (_db, pool) = worked().await;
+    let client = pool.client().await.unwrap();
+    client.batch(SEED).await.unwrap();
+    client.batch("ANALYZE; SET plan_cache_mode = force_generic_plan").await.unwrap();
+    for (name, own) in [
+        ("caldav/calendar.sql: all", "7, 7, '{g1}'"),
+        ("caldav/calendar.sql: by_name", "7, 'c2', 7, '{g1}'"),
+        ("caldav/calendar.sql: lock", "7, 'c2', 7, '{g1}'"),
+        ("caldav/object.sql: by_path_with_body", "7, 'c2', 'o150.ics', 7, '{g1}'"),
+    ] {
+        let query = statements().into_iter().find(|query| query.name == name).unwrap();
+        let (statement, types) = prepared(&client, query).await;
+        for (arguments, read) in [(own.to_owned(), false), (values(name, &types), true)] {
+            let plan = plan(&client, ANALYZE, &statement, &arguments).await;
+            let scan =
+                plan.lines().find(|line| line.contains(" on ace a")).unwrap_or_else(|| panic!("{plan}"));
+            assert_eq!(scan.contains("never executed"), !read, "{name} ({arguments}):\n{plan}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -364,9 +398,20 @@ fn values(name: &str, types: &[String]) -> String {
         "by_subject" => &["'subject-7'"],
         "by_email" => &["'7@x'"],
         "by_name" if name.contains("principal") => &["'user-7'"],
-        "by_name" | "lock" if name.contains("calendar") => &["7", "'c2'"],
-        "all" | "home" | "count" | "touch_home" | "lock_home" if name.contains("calendar") => &["7"],
-        "by_path_with_body" => &["7", "'c2'", "'o150.ics'"],
+        // Somebody else looks: of one's own nothing is looked up.
+        "by_name" | "lock" if name.contains("calendar") => &["7", "'c2'", "8", "'{g1,g2}'"],
+        "all" if name.contains("calendar") => &["7", "8", "'{g1,g2}'"],
+        "home" | "count" | "touch_home" | "lock_home" if name.contains("calendar") => &["7"],
+        "by_path_with_body" => &["7", "'c2'", "'o150.ics'", "8", "'{g1,g2}'"],
+        "first" => &["7", "'{31,32}'", "100"],
+        "on_home" => &["7", "8", "'{g1,g2}'"],
+        "of" | "clear" if name.contains("ace") => &["7", "32"],
+        "of_all" => &["7"],
+        "add" => &["7", "99", "'{0}'", "'{8}'", "'{NULL}'", "'{1}'"],
+        "by_names" if name.contains("principal") => &["'{user-7,user-8}'"],
+        "by_ids" => &["'{7,8}'"],
+        "groups" => &["'{g1,g2}'"],
+        "members" => &["'g1'", "10"],
         "by_name" | "by_name_with_body" => &["7", "32", "'o150.ics'"],
         "by_names" | "by_names_with_body" => &["7", "32", "'{o150.ics,o151.ics,o152.ics}'"],
         "before_put" => &["7", "32", "'o150.ics'", "'uid-150'"],
@@ -444,6 +489,7 @@ async fn plan(client: &Client, explain: &str, statement: &str, arguments: &str) 
 const SEED: &str = "
     TRUNCATE principal CASCADE;
     INSERT INTO principal (id, name, subject, email) SELECT h, 'user-' || h, 'subject-' || h, h || '@x' FROM generate_series(1, 400) h;
+    UPDATE principal SET groups = ARRAY['g' || id];
     INSERT INTO home (home_id) SELECT id FROM principal;
     INSERT INTO home_state (home_id) SELECT id FROM principal;
     INSERT INTO calendar (home_id, id, components, revision) SELECT h, h * 5 - 5 + n, 1, 300 FROM generate_series(1, 400) h, generate_series(1, 5) n;
@@ -458,6 +504,8 @@ const SEED: &str = "
     INSERT INTO tombstone (home_id, calendar_id, name, revision) SELECT home_id, id, 'gone-' || n, 200 + n FROM calendar, generate_series(1, 1) n;
     INSERT INTO tombstone (home_id, calendar_id, name, revision) SELECT home_id, id, 'more-' || n, 210 + n FROM calendar, generate_series(1, 60) n WHERE home_id <= 10;
     INSERT INTO property (home_id, calendar_id, namespace, local, value) SELECT home_id, id, 'DAV:', 'p' || n, 'x' FROM calendar, generate_series(1, 2) n;
+    INSERT INTO ace (home_id, calendar_id, place, grantee, principal_id, privileges) SELECT home_id, id, n, 0, n, 2 FROM calendar, generate_series(1, 10) n;
+    INSERT INTO ace (home_id, calendar_id, place, grantee, group_name, privileges) SELECT home_id, 0, 1, 1, 'g' || home_id, 4 FROM home;
     INSERT INTO property (home_id, calendar_id, object_id, namespace, local, value) SELECT home_id, calendar_id, id, 'DAV:', 'x', 'x' FROM object WHERE revision < 100;
     INSERT INTO lock (home_id, calendar_id, token, member, principal_id, shared, infinite, owner, seconds, expires)
     SELECT home_id, id, gen_random_uuid(), 'o' || n || '.ics', home_id, false, false, '', 60, now() + interval '1 hour' FROM calendar, generate_series(1, 2) n;
@@ -470,7 +518,7 @@ async fn worked() -> (Db, Pool) {
     let db = database().await;
     let pool = Pool::new(&Database { pool_size: 1, ..support::settings(&db.url) }).unwrap();
     arrive(&pool).await;
-    let calendar = store::calendar::by_name(&pool, 1, "calendar").await.unwrap().unwrap();
+    let calendar = store::calendar::by_name(&pool, &viewer(1), 1, "calendar").await.unwrap().unwrap();
     write(&pool, &calendar).await;
     read(&pool, &calendar).await;
     renew(&pool, &calendar).await;
@@ -500,12 +548,36 @@ async fn arrive(pool: &Pool) {
     tx.commit().await.unwrap();
     assert_eq!(store::principal::by_name(pool, "alice").await.unwrap().unwrap(), alice);
     assert_eq!(store::principal::by_email(pool, "a@x").await.unwrap().unwrap(), alice);
-    assert_eq!(store::principal::all(pool).await.unwrap(), [alice]);
+    assert_eq!(store::principal::all(pool).await.unwrap(), std::slice::from_ref(&alice));
+    let test = |field, how, text: &str| Test { field, how, text: text.to_owned() };
+    let tests = vec![test(Field::Address, How::Starts, "A@"), test(Field::Any, How::Has, "ALI")];
+    let search = Search { tests, any: false, within: None, most: 9 };
+    assert_eq!(
+        store::principal::search(pool, &viewer(7), &search).await.unwrap(),
+        std::slice::from_ref(&alice)
+    );
+    assert_eq!(store::principal::by_ids(pool, &[1]).await.unwrap(), [alice]);
+    assert!(store::principal::groups(pool, &["staff"]).await.unwrap().is_empty());
+    assert!(store::principal::members(pool, "staff", 9).await.unwrap().is_empty());
+}
+
+/// Somebody who looks.
+fn viewer(id: i64) -> Viewer {
+    let principal = Principal {
+        id,
+        name: format!("user-{id}"),
+        subject: None,
+        display_name: None,
+        email: None,
+        groups: vec!["staff".to_owned()],
+        disabled: false,
+    };
+    Viewer { principal, admin: false, reader: false }
 }
 
 async fn write(pool: &Pool, calendar: &Calendar) {
     let tx = pool.begin().await.unwrap();
-    assert!(store::calendar::lock(&tx, 1, "calendar").await.unwrap().is_some());
+    assert!(store::calendar::lock(&tx, &viewer(1), 1, "calendar").await.unwrap().is_some());
     let before = object::before_put(&tx, calendar, "a.ics", "a").await.unwrap();
     let instance = Instance { starts: 100, ends: 200, floating: false, busy: Busy::Busy };
     let put = Put {
@@ -525,6 +597,18 @@ async fn write(pool: &Pool, calendar: &Calendar) {
     assert!(store::property::size_of_home(&tx, calendar.home_id).await.unwrap() >= 4);
     store::calendar::touch(&tx, calendar).await.unwrap();
     lock(&tx, calendar).await;
+    let grant = |privilege: Privilege, grantee| Ace {
+        calendar_id: calendar.id,
+        grantee,
+        privileges: privilege.with_parts(),
+    };
+    let aces = [
+        grant(Privilege::Read, Grantee::Principal(1, "alice".to_owned())),
+        grant(Privilege::Bind, Grantee::Group("staff".to_owned())),
+    ];
+    store::ace::set(&tx, 1, calendar.id, &aces).await.unwrap();
+    assert_eq!(store::ace::of_in(&tx, 1, calendar.id).await.unwrap(), aces);
+    assert_eq!(store::principal::by_names_in(&tx, &["alice"]).await.unwrap().len(), 1);
     store::calendar::lock_home(&tx, 1).await.unwrap();
     store::calendar::touch_home(&tx, 1).await.unwrap();
     assert_eq!(store::calendar::count(&tx, 1).await.unwrap(), 2);
@@ -538,13 +622,13 @@ async fn transfer(pool: &Pool, calendar: &Calendar) {
     store::transfer::relocate(&tx, calendar, &there, calendar, "b.ics").await.unwrap();
     let copy = store::calendar::create(&tx, 1, "copy", calendar.components).await.unwrap();
     store::transfer::copy_members(&tx, calendar, copy).await.unwrap();
-    let copy = store::calendar::lock(&tx, 1, "copy").await.unwrap().unwrap();
+    let copy = store::calendar::lock(&tx, &viewer(1), 1, "copy").await.unwrap().unwrap();
     assert_eq!(object::count(&tx, &copy).await.unwrap(), 1);
     let copied = object::by_name_in(&tx, &copy, "b.ics").await.unwrap().unwrap();
     let properties = store::property::of_in(&tx, Subject::object(&copy, copied.id)).await.unwrap();
     assert_eq!(properties.len(), 1);
     store::transfer::rename(&tx, &copy, "twin").await.unwrap();
-    assert!(store::calendar::lock(&tx, 1, "twin").await.unwrap().is_some());
+    assert!(store::calendar::lock(&tx, &viewer(1), 1, "twin").await.unwrap().is_some());
 }
 
 async fn lock(tx: &Tx, calendar: &Calendar) {
@@ -561,7 +645,7 @@ async fn lock(tx: &Tx, calendar: &Calendar) {
         vacant: false,
     };
     store::lock::take(tx, calendar, &lock).await.unwrap();
-    let locked = store::calendar::lock(tx, 1, "calendar").await.unwrap().unwrap();
+    let locked = store::calendar::lock(tx, &viewer(1), 1, "calendar").await.unwrap().unwrap();
     assert!(locked.locked && !calendar.locked);
     assert_eq!(store::lock::of_in(tx, &locked).await.unwrap(), std::slice::from_ref(&lock));
     store::lock::refresh(tx, &locked, &lock, 90).await.unwrap();
@@ -570,13 +654,17 @@ async fn lock(tx: &Tx, calendar: &Calendar) {
     store::lock::hand_over(tx, &locked, None).await.unwrap();
     assert_eq!(store::lock::of_in(tx, &locked).await.unwrap(), []);
     store::lock::release(tx, &locked, &lock).await.unwrap();
-    assert!(!store::calendar::lock(tx, 1, "calendar").await.unwrap().unwrap().locked);
+    assert!(!store::calendar::lock(tx, &viewer(1), 1, "calendar").await.unwrap().unwrap().locked);
 }
 
 async fn read(pool: &Pool, calendar: &Calendar) {
     assert_eq!(store::lock::of_calendars(pool, 1, &[calendar.id]).await.unwrap(), []);
+    assert_eq!(store::ace::of_all(pool, 1).await.unwrap().len(), 2);
+    assert_eq!(store::ace::on_home(pool, &viewer(2), 1).await.unwrap(), Privileges::NONE);
+    let seen = store::calendar::by_name(pool, &viewer(2), 1, "calendar").await.unwrap().unwrap();
+    assert_eq!(seen.rights, Privilege::Bind.with_parts());
     assert!(store::calendar::home(pool, 1).await.unwrap().unwrap().state.revision > 0);
-    assert_eq!(store::calendar::all(pool, 1).await.unwrap().len(), 3);
+    assert_eq!(store::calendar::all(pool, &viewer(1), 1).await.unwrap().len(), 3);
     let names = ["a.ics".to_owned()];
     for body in [false, true] {
         for which in [Which::All, Which::Named(&names)] {
@@ -586,7 +674,8 @@ async fn read(pool: &Pool, calendar: &Calendar) {
         assert_eq!(count(store::change::since(pool, calendar, 0, 9, body).await.unwrap()).await, 1);
     }
     assert_eq!(count(object::of_home(pool, 1, 0, 9).await.unwrap()).await, 1);
-    assert!(object::by_path(pool, 1, "calendar", "a.ics").await.unwrap().is_some());
+    assert_eq!(object::first(pool, 1, &[calendar.id], 9).await.unwrap().len(), 1);
+    assert!(object::by_path(pool, &viewer(1), 1, ("calendar", "a.ics")).await.unwrap().is_some());
     let kinds = Components::default().with(Component::Vevent);
     for window in [None, Some((150..160, 150..160))] {
         let of = Candidates { kinds, window, uid: None, body: true };
@@ -630,7 +719,7 @@ async fn leave(pool: &Pool, calendar: &Calendar) {
     object::delete(&tx, calendar, 1).await.unwrap();
     let kinds = Components::default().with(Component::Vevent);
     store::calendar::create(&tx, 1, "work", kinds).await.unwrap();
-    let work = store::calendar::lock(&tx, 1, "work").await.unwrap().unwrap();
+    let work = store::calendar::lock(&tx, &viewer(1), 1, "work").await.unwrap().unwrap();
     store::calendar::delete(&tx, &work).await.unwrap();
     tx.commit().await.unwrap();
 }

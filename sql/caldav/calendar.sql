@@ -1,4 +1,5 @@
--- Homes and the collections in them, as one home sees them.
+-- Homes and the collections in them, as one home sees them. What others than the owner may do is computed where a
+-- collection is loaded: the viewer, whose groups follow, is looked for in the lists of the collection and of its home.
 
 --: home
 SELECT s.key, s.revision + (SELECT coalesce(sum(c.revision), 0)::bigint FROM calendar c WHERE c.home_id = $1) AS revision
@@ -7,25 +8,43 @@ WHERE s.home_id = $1;
 
 --: all
 SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified,
-       c.locked > now() IS TRUE AS locked
+       c.locked > now() IS TRUE AS locked, g.granted
 FROM bind b
 JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
+CROSS JOIN LATERAL (
+    SELECT bit_or(a.privileges) AS granted
+    FROM ace a
+    WHERE $2 <> $1 AND a.home_id = $1 AND a.calendar_id IN (0, c.id)
+      AND (a.grantee IN (2, 3) OR a.principal_id = $2 OR a.group_name = ANY ($3::text[]))
+) AS g
 WHERE b.home_id = $1 AND b.owner_home_id = $1 AND c.home_id = $1
 ORDER BY b.name;
 
 --: by_name
 SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified,
-       c.locked > now() IS TRUE AS locked
+       c.locked > now() IS TRUE AS locked, g.granted
 FROM bind b
 JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
+CROSS JOIN LATERAL (
+    SELECT bit_or(a.privileges) AS granted
+    FROM ace a
+    WHERE $3 <> $1 AND a.home_id = $1 AND a.calendar_id IN (0, c.id)
+      AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
+) AS g
 WHERE b.home_id = $1 AND b.name = $2 AND c.home_id = $1;
 
 --: lock
 -- Held to the end of the transaction: one writer at a time, and its revision is seen only when all before it are.
 SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified,
-       c.locked > now() IS TRUE AS locked
+       c.locked > now() IS TRUE AS locked, g.granted
 FROM bind b
 JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
+CROSS JOIN LATERAL (
+    SELECT bit_or(a.privileges) AS granted
+    FROM ace a
+    WHERE $3 <> $1 AND a.home_id = $1 AND a.calendar_id IN (0, c.id)
+      AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
+) AS g
 WHERE b.home_id = $1 AND b.name = $2 AND c.home_id = $1
 FOR NO KEY UPDATE OF c;
 
@@ -54,6 +73,8 @@ WITH gone AS (
     DELETE FROM bind WHERE home_id = $1 AND owner_home_id = $1 AND calendar_id = $2
 ), stripped AS (
     DELETE FROM property WHERE home_id = $1 AND calendar_id = $2
+), opened AS (
+    DELETE FROM ace WHERE home_id = $1 AND calendar_id = $2
 )
 UPDATE home_state
 SET revision = home_state.revision + gone.revision + 1,

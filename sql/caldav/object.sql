@@ -21,10 +21,21 @@ FROM object
 WHERE home_id = $1 AND calendar_id = $2 AND name = $3;
 
 --: by_path_with_body
-SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.body
+SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.body,
+    (SELECT bit_or(a.privileges) FROM ace a
+     WHERE $4 <> $1 AND a.home_id = $1 AND a.calendar_id IN (0, b.calendar_id)
+       AND (a.grantee IN (2, 3) OR a.principal_id = $4 OR a.group_name = ANY ($5::text[]))) AS granted
 FROM bind b
 JOIN object o ON o.home_id = b.home_id AND o.calendar_id = b.calendar_id
 WHERE b.home_id = $1 AND b.name = $2 AND o.home_id = $1 AND o.name = $3;
+
+--: first
+-- The objects of these collections, the first $3 of them.
+SELECT calendar_id, id, name, uid, component, etag, revision, size, created, modified
+FROM object
+WHERE home_id = $1 AND calendar_id = ANY ($2::bigint[])
+ORDER BY calendar_id, name
+LIMIT $3;
 
 --: by_names
 -- Looked up one by one, whatever the planner believes about the size of the calendar.

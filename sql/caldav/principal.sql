@@ -10,6 +10,57 @@ SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS d
 SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal
 WHERE lower(email) = lower($1);
 
+--: by_names
+SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal
+WHERE name = ANY ($1::text[]);
+
+--: by_ids
+SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal
+WHERE id = ANY ($1::bigint[]) ORDER BY name;
+
+--: groups
+-- Those of these groups that somebody is in.
+SELECT wanted.name FROM unnest($1::text[]) AS wanted (name)
+WHERE EXISTS (SELECT FROM principal WHERE groups @> ARRAY[wanted.name] AND disabled IS NULL);
+
+--: members
+-- Who is in the group, the first $2 of them.
+SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal
+WHERE groups @> ARRAY[$1] AND disabled IS NULL ORDER BY name LIMIT $2;
+
+--: search
+-- Those of whom all tests hold, or any if $1. A field (0 the name that is shown, 1 the address, 2 the user name, 3 all of
+-- them) has a text in it (0), begins with it (1), ends with it (2) or is it (3), in any case of letters. Where $5 is not
+-- null, only who is in one of these groups, and the one who asks. However many there are, it looks at a hundred thousand.
+SELECT p.id, p.name, p.subject, p.display_name, p.email, p.groups, false AS disabled
+FROM (
+    SELECT * FROM principal
+    WHERE disabled IS NULL AND strpos(name, '/') = 0 AND ($5::text[] IS NULL OR groups && $5 OR id = $6)
+    LIMIT 100000
+) AS p
+WHERE (
+    SELECT CASE WHEN $1 THEN bool_or(tried.holds) ELSE coalesce(bool_and(tried.holds), true) END
+    FROM (
+        SELECT CASE test.how
+            WHEN 0 THEN strpos(of.value, lower(test.text)) > 0
+            WHEN 1 THEN starts_with(of.value, lower(test.text))
+            WHEN 2 THEN right(of.value, length(test.text)) = lower(test.text)
+            ELSE of.value = lower(test.text)
+        END AS holds
+        FROM unnest($2::smallint[], $3::smallint[], $4::text[]) AS test (field, how, text)
+        CROSS JOIN LATERAL (
+            SELECT lower(CASE test.field
+                WHEN 0 THEN coalesce(p.display_name, p.name)
+                WHEN 1 THEN coalesce(p.email, '')
+                WHEN 2 THEN p.name
+                ELSE concat_ws(chr(10), p.display_name, p.email, p.name)
+            END) AS value
+        ) AS of
+    ) AS tried
+)
+ORDER BY p.name
+LIMIT $7;
+
 --: all
 SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal ORDER BY name;
 

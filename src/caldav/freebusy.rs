@@ -12,7 +12,7 @@ use crate::{
     front::{Request, Response},
     ical::{self, Budget, Duration},
     model::{Component, Kind, Privilege},
-    store::{self, Property, property},
+    store::{self, Calendar, Principal, Property, Viewer, property},
     xml::{Name, parse},
 };
 
@@ -28,12 +28,12 @@ const USUAL: i64 = 42 * DAY;
 
 /// The free-busy time of the home in the request's URL, for who may know it.
 pub async fn run(cx: &Cx) -> Result<Response> {
-    let owner = if cx.settings.calendar.public_freebusy {
-        facts::owner(cx, cx.located.target.user().ok_or_else(Refusal::not_found)?).await?
-    } else {
-        facts::home_owner(cx, Privilege::ReadFreeBusy).await?
-    };
-    of_home(&cx.pool, &cx.settings, owner.id, &cx.query).await
+    if cx.settings.calendar.public_freebusy {
+        let owner = facts::owner(cx, cx.located.target.user().ok_or_else(Refusal::not_found)?).await?;
+        return of_home(&cx.pool, &cx.settings, owner.id, &own(owner), &cx.query).await;
+    }
+    let owner = facts::home_owner(cx, Privilege::ReadFreeBusy).await?;
+    of_home(&cx.pool, &cx.settings, owner.id, &cx.viewer, &cx.query).await
 }
 
 /// Whose free-busy time a request wants that may go without a sign-in.
@@ -56,18 +56,30 @@ pub async fn published(
     query: &str,
 ) -> Result<Option<Response>> {
     match store::principal::by_name(pool, user).await?.filter(|who| !who.disabled) {
-        Some(who) => of_home(pool, settings, who.id, query).await.map(Some),
+        Some(who) => of_home(pool, settings, who.id, &own(who), query).await.map(Some),
         None => Ok(None),
     }
 }
 
-async fn of_home(pool: &Pool, settings: &Settings, home: i64, query: &str) -> Result<Response> {
+/// Whoever sees what is published sees what the owner does.
+fn own(principal: Principal) -> Viewer {
+    Viewer { principal, admin: false, reader: false }
+}
+
+async fn of_home(
+    pool: &Pool,
+    settings: &Settings,
+    home: i64,
+    viewer: &Viewer,
+    query: &str,
+) -> Result<Response> {
     let window = window(query, now())?;
-    let calendars = store::calendar::all(pool, home).await?;
+    let calendars = store::calendar::all(pool, viewer, home).await?;
     let ids: Vec<i64> = calendars.iter().map(|calendar| calendar.id).collect();
     let stored = property::of_calendars(pool, home, &ids).await?;
     let (mut budget, mut periods) = (Budget::new(BUDGET), Vec::new());
-    for calendar in calendars.iter().filter(|calendar| calendar.kind == Kind::Calendar) {
+    let counts = |c: &&Calendar| c.kind == Kind::Calendar && c.rights.has(Privilege::ReadFreeBusy);
+    for calendar in calendars.iter().filter(counts) {
         let own: Vec<Property> = stored
             .iter()
             .filter(|(id, _)| *id == calendar.id)

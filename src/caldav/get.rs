@@ -43,9 +43,14 @@ struct Shown {
 
 /// What the viewer may read of that name, in the form that the client likes best; none where there is no object.
 async fn load(cx: &Cx, collection: &str, name: &str) -> Result<Option<Shown>> {
-    let owner = facts::home_owner(cx, Privilege::Read).await?;
-    let found = store::object::by_path(&cx.pool, owner.id, collection, name).await?;
-    let Some(object) = found else { return Ok(None) };
+    let Some(user) = cx.located.target.user() else { return Ok(None) };
+    let owner = facts::owner(cx, user).await?;
+    let found = store::object::by_path(&cx.pool, &cx.viewer, owner.id, (collection, name)).await?;
+    let Some((object, _)) = found.filter(|(_, rights)| rights.has(Privilege::Read)) else {
+        // Who may not read the calendar is not told whether the object is there.
+        facts::collection(cx, Privilege::Read).await?;
+        return Ok(None);
+    };
     let stored = object.body.clone().unwrap_or_default();
     let changed = Timezones::of(&cx.headers).change(&stored);
     let body = changed.as_ref().unwrap_or(&stored);

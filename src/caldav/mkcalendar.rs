@@ -90,7 +90,7 @@ async fn make(cx: &Cx, root: Option<&Element>, orders: Vec<Order>) -> Result<Res
 async fn vacant(cx: &Cx) -> Result<()> {
     let Target::Collection(_, name) = &cx.located.target else { return Err(Refusal::not_found().into()) };
     let owner = facts::home_owner(cx, Privilege::Bind).await?;
-    match store::calendar::by_name(&cx.pool, owner.id, name).await? {
+    match store::calendar::by_name(&cx.pool, &cx.viewer, owner.id, name).await? {
         Some(_) => Err(RESOURCE_MUST_BE_NULL.into()),
         None => Ok(()),
     }

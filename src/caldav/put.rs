@@ -3,10 +3,9 @@
 use std::sync::Arc;
 
 use crate::{
-    dav::{Cx, Error, Given, Refusal, Result, Target, facts, header::Prefer, locks},
+    dav::{Cx, Error, Given, Refusal, Result, Target, access, header::Prefer, locks},
     db::Tx,
     front::{HeaderMap, HeaderName, Response, Status, header},
-    model::Privilege,
     store::Put,
 };
 
@@ -22,11 +21,11 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let Target::Object(.., name) = &cx.located.target else { return Err(Refusal::not_found().into()) };
     let guard = locks::guard(&cx).await?;
     let object = understood(&cx.settings, name, content_type(&cx.headers)?, given.bytes)?;
-    let owner = facts::home_owner(&cx, Privilege::Bind).await?;
+    let house = &access::household(&cx).await?;
     let (here, guard, put) = (&*cx, &guard, &object.put);
     let stored = cx
         .pool
-        .transaction(async |tx: Arc<Tx>| Shelf::lock(here, &tx, owner.id).await?.store(put, guard).await)
+        .transaction(async |tx: Arc<Tx>| Shelf::lock(here, &tx, house).await?.store(put, guard).await)
         .await;
     match stored {
         Err(Error::Refused(why)) if why.status == Status::PRECONDITION_FAILED => failed(&cx, why).await,

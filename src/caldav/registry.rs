@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::{
     dav::{
-        Cx, Feature, Given, Method, Prop, Report, Result, Run, Tables, Takes,
+        Cx, Feature, Given, Method, Prop, Report, Result, Run, Tables, Takes, acl, acl_props,
         condition::CALENDAR_COLLECTION_LOCATION_OK,
         delete, lock, options, propfind, proppatch, props,
-        reports::{self as webdav, expand_property, sync_collection},
+        reports::{self as webdav, expand_property, principals, search, sync_collection},
         unlock,
     },
     front::Response,
@@ -58,6 +58,7 @@ pub const METHODS: &[Method] = &[
         "RFC 4791 §5.3.1",
     )),
     placed(row("MKCOL", CALENDAR, Takes::Xml, |c, g| Box::pin(mkcalendar::mkcol(c, g)), "RFC 5689 §3")),
+    row("ACL", CALENDAR.or(Kind::Home.only()), Takes::Xml, |c, g| Box::pin(acl::run(c, g)), "RFC 3744 §8.1"),
     row("REPORT", Kinds::ANY, Takes::Xml, |c, g| Box::pin(webdav::run(c, g)), "RFC 3253 §3.6"),
     row("LOCK", MADE, Takes::Xml, |c, g| Box::pin(lock::run(c, g)), "RFC 4918 §9.10"),
     row("UNLOCK", MADE, Takes::Nothing, |c, g| Box::pin(unlock::run(c, g)), "RFC 4918 §9.11"),
@@ -99,6 +100,36 @@ pub const REPORTS: &[Report] = &[
         |c, e| Box::pin(expand_property::run(c, e)),
         "RFC 3253 §3.8",
     ),
+    report(
+        Name::dav("acl-principal-prop-set"),
+        Kinds::ANY,
+        |c, e| Box::pin(principals::acl_principal_prop_set(c, e)),
+        "RFC 3744 §9.2",
+    ),
+    report(
+        Name::dav("principal-match"),
+        Kinds::ANY,
+        |c, e| Box::pin(principals::principal_match(c, e)),
+        "RFC 3744 §9.3",
+    ),
+    report(
+        Name::dav("principal-property-search"),
+        Kinds::ANY,
+        |c, e| Box::pin(search::property_search(c, e)),
+        "RFC 3744 §9.4",
+    ),
+    report(
+        Name::dav("principal-search-property-set"),
+        Kinds::ANY,
+        |c, e| Box::pin(search::search_property_set(c, e)),
+        "RFC 3744 §9.5",
+    ),
+    report(
+        Name::cs("calendarserver-principal-search"),
+        Kinds::ANY,
+        |c, e| Box::pin(search::calendarserver(c, e)),
+        "calendarserver",
+    ),
 ];
 
 async fn sync(cx: Arc<Cx>, root: Element) -> Result<Response> {
@@ -111,15 +142,18 @@ pub const FEATURES: &[Feature] = &[
     Feature { token: "1", on: Kinds::ANY, rfc: "RFC 4918 §18.1" },
     Feature { token: "2", on: MADE, rfc: "RFC 4918 §18.2" },
     Feature { token: "3", on: Kinds::ANY, rfc: "RFC 4918 §18.3" },
+    Feature { token: "access-control", on: Kinds::ANY, rfc: "RFC 3744 §7.2" },
     Feature { token: "extended-mkcol", on: Kinds::ANY, rfc: "RFC 5689 §3.1" },
     Feature { token: "server-info", on: Kinds::ANY, rfc: "draft-douglass-server-info" },
+    Feature { token: "calendarserver-principal-property-search", on: Kinds::ANY, rfc: "calendarserver" },
+    Feature { token: "calendarserver-principal-search", on: Kinds::ANY, rfc: "calendarserver" },
     Feature { token: "calendar-access", on: Kinds::ANY, rfc: "RFC 4791 §5.1" },
     Feature { token: "calendar-no-timezone", on: HOME_AND_CALENDAR, rfc: "RFC 7809 §3.1.1" },
     Feature { token: "calendar-query-extended", on: Kinds::ANY, rfc: "draft-daboo-caldav-extensions §3" },
 ];
 
 /// The properties, room by room.
-pub const ALL_PROPS: &[&[Prop]] = &[props::PROPS, PROPS];
+pub const ALL_PROPS: &[&[Prop]] = &[props::PROPS, acl_props::PROPS, PROPS];
 
 /// All tables.
 pub static TABLES: Tables =

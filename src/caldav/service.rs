@@ -89,7 +89,7 @@ impl CalDav {
             pool: self.pool.clone(),
             tables: &TABLES,
             space: self.space.clone(),
-            viewer: Viewer { principal, admin: identity.admin },
+            viewer: Viewer { principal, admin: identity.admin, reader: identity.reader },
             located,
             path: request.path.clone(),
             query: request.query.clone().unwrap_or_default(),

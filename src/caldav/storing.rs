@@ -7,7 +7,8 @@ use sha2::{Digest, Sha256};
 use crate::{
     config::Settings,
     dav::{
-        Cx, Refusal, Result, Target, access,
+        Cx, Refusal, Result, Target,
+        access::{self, Household, On},
         condition::{
             MAX_ATTENDEES_PER_INSTANCE, MAX_INSTANCES, MAX_RESOURCE_SIZE, MAX_RESOURCES, NO_UID_CONFLICT,
             SUPPORTED_CALENDAR_COMPONENT, SUPPORTED_RSCALE, VALID_CALENDAR_DATA,
@@ -21,7 +22,7 @@ use crate::{
         self, Budget, Fault, Limits,
         edit::{Sanitizer, repair, sanitize},
     },
-    model::{Component, Components, Kind, Lock, Privilege},
+    model::{Component, Components, Kind, Lock, Privilege, Privileges},
     store::{
         self, Calendar, Object, Put,
         object::{self, Before},
@@ -143,17 +144,24 @@ pub struct Shelf<'a> {
 }
 
 impl<'a> Shelf<'a> {
-    /// Locks it, in the home of that number.
-    pub async fn lock(cx: &'a Cx, tx: &'a Tx, home_id: i64) -> Result<Self> {
+    /// Locks it, in that home.
+    pub async fn lock(cx: &'a Cx, tx: &'a Tx, house: &Household) -> Result<Self> {
         let (Target::Collection(_, name) | Target::Object(_, name, _)) = &cx.located.target else {
             return Err(Refusal::not_found().into());
         };
-        let calendar = store::calendar::lock(tx, home_id, name).await?.ok_or_else(no_calendar)?;
-        Self::of(cx, tx, calendar).await
+        let found = store::calendar::lock(tx, &cx.viewer, house.owner.id, name).await?;
+        Self::of(cx, tx, house, found).await
     }
 
-    /// That calendar, which is locked already.
-    pub async fn of(cx: &'a Cx, tx: &'a Tx, calendar: Calendar) -> Result<Self> {
+    /// The one that was found and locked, if the viewer may change something in it at all; who may not is not told what is
+    /// there.
+    pub async fn of(cx: &'a Cx, tx: &'a Tx, house: &Household, found: Option<Calendar>) -> Result<Self> {
+        if found.is_none() && !house.rights.is_empty() {
+            return Err(no_calendar().into());
+        }
+        let rights = found.as_ref().map_or(Privileges::NONE, |calendar| calendar.rights);
+        let known = [Privilege::WriteContent, Privilege::Read].into_iter().find(|p| rights.has(*p));
+        let calendar = house.admit(cx, found, On::Collection, known.unwrap_or(Privilege::Bind))?;
         let locks = store::lock::of_in(tx, &calendar).await?;
         Ok(Self { cx, tx, calendar, locks })
     }
@@ -172,8 +180,7 @@ impl<'a> Shelf<'a> {
     pub async fn store(&self, put: &Put, guard: &Guard) -> Result<Stored> {
         let before = object::before_put(self.tx, &self.calendar, &put.name, &put.uid).await?;
         let there = before.object.as_ref().map(|(object, _)| object);
-        let needed = if there.is_some() { Privilege::WriteContent } else { Privilege::Bind };
-        access::need(self.cx.viewer.rights(self.calendar.home_id), needed, || self.href(&put.name))?;
+        self.may_store(&put.name, there.is_some())?;
         guard.permits(&self.now(there), self.touched(&[Touch::Member(&put.name), Touch::Calendar], there))?;
         self.fits(Components::default().with(put.component), &put.name)?;
         self.no_uid_conflict(&before, put)?;
@@ -184,10 +191,32 @@ impl<'a> Shelf<'a> {
         Ok(if there.is_none() { Stored::Made } else { Stored::Replaced })
     }
 
+    fn own_href(&self) -> String {
+        let user = self.cx.located.target.user().unwrap_or_default().to_owned();
+        self.cx.href(&Target::Collection(user, self.calendar.name.clone()))
+    }
+
+    /// That another object has the UID; names are for those who may list them.
+    pub fn conflict(&self, name: &str) -> Refusal {
+        if self.calendar.rights.has(Privilege::Read) {
+            NO_UID_CONFLICT.at(self.href(name))
+        } else {
+            NO_UID_CONFLICT.into()
+        }
+    }
+
     /// The path of its member of that name.
     pub fn href(&self, name: &str) -> String {
         let user = self.cx.located.target.user().unwrap_or_default().to_owned();
         self.cx.href(&Target::Object(user, self.calendar.name.clone(), name.to_owned()))
+    }
+
+    /// RFC 3744 Appendix B: the content of what is there is the object's, what is new is the calendar's.
+    pub fn may_store(&self, name: &str, there: bool) -> Result<(), Refusal> {
+        if there {
+            return access::need(self.calendar.rights, Privilege::WriteContent, || self.href(name));
+        }
+        access::need(self.calendar.rights, Privilege::Bind, || self.own_href())
     }
 
     /// How it is, with the member that a request is about.
@@ -218,10 +247,10 @@ impl<'a> Shelf<'a> {
     /// RFC 4791 §5.3.2.1: a UID is one object's, and an object keeps the one it has.
     fn no_uid_conflict(&self, before: &Before, put: &Put) -> Result<(), Refusal> {
         if let Some(twin) = &before.twin {
-            return Err(NO_UID_CONFLICT.at(self.href(twin)));
+            return Err(self.conflict(twin));
         }
         match &before.object {
-            Some((object, _)) if object.uid != put.uid => Err(NO_UID_CONFLICT.at(self.href(&object.name))),
+            Some((object, _)) if object.uid != put.uid => Err(self.conflict(&object.name)),
             _ => Ok(()),
         }
     }

@@ -328,6 +328,15 @@ macro_rules! vocabulary {
 }
 
 vocabulary! {
+    /// Whose business somebody is.
+    Audience {
+        /// Everybody's who signed in.
+        Everyone = "everyone",
+        /// Of those who are in a group with them.
+        Groups = "groups",
+        /// Nobody's but their own.
+        Nobody = "nobody",
+    }
     /// How much TLS to ask of the database.
     Tls {
         /// None.
@@ -397,6 +406,7 @@ kinds! {
     u32: "number", "a whole number, 0 or more", str::to_owned;
     bool: "switch", "true or false", str::to_owned;
     Tls: "word", "disable, prefer, require or verify-full", quote;
+    Audience: "word", "everyone, groups or nobody", quote;
     Required: "word", "never, arrive or always", quote;
     Level: "word", "error, warn, info, debug or trace", quote;
     LogFormat: "word", "line or json", quote;

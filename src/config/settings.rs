@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use crate::config::kind::{
-    Collector, HeaderName, Kind, Level, Listen, LogFormat, Origin, Page, Required, Secret, Size, Span, Tls,
+    Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Origin, Page, Required, Secret, Size,
+    Span, Tls,
 };
 use crate::config::load::Reader;
 
@@ -182,6 +183,8 @@ settings! {
         deny: Vec<String> = Vec::new();
         /// User names that may do everything everywhere.
         admins: Vec<String> = Vec::new();
+        /// User names that may read everything everywhere, as a backup does.
+        readers: Vec<String> = Vec::new();
         /// Mail domain of users of whom no e-mail header tells; a user name with an `@` is its own address.
         email_domain: String = String::new();
         /// Mail domains whose users may be provisioned when they are first mentioned.
@@ -264,6 +267,15 @@ settings! {
         sample: u32 = 100;
         /// Whether traces name the user.
         user: bool = false;
+    }
+    /// What people find out about each other; `identity.admins` and `identity.readers` always do.
+    privacy: Privacy {
+        /// Who may know that somebody is here, read their name and address, and grant them rights: `everyone` who signed in, `groups` (who is in a group with them) or `nobody`.
+        principals: Audience = Audience::Everyone;
+        /// Who finds whom by a part of the name or address: `everyone`, `groups` or `nobody`; never somebody who may not be known.
+        search: Audience = Audience::Everyone;
+        /// Whether a listing of the principals shows everybody who may be found, up to 500; otherwise people see themselves alone.
+        listing: bool = false;
     }
     /// Calendars and what is in them.
     calendar: Calendar {

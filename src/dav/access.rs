@@ -1,11 +1,13 @@
 //! Rights: how privileges are spelt, and whether a viewer has the one that is needed (RFC 3744 §3 and §5).
 
 use crate::{
+    config::Audience,
     model::{Privilege, Privileges},
-    xml::{Name, Writer},
+    store::{self, Calendar, Principal},
+    xml::{Name, QName, Writer},
 };
 
-use super::condition::Refusal;
+use super::{Cx, Refusal, Result, Target, facts};
 
 /// The element that names a privilege.
 #[must_use]
@@ -31,9 +33,140 @@ pub fn need(rights: Privileges, privilege: Privilege, href: impl Fn() -> String)
     if rights.has(privilege) { Ok(()) } else { Err(Refusal::need(href(), privilege)) }
 }
 
-/// Writes the privileges of DAV:current-user-privilege-set.
+/// The privilege of that name.
+#[must_use]
+pub fn named(element: &QName) -> Option<Privilege> {
+    Privilege::ALL.into_iter().find(|privilege| *element == name(*privilege))
+}
+
+/// The home that the request is about or in, and what the viewer may do with it.
+#[derive(Clone, Debug)]
+pub struct Household {
+    /// Whose it is.
+    pub owner: Principal,
+    /// The viewer's rights on the home itself, which all that is in it inherits.
+    pub rights: Privileges,
+}
+
+/// Which resource a privilege is needed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    /// The one in the URL.
+    Resource,
+    /// The collection in the URL, or the one that its object lies in.
+    Collection,
+    /// The home.
+    Home,
+}
+
+/// The home in the request's URL.
+pub async fn household(cx: &Cx) -> Result<Household> {
+    let user = cx.located.target.user().ok_or_else(Refusal::not_found)?;
+    let owner = facts::owner(cx, user).await?;
+    let rights = if cx.viewer.owns(owner.id) {
+        Privileges::ALL
+    } else {
+        store::ace::on_home(&cx.pool, &cx.viewer, owner.id).await?
+    };
+    Ok(Household { owner, rights })
+}
+
+impl Household {
+    /// Refuses unless the viewer holds `privilege` on the home.
+    pub fn need(&self, cx: &Cx, privilege: Privilege) -> Result<(), Refusal> {
+        if self.rights.is_empty() {
+            return Err(self.closed(cx, On::Home, privilege));
+        }
+        need(self.rights, privilege, || self.href(cx, On::Home))
+    }
+
+    /// The collection that was looked for in the home, if it is there and the viewer holds `privilege`. Who holds nothing
+    /// in the home gets one answer, whether it is there or not.
+    pub fn admit(
+        &self,
+        cx: &Cx,
+        found: Option<Calendar>,
+        on: On,
+        privilege: Privilege,
+    ) -> Result<Calendar, Refusal> {
+        let held = found.as_ref().map_or(self.rights, |calendar| calendar.rights.or(self.rights));
+        if held.is_empty() {
+            return Err(self.closed(cx, on, privilege));
+        }
+        let calendar = found.ok_or_else(Refusal::not_found)?;
+        let rights = if on == On::Home { self.rights } else { calendar.rights };
+        need(rights, privilege, || self.href(cx, on))?;
+        Ok(calendar)
+    }
+
+    fn closed(&self, cx: &Cx, on: On, privilege: Privilege) -> Refusal {
+        if may_know(cx, &self.owner) {
+            Refusal::need(self.href(cx, on), privilege)
+        } else {
+            Refusal::not_found()
+        }
+    }
+
+    fn href(&self, cx: &Cx, on: On) -> String {
+        match (&cx.located.target, on) {
+            (_, On::Home) => cx.href(&Target::Home(self.owner.name.clone())),
+            (Target::Object(_, name, _), On::Collection) => {
+                cx.href(&Target::Collection(self.owner.name.clone(), name.clone()))
+            }
+            _ => cx.located.own_href(),
+        }
+    }
+}
+
+/// Whether the viewer may know that somebody is here, and read their principal.
+#[must_use]
+pub fn may_know(cx: &Cx, who: &Principal) -> bool {
+    cx.viewer.owns(who.id)
+        || cx.viewer.knows_all()
+        || match cx.settings.privacy.principals {
+            Audience::Everyone => true,
+            Audience::Groups => who.groups.iter().any(|group| cx.viewer.principal.groups.contains(group)),
+            Audience::Nobody => false,
+        }
+}
+
+/// Whether the viewer may know of a group that there is: who is in it does.
+#[must_use]
+pub fn may_know_group(cx: &Cx, name: &str) -> bool {
+    cx.viewer.knows_all()
+        || cx.settings.privacy.principals == Audience::Everyone
+        || cx.viewer.principal.groups.iter().any(|group| group == name)
+}
+
+/// The groups of one of which somebody must be whom the viewer may find; `None` where that may be everybody.
+#[must_use]
+pub fn searchable(cx: &Cx) -> Option<Vec<String>> {
+    let privacy = &cx.settings.privacy;
+    match (privacy.search, privacy.principals) {
+        _ if cx.viewer.knows_all() => None,
+        (Audience::Everyone, Audience::Everyone) => None,
+        (Audience::Nobody, _) | (_, Audience::Nobody) => Some(Vec::new()),
+        (Audience::Groups, _) | (_, Audience::Groups) => Some(cx.viewer.principal.groups.clone()),
+    }
+}
+
+/// Writes the privileges of DAV:current-user-privilege-set: aggregates and their parts (RFC 3744 §5.4).
 pub fn write(rights: Privileges, w: &mut Writer) {
-    for privilege in rights.iter() {
+    for privilege in rights.iter().filter(|p| !p.is_abstract()) {
         w.inside(Name::dav("privilege"), |w| w.empty(name(privilege)));
     }
+}
+
+/// Writes the tree of DAV:supported-privilege-set from `privilege` downwards (RFC 3744 §5.3).
+pub fn write_tree(privilege: Privilege, w: &mut Writer) {
+    w.inside(Name::dav("supported-privilege"), |w| {
+        w.inside(Name::dav("privilege"), |w| w.empty(name(privilege)));
+        if privilege.is_abstract() {
+            w.empty(Name::dav("abstract"));
+        }
+        w.open_with(Name::dav("description"), &[("xml:lang", "en")]);
+        w.text(privilege.meaning());
+        w.close(Name::dav("description"));
+        privilege.parts().iter().for_each(|part| write_tree(*part, w));
+    });
 }

@@ -39,6 +39,28 @@ conditions! {
     LOCK_TOKEN_MATCHES_REQUEST_URI = dav "lock-token-matches-request-uri" CONFLICT "RFC 4918 §16";
     /// The viewer's rights do not suffice.
     NEED_PRIVILEGES = dav "need-privileges" FORBIDDEN "RFC 3744 §7.1.1";
+    /// Two entries of an access control list are about one principal.
+    NO_ACE_CONFLICT = dav "no-ace-conflict" FORBIDDEN "RFC 3744 §8.1.1";
+    /// An entry would take away what the owner always has.
+    NO_PROTECTED_ACE_CONFLICT = dav "no-protected-ace-conflict" FORBIDDEN "RFC 3744 §8.1.1";
+    /// An entry would take away what the home grants.
+    NO_INHERITED_ACE_CONFLICT = dav "no-inherited-ace-conflict" FORBIDDEN "RFC 3744 §8.1.1";
+    /// More entries than a list may have.
+    LIMITED_NUMBER_OF_ACES = dav "limited-number-of-aces" FORBIDDEN "RFC 3744 §8.1.1";
+    /// An entry that denies stands behind one that grants.
+    DENY_BEFORE_GRANT = dav "deny-before-grant" FORBIDDEN "RFC 3744 §8.1.1";
+    /// Nothing can be denied here.
+    GRANT_ONLY = dav "grant-only" FORBIDDEN "RFC 3744 §8.1.1";
+    /// An entry cannot be about all others than somebody.
+    NO_INVERT = dav "no-invert" FORBIDDEN "RFC 3744 §8.1.1";
+    /// The privilege comes with another one only.
+    NO_ABSTRACT = dav "no-abstract" FORBIDDEN "RFC 3744 §8.1.1";
+    /// There is no such privilege.
+    NOT_SUPPORTED_PRIVILEGE = dav "not-supported-privilege" FORBIDDEN "RFC 3744 §8.1.1";
+    /// An entry is about nobody who is here.
+    RECOGNIZED_PRINCIPAL = dav "recognized-principal" FORBIDDEN "RFC 3744 §8.1.1";
+    /// Nobody can be granted anything in that way.
+    ALLOWED_PRINCIPAL = dav "allowed-principal" FORBIDDEN "RFC 3744 §8.1.1";
     /// MKCOL or MKCALENDAR where something is already.
     RESOURCE_MUST_BE_NULL = dav "resource-must-be-null" METHOD_NOT_ALLOWED "RFC 4791 §5.3.1.1";
     /// MKCOL of a kind of collection that is not made here.
@@ -84,8 +106,11 @@ conditions! {
 }
 
 /// A constraint of the database, by the beginning of its name, in the protocol's words.
-pub const BY_CONSTRAINT: &[(&str, Condition)] =
-    &[("object_uid", NO_UID_CONFLICT), ("bind_pkey", RESOURCE_MUST_BE_NULL)];
+pub const BY_CONSTRAINT: &[(&str, Condition)] = &[
+    ("object_uid", NO_UID_CONFLICT),
+    ("bind_pkey", RESOURCE_MUST_BE_NULL),
+    ("ace_grantee", NO_ACE_CONFLICT),
+];
 
 /// What a refusal says beside its condition.
 #[derive(Debug, Clone, PartialEq, Eq)]

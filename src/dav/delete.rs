@@ -10,7 +10,9 @@ use crate::{
 };
 
 use super::{
-    Cx, Error, Given, Refusal, Result, Target, facts,
+    Cx, Error, Given, Refusal, Result, Target,
+    access::{self, On},
+    facts,
     guard::{Now, Touch},
     locks,
 };
@@ -19,20 +21,17 @@ use super::{
 /// lock reserved.
 pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
     let guard = locks::guard(&cx).await?;
-    let owner = facts::home_owner(&cx, Privilege::Unbind).await?;
+    let house = access::household(&cx).await?;
+    // What is removed is a member of what it lies in (RFC 3744 §3.10).
+    let on = if matches!(cx.located.target, Target::Object(..)) { On::Collection } else { On::Home };
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
-            let (Target::Collection(_, collection) | Target::Object(_, collection, _)) = &cx.located.target
-            else {
-                return Err(Error::from(Refusal::not_found()));
-            };
-            let calendar =
-                store::calendar::lock(&tx, owner.id, collection).await?.ok_or_else(Refusal::not_found)?;
+            let calendar = facts::locked(&cx, &tx, &house, on, Privilege::Unbind).await?;
             let locks = store::lock::of_in(&tx, &calendar).await?;
             let now = Now { calendar: &calendar, object: None, locks: &locks };
             let Target::Object(.., name) = &cx.located.target else {
                 guard.permits(&now, &[Touch::All])?;
-                return Ok(store::calendar::delete(&tx, &calendar).await?);
+                return Ok::<_, Error>(store::calendar::delete(&tx, &calendar).await?);
             };
             let object = object::by_name_in(&tx, &calendar, name).await?;
             if object.is_none() && !locks.iter().any(|lock| lock.reserves(name)) {

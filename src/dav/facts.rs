@@ -4,13 +4,14 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    db::{Row, Rows},
+    db::{Row, Rows, Tx},
     model::{Kind, Lock, Privilege, Privileges},
-    store::{self, Calendar, Principal, Property, Subject, object::Which, property},
+    store::{self, Ace, Calendar, Principal, Property, Subject, object::Which, principal::Search, property},
 };
 
 use super::{
-    Cx, Refusal, Result, Target, access,
+    Cx, Refusal, Result, Target,
+    access::{self, Household, On, household},
     prop::{Facts, Needs},
 };
 
@@ -23,23 +24,32 @@ pub async fn owner(cx: &Cx, user: &str) -> Result<Principal> {
     Ok(found.ok_or_else(Refusal::not_found)?)
 }
 
-/// The owner of the home in the request's URL, to whom the viewer's rights there belong; refused unless the viewer holds
-/// `privilege`.
+/// The owner of the home in the request's URL; refused unless the viewer holds `privilege` on the home.
 pub async fn home_owner(cx: &Cx, privilege: Privilege) -> Result<Principal> {
-    let user = cx.located.target.user().ok_or_else(Refusal::not_found)?;
-    let owner = owner(cx, user).await?;
-    access::need(cx.viewer.rights(owner.id), privilege, || cx.located.own_href())?;
-    Ok(owner)
+    let house = household(cx).await?;
+    house.need(cx, privilege)?;
+    Ok(house.owner)
+}
+
+/// The name of the collection in the request's URL.
+fn collection_name(cx: &Cx) -> Result<&str, Refusal> {
+    match &cx.located.target {
+        Target::Collection(_, name) | Target::Object(_, name, _) => Ok(name),
+        _ => Err(Refusal::not_found()),
+    }
 }
 
 /// The collection in the request's URL, or the one that its object lies in; refused unless the viewer holds `privilege`.
 pub async fn collection(cx: &Cx, privilege: Privilege) -> Result<Calendar> {
-    let owner = home_owner(cx, privilege).await?;
-    let (Target::Collection(_, name) | Target::Object(_, name, _)) = &cx.located.target else {
-        return Err(Refusal::not_found().into());
-    };
-    let found = store::calendar::by_name(&cx.pool, owner.id, name).await?;
-    Ok(found.ok_or_else(Refusal::not_found)?)
+    let house = household(cx).await?;
+    let found = store::calendar::by_name(&cx.pool, &cx.viewer, house.owner.id, collection_name(cx)?).await?;
+    Ok(house.admit(cx, found, On::Resource, privilege)?)
+}
+
+/// The same collection, locked; refused unless the viewer holds `privilege` there.
+pub async fn locked(cx: &Cx, tx: &Tx, house: &Household, on: On, privilege: Privilege) -> Result<Calendar> {
+    let found = store::calendar::lock(tx, &cx.viewer, house.owner.id, collection_name(cx)?).await?;
+    Ok(house.admit(cx, found, on, privilege)?)
 }
 
 /// The collection that a report searches: the one in the request's URL, or the one of an object that is there.
@@ -54,32 +64,42 @@ pub async fn searched(cx: &Cx) -> Result<Calendar> {
 
 /// The facts of the request's own resource, if it is there and the viewer may read it.
 pub async fn of_target(cx: &Cx, needs: Needs) -> Result<Facts> {
+    of_target_for(cx, needs, Privilege::Read).await
+}
+
+/// The facts of the request's own resource, if it is there and the viewer holds `privilege`.
+pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Result<Facts> {
     let target = cx.located.target.clone();
     let href = cx.located.own_href();
     let mut facts = match &target {
-        Target::Root | Target::Principals | Target::Homes => return Ok(bare(cx, target, href)),
+        Target::Root | Target::Principals | Target::Homes => bare(cx, target, href),
         Target::Principal(user) => {
             let who = owner(cx, user).await?;
+            if !access::may_know(cx, &who) {
+                return Err(Refusal::not_found().into());
+            }
             of_principal(cx, who, href)
         }
+        Target::Group(name) => of_group(cx, name, href, needs).await?,
         Target::Home(_) => {
-            let owner = home_owner(cx, Privilege::Read).await?;
-            of_home(cx, &owner, href, needs).await?
+            let house = household(cx).await?;
+            house.need(cx, privilege)?;
+            of_home(cx, &house, href, needs).await?
         }
         Target::Collection(user, _) => {
-            let calendar = collection(cx, Privilege::Read).await?;
+            let calendar = collection(cx, privilege).await?;
             let locks = locks_if(cx, needs, &calendar).await?;
-            Facts { locks: on(&locks, None), ..of_collection(cx, user, calendar, href) }
+            Facts { locks: on(&locks, None), ..of_collection(user, calendar, href) }
         }
         Target::Object(.., name) => {
-            let calendar = collection(cx, Privilege::Read).await?;
+            let calendar = collection(cx, privilege).await?;
             let body = needs.has(Needs::BODY);
             let found = store::object::by_name(&cx.pool, &calendar, name, body).await?;
             let locks = locks_if(cx, needs, &calendar).await?;
-            let rights = cx.viewer.rights(calendar.home_id);
             // Of a name that only a lock reserves there is nothing else to tell.
             let reserved = found.is_none() && locks.iter().any(|lock| lock.reserves(name));
-            let facts = Facts { locks: on(&locks, Some(name)), ..Facts::bare(target.clone(), href, rights) };
+            let facts = Facts::bare(target.clone(), href, calendar.rights);
+            let facts = Facts { locks: on(&locks, Some(name)), ..facts };
             if reserved {
                 return Ok(facts);
             }
@@ -87,13 +107,13 @@ pub async fn of_target(cx: &Cx, needs: Needs) -> Result<Facts> {
             Facts { calendar: Some(calendar), object: Some(object), ..facts }
         }
     };
+    access::need(facts.rights, privilege, || facts.href.clone())?;
     // What somebody keeps at their principal is not for others.
     let theirs = facts.kind() == Kind::Principal && !facts.rights.has(Privilege::WriteProperties);
-    if needs.has(Needs::STORED)
-        && !theirs
-        && let Some(subject) = subject(&facts)
-    {
-        facts.stored = property::of(&cx.pool, subject).await?;
+    let Some(subject) = subject(&facts).filter(|_| !theirs) else { return Ok(facts) };
+    facts.stored = stored_if(cx, needs, subject).await?;
+    if facts.kind() != Kind::Principal {
+        facts.acl = acl_if(cx, needs, subject).await?;
     }
     Ok(facts)
 }
@@ -106,17 +126,20 @@ pub async fn of_members(cx: &Cx, of: &Facts, needs: Needs) -> Result<Vec<Facts>>
             .into_iter()
             .map(|target| bare(cx, target.clone(), cx.href(&target)))
             .collect(),
-        // Nobody is told who else is there.
-        Kind::Principals => {
-            let href = cx.viewer_href();
-            let mut facts = of_principal(cx, cx.viewer.principal.clone(), href);
-            facts.stored = stored_if(cx, needs, Subject::principal(cx.viewer.principal.id)).await?;
-            vec![facts]
+        // Nobody is told who else is there, unless the settings say so.
+        Kind::Principals if cx.settings.privacy.listing => {
+            let within = access::searchable(cx);
+            let everybody = Search { tests: Vec::new(), any: false, within, most: MOST_PRINCIPALS };
+            let people = store::principal::search(&cx.pool, &cx.viewer, &everybody).await?;
+            of_principals(cx, people, needs).await?
         }
+        Kind::Principals => of_principals(cx, vec![cx.viewer.principal.clone()], needs).await?,
         Kind::Homes => {
             let href = cx.href(&Target::Home(me));
-            let mut facts = of_home(cx, &cx.viewer.principal, href, needs).await?;
-            facts.stored = stored_if(cx, needs, Subject::home(cx.viewer.principal.id)).await?;
+            let house = Household { owner: cx.viewer.principal.clone(), rights: Privileges::ALL };
+            let mut facts = of_home(cx, &house, href, needs).await?;
+            facts.stored = stored_if(cx, needs, Subject::home(house.owner.id)).await?;
+            facts.acl = acl_if(cx, needs, Subject::home(house.owner.id)).await?;
             vec![facts]
         }
         Kind::Home => of_collections(cx, of, needs).await?,
@@ -131,6 +154,7 @@ pub struct Members {
     user: String,
     stored: HashMap<i64, Vec<Property>>,
     locks: Vec<Lock>,
+    acl: Option<Arc<[Ace]>>,
 }
 
 impl Members {
@@ -143,8 +167,9 @@ impl Members {
             }
         }
         let locks = locks_if(&cx, needs, &calendar).await?;
+        let acl = acl_if(&cx, needs, Subject::calendar(&calendar)).await?;
         let user = cx.located.target.user().unwrap_or_default().to_owned();
-        Ok(Self { cx, calendar, user, stored, locks })
+        Ok(Self { cx, calendar, user, stored, locks, acl })
     }
 
     /// The rows of the members with or without their octets, and how they are read. Whoever has begun to read rows holds
@@ -171,9 +196,9 @@ impl Members {
         let target = self.target(&object.name);
         let href = self.cx.href(&target);
         let stored = self.stored.remove(&object.id).unwrap_or_default();
-        let rights = self.cx.viewer.rights(self.calendar.home_id);
         let locks = on(&self.locks, Some(&object.name));
-        Facts { object: Some(object), stored, locks, ..Facts::bare(target, href, rights) }
+        let facts = Facts::bare(target, href, self.calendar.rights);
+        Facts { object: Some(object), stored, locks, acl: self.acl.clone(), ..facts }
     }
 
     /// The facts of the names that only locks reserve, where locks are needed.
@@ -183,9 +208,8 @@ impl Members {
             self.locks.iter().filter(|lock| lock.vacant).filter_map(|lock| lock.member.as_deref()).collect();
         names.sort_unstable();
         names.dedup();
-        let rights = self.cx.viewer.rights(self.calendar.home_id);
         let facts = names.into_iter().map(|name| {
-            let facts = Facts::bare(self.target(name), self.href(name), rights);
+            let facts = Facts::bare(self.target(name), self.href(name), self.calendar.rights);
             Facts { locks: on(&self.locks, Some(name)), ..facts }
         });
         facts.collect()
@@ -225,29 +249,62 @@ fn bare(cx: &Cx, target: Target, href: String) -> Facts {
     Facts::bare(target, href, read)
 }
 
+/// How many principals are told of at once.
+pub const MOST_PRINCIPALS: i64 = 500;
+
+/// The facts of those of these principals whom the viewer may know.
+pub async fn of_principals(cx: &Cx, people: Vec<Principal>, needs: Needs) -> Result<Vec<Facts>> {
+    let known = people.into_iter().filter(|who| access::may_know(cx, who));
+    let mut all: Vec<Facts> = known
+        .map(|who| {
+            let href = cx.href(&Target::Principal(who.name.clone()));
+            of_principal(cx, who, href)
+        })
+        .collect();
+    // What others keep at their principals is not for the viewer.
+    let me = cx.viewer.principal.id;
+    if let Some(own) = all.iter_mut().find(|facts| facts.principal.as_ref().is_some_and(|who| who.id == me)) {
+        own.stored = stored_if(cx, needs, Subject::principal(me)).await?;
+    }
+    Ok(all)
+}
+
 fn of_principal(cx: &Cx, who: Principal, href: String) -> Facts {
-    let own = cx.viewer.admin || who.id == cx.viewer.principal.id;
-    let rights = if own { Privileges::ALL } else { Privileges::LOOK };
+    let rights = if cx.viewer.owns(who.id) { Privileges::PERSONAL } else { Privileges::LOOK };
     let target = Target::Principal(who.name.clone());
     Facts { principal: Some(who), ..Facts::bare(target, href, rights) }
 }
 
-async fn of_home(cx: &Cx, owner: &Principal, href: String, needs: Needs) -> Result<Facts> {
-    let home = if needs.has(Needs::HOME) { store::calendar::home(&cx.pool, owner.id).await? } else { None };
-    let facts = Facts::bare(Target::Home(owner.name.clone()), href, cx.viewer.rights(owner.id));
-    Ok(Facts { principal: Some(owner.clone()), home, ..facts })
+/// How many members of a group are told.
+const MOST_MEMBERS: i64 = 500;
+
+async fn of_group(cx: &Cx, name: &str, href: String, needs: Needs) -> Result<Facts> {
+    if !access::may_know_group(cx, name) || store::principal::groups(&cx.pool, &[name]).await?.is_empty() {
+        return Err(Refusal::not_found().into());
+    }
+    let facts = Facts::bare(Target::Group(name.to_owned()), href, Privileges::LOOK);
+    let most = if needs.has(Needs::MEMBERS) { MOST_MEMBERS } else { 0 };
+    let members = store::principal::members(&cx.pool, name, most).await?;
+    let names = members.into_iter().filter(|who| access::may_know(cx, who)).map(|who| who.name);
+    Ok(Facts { members: names.collect(), ..facts })
 }
 
-fn of_collection(cx: &Cx, user: &str, calendar: Calendar, href: String) -> Facts {
+async fn of_home(cx: &Cx, house: &Household, href: String, needs: Needs) -> Result<Facts> {
+    let owner = house.owner.clone();
+    let home = if needs.has(Needs::HOME) { store::calendar::home(&cx.pool, owner.id).await? } else { None };
+    let facts = Facts::bare(Target::Home(owner.name.clone()), href, house.rights);
+    Ok(Facts { principal: Some(owner), home, ..facts })
+}
+
+fn of_collection(user: &str, calendar: Calendar, href: String) -> Facts {
     let target = Target::Collection(user.to_owned(), calendar.name.clone());
-    let rights = cx.viewer.rights(calendar.home_id);
-    let rights = if calendar.kind == Kind::Calendar { rights } else { rights.and(Privileges::TEND) };
-    Facts { calendar: Some(calendar), ..Facts::bare(target, href, rights) }
+    let facts = Facts::bare(target, href, calendar.rights);
+    Facts { calendar: Some(calendar), ..facts }
 }
 
 async fn of_collections(cx: &Cx, home: &Facts, needs: Needs) -> Result<Vec<Facts>> {
     let Some(owner) = &home.principal else { return Ok(Vec::new()) };
-    let calendars = store::calendar::all(&cx.pool, owner.id).await?;
+    let calendars = store::calendar::all(&cx.pool, &cx.viewer, owner.id).await?;
     let mut stored: HashMap<i64, Vec<Property>> = HashMap::new();
     if needs.has(Needs::STORED) {
         let ids: Vec<i64> = calendars.iter().map(|c| c.id).collect();
@@ -262,11 +319,15 @@ async fn of_collections(cx: &Cx, home: &Facts, needs: Needs) -> Result<Vec<Facts
             locks.entry(calendar).or_default().push(lock);
         }
     }
+    let lists =
+        if needs.has(Needs::ACL) { Some(store::ace::of_all(&cx.pool, owner.id).await?) } else { None };
     let facts = calendars.into_iter().map(|calendar| {
         let stored = stored.remove(&calendar.id).unwrap_or_default();
         let locks = locks.remove(&calendar.id).unwrap_or_default();
+        let about = |ace: &&Ace| ace.calendar_id == calendar.id || ace.calendar_id == 0;
+        let acl = lists.as_ref().map(|all| all.iter().filter(about).cloned().collect());
         let href = cx.href(&Target::Collection(owner.name.clone(), calendar.name.clone()));
-        Facts { stored, locks, ..of_collection(cx, &owner.name, calendar, href) }
+        Facts { stored, locks, acl, ..of_collection(&owner.name, calendar, href) }
     });
     Ok(facts.collect())
 }
@@ -282,4 +343,11 @@ fn on(locks: &[Lock], member: Option<&str>) -> Vec<Lock> {
 
 async fn stored_if(cx: &Cx, needs: Needs, subject: Subject) -> Result<Vec<Property>> {
     if needs.has(Needs::STORED) { Ok(property::of(&cx.pool, subject).await?) } else { Ok(Vec::new()) }
+}
+
+async fn acl_if(cx: &Cx, needs: Needs, of: Subject) -> Result<Option<Arc<[Ace]>>> {
+    if !needs.has(Needs::ACL) {
+        return Ok(None);
+    }
+    Ok(Some(store::ace::of(&cx.pool, of.home_id, of.calendar_id).await?.into()))
 }

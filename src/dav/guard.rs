@@ -276,7 +276,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::model::{Components, Kind, SyncToken};
+    use crate::model::{Components, Kind, Privileges, SyncToken};
 
     const ALICE: i64 = 1;
     const BOB: i64 = 2;
@@ -332,6 +332,7 @@ mod tests {
             created: SystemTime::UNIX_EPOCH,
             modified: SystemTime::UNIX_EPOCH,
             locked: true,
+            rights: Privileges::ALL,
         }
     }
 

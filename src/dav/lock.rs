@@ -17,10 +17,10 @@ use crate::{
 };
 
 use super::{
-    Cx, Error, Given, Refusal, Result, Target, access,
+    Cx, Error, Given, Refusal, Result, Target,
+    access::{self, Household, On, household},
     condition::{LOCK_TOKEN_MATCHES_REQUEST_URI, NO_CONFLICTING_LOCK, QUOTA_NOT_EXCEEDED},
     error::XML,
-    facts,
     guard::{Guard, Now, Touch},
     header::{Depth, Prefer, depth},
     locks,
@@ -56,7 +56,7 @@ async fn new(cx: &Cx, guard: &Guard, wanted: Lock) -> Result<Response> {
     let outcome = cx
         .pool
         .transaction(async |tx: Arc<Tx>| {
-            let calendar = place.calendar(&tx).await?.ok_or_else(|| place.unmapped())?;
+            let calendar = place.calendar(cx, &tx).await?.ok_or_else(|| place.unmapped())?;
             let object = place.object(&tx, &calendar).await?;
             let mut locks = store::lock::of_in(&tx, &calendar).await?;
             let free = place
@@ -64,7 +64,7 @@ async fn new(cx: &Cx, guard: &Guard, wanted: Lock) -> Result<Response> {
                 .as_ref()
                 .filter(|name| object.is_none() && !locks.iter().any(|lock| lock.reserves(name)));
             let needed = if free.is_some() { Privilege::Bind } else { Privilege::WriteContent };
-            access::need(cx.viewer.rights(calendar.home_id), needed, || cx.located.own_href())?;
+            access::need(calendar.rights, needed, || cx.located.own_href())?;
             if calendar.kind != Kind::Calendar {
                 return Err(Refusal::need(cx.located.own_href(), Privilege::Bind).into());
             }
@@ -134,7 +134,7 @@ async fn longer(cx: &Cx, guard: &Guard, seconds: Option<i32>) -> Result<Response
     let (calendar, locks) = cx
         .pool
         .transaction(async |tx: Arc<Tx>| {
-            let calendar = place.calendar(&tx).await?.ok_or_else(Refusal::not_found)?;
+            let calendar = place.calendar(cx, &tx).await?.ok_or_else(Refusal::not_found)?;
             let object = place.object(&tx, &calendar).await?;
             let mut locks = store::lock::of_in(&tx, &calendar).await?;
             let member = place.member.as_deref();
@@ -157,27 +157,31 @@ async fn longer(cx: &Cx, guard: &Guard, seconds: Option<i32>) -> Result<Response
 
 /// What the URL of a LOCK or UNLOCK names.
 pub struct Place {
-    home_id: i64,
+    house: Household,
     collection: String,
     /// The member of the collection, where it is about one.
     pub member: Option<String>,
 }
 
 impl Place {
-    /// That of the request, if the viewer may read there.
+    /// That of the request.
     pub async fn of(cx: &Cx) -> Result<Self> {
-        let home_id = facts::home_owner(cx, Privilege::Read).await?.id;
+        let house = household(cx).await?;
         let (collection, member) = match &cx.located.target {
             Target::Collection(_, collection) => (collection.clone(), None),
             Target::Object(_, collection, name) => (collection.clone(), Some(name.clone())),
             _ => return Err(Refusal::not_found().into()),
         };
-        Ok(Self { home_id, collection, member })
+        Ok(Self { house, collection, member })
     }
 
-    /// The calendar, which nobody else changes until the transaction ends.
-    pub async fn calendar(&self, tx: &Tx) -> Result<Option<Calendar>> {
-        Ok(store::calendar::lock(tx, self.home_id, &self.collection).await?)
+    /// The calendar, which nobody else changes until the transaction ends, if the viewer may read there.
+    pub async fn calendar(&self, cx: &Cx, tx: &Tx) -> Result<Option<Calendar>> {
+        let found = store::calendar::lock(tx, &cx.viewer, self.house.owner.id, &self.collection).await?;
+        if found.is_none() && !self.house.rights.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(self.house.admit(cx, found, On::Resource, Privilege::Read)?))
     }
 
     /// The member, if it is about one and that is there.

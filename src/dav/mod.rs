@@ -2,6 +2,8 @@
 //! of a request.
 
 pub mod access;
+pub mod acl;
+pub mod acl_props;
 pub mod ask;
 pub mod condition;
 pub mod delete;
@@ -33,11 +35,11 @@ use crate::{
     config::Settings,
     db::Pool,
     front::{HeaderMap, HeaderName, Response},
-    model::{Kinds, Privileges},
-    store::Principal,
+    model::Kinds,
     xml::{Element, Name},
 };
 
+pub use crate::store::Viewer;
 pub use condition::Refusal;
 pub use error::{Error, Result};
 pub use prop::Prop;
@@ -125,23 +127,6 @@ pub struct Given {
     pub bytes: Bytes,
     /// Their root element, where the method takes XML and there was some.
     pub xml: Option<Element>,
-}
-
-/// Who is asking.
-#[derive(Clone, Debug)]
-pub struct Viewer {
-    /// The principal.
-    pub principal: Principal,
-    /// Whether everything is allowed everywhere.
-    pub admin: bool,
-}
-
-impl Viewer {
-    /// The rights in the home of that number.
-    #[must_use]
-    pub const fn rights(&self, home_id: i64) -> Privileges {
-        if self.admin || self.principal.id == home_id { Privileges::ALL } else { Privileges::NONE }
-    }
 }
 
 /// What every step of a request may see.

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crate::{
     db::{Row, Rows},
     front::{Response, Status, header},
+    model::Privilege,
     xml::{Name, Writer},
 };
 
@@ -200,7 +201,7 @@ struct Of<'a> {
 impl Of<'_> {
     fn propstats(&self, ask: &Ask, minimal: bool, w: &mut Writer) -> Result<(), Refusal> {
         let mark = w.len();
-        let told = propstat(Status::OK, w, |w| match ask {
+        let mut told = propstat(Status::OK, w, |w| match ask {
             Ask::Names(asked) => self.names(asked, w),
             Ask::All(include) => {
                 self.all(include, w);
@@ -212,6 +213,10 @@ impl Of<'_> {
                 Ok(Told { found: true, ..Told::default() })
             }
         })?;
+        for asked in told.missing.extract_if(.., |asked| self.denied(asked).is_some()) {
+            let lacking = self.denied(asked).map(|privilege| Refusal::need(&self.facts.href, privilege));
+            told.refused.extend(lacking.map(|refusal| (asked, refusal)));
+        }
         // Where nothing is there, the 404 stands alone; a response has at least one propstat.
         let tell = !told.missing.is_empty() && !minimal;
         if !told.found && (tell || !told.refused.is_empty()) {
@@ -225,6 +230,11 @@ impl Of<'_> {
             propstat(Status::NOT_FOUND, w, |w| missing.for_each(|asked| w.empty_owned(&asked.name)));
         }
         Ok(())
+    }
+
+    /// The privilege that the viewer lacks to read what is asked for.
+    fn denied(&self, asked: &Asked) -> Option<Privilege> {
+        asked.prop?.lacking(self.facts)
     }
 
     /// Writes those that are there, and tells which are not.

@@ -1,10 +1,10 @@
 //! What a property is: one row, whose source says which facts must be loaded for it (RFC 4918 §4).
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use crate::{
-    model::{Kind, Kinds, Lock, Privileges},
-    store::{Calendar, Home, Object, Principal, Property},
+    model::{Kind, Kinds, Lock, Privilege, Privileges},
+    store::{Ace, Calendar, Home, Object, Principal, Property},
     xml::{Element, Name, QName, Writer},
 };
 
@@ -31,6 +31,10 @@ pub struct Facts {
     pub stored: Vec<Property>,
     /// The locks on it, if needed.
     pub locks: Vec<Lock>,
+    /// Of what is in a home: the entries of its access control list and of those it inherits, if needed.
+    pub acl: Option<Arc<[Ace]>>,
+    /// Of a group: the user names of its members, if needed.
+    pub members: Vec<String>,
 }
 
 impl Facts {
@@ -47,6 +51,8 @@ impl Facts {
             object: None,
             stored: Vec::new(),
             locks: Vec::new(),
+            acl: None,
+            members: Vec::new(),
         }
     }
 
@@ -82,7 +88,11 @@ impl Needs {
     /// The octets of the object.
     pub const BODY: Self = Self(4);
     /// The locks; names that only a lock reserves are there for who needs them.
-    pub const LOCKS: Self = Self(64);
+    pub const LOCKS: Self = Self(16);
+    /// The access control list.
+    pub const ACL: Self = Self(64);
+    /// The members of a group.
+    pub const MEMBERS: Self = Self(128);
 
     /// These and those.
     #[must_use]
@@ -135,6 +145,8 @@ pub struct Prop {
     pub twin: Option<Name>,
     /// Whether allprop gives it.
     pub allprop: bool,
+    /// Who may read it, where DAV:read is not enough.
+    pub guarded: Option<Privilege>,
     /// Where it is defined.
     pub rfc: &'static str,
 }
@@ -150,16 +162,18 @@ impl Prop {
     #[must_use]
     pub const fn live(name: Name, on: Kinds, get: Get, rfc: &'static str) -> Self {
         let (source, needs) = (Source::Live(get), Needs::NONE);
-        let (check, at_creation, twin, allprop) = (None, false, None, false);
-        Self { name, on, source, needs, check, protected: Kinds::ANY, at_creation, twin, allprop, rfc }
+        let (check, at_creation, twin, allprop, guarded) = (None, false, None, false, None);
+        let protected = Kinds::ANY;
+        Self { name, on, source, needs, check, protected, at_creation, twin, allprop, guarded, rfc }
     }
 
     /// A property that clients set and the server keeps as it was sent.
     #[must_use]
     pub const fn stored(name: Name, on: Kinds, rfc: &'static str) -> Self {
         let (source, needs) = (Source::Stored(None), Needs::STORED);
-        let (check, at_creation, twin, allprop) = (None, false, None, false);
-        Self { name, on, source, needs, check, protected: Kinds::NONE, at_creation, twin, allprop, rfc }
+        let (check, at_creation, twin, allprop, guarded) = (None, false, None, false, None);
+        let protected = Kinds::NONE;
+        Self { name, on, source, needs, check, protected, at_creation, twin, allprop, guarded, rfc }
     }
 
     /// A property that its RFC protects and the server does not have: it is not taken for a dead one.
@@ -173,8 +187,9 @@ impl Prop {
     pub const fn data(name: Name, rfc: &'static str) -> Self {
         let on = Kind::Object.only();
         let (source, needs) = (Source::Data, Needs::BODY);
-        let (check, at_creation, twin, allprop) = (None, false, None, false);
-        Self { name, on, source, needs, check, protected: Kinds::ANY, at_creation, twin, allprop, rfc }
+        let (check, at_creation, twin, allprop, guarded) = (None, false, None, false, None);
+        let protected = Kinds::ANY;
+        Self { name, on, source, needs, check, protected, at_creation, twin, allprop, guarded, rfc }
     }
 
     /// Needs these facts as well.
@@ -226,6 +241,19 @@ impl Prop {
         self
     }
 
+    /// Only who holds this privilege reads it.
+    #[must_use]
+    pub const fn guarded(mut self, privilege: Privilege) -> Self {
+        self.guarded = Some(privilege);
+        self
+    }
+
+    /// The privilege that the viewer lacks to read it.
+    #[must_use]
+    pub fn lacking(&self, facts: &Facts) -> Option<Privilege> {
+        self.guarded.filter(|privilege| self.on.has(facts.kind()) && !facts.rights.has(*privilege))
+    }
+
     /// Whether a client may not set it there.
     #[must_use]
     pub const fn is_protected(&self, kind: Kind) -> bool {
@@ -241,7 +269,9 @@ impl Prop {
                     .filter(|_| self.on.has(facts.kind()))
                     .and_then(|get| self.element(get, facts, cx, w))
             }),
-            Source::Live(get) if self.on.has(facts.kind()) => self.element(get, facts, cx, w),
+            Source::Live(get) if self.on.has(facts.kind()) && self.lacking(facts).is_none() => {
+                self.element(get, facts, cx, w)
+            }
             Source::Live(_) | Source::Data => None,
         }
     }

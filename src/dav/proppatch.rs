@@ -33,8 +33,7 @@ const LONGEST_NAME: usize = 1024;
 pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let root = given.xml.filter(|root| root.is(Name::dav("propertyupdate")));
     let root = root.ok_or_else(|| Refusal::bad_request("the body of a PROPPATCH is a DAV:propertyupdate"))?;
-    let facts = facts::of_target(&cx, Needs::NONE).await?;
-    access::need(facts.rights, Privilege::WriteProperties, || facts.href.clone())?;
+    let facts = facts::of_target_for(&cx, Needs::NONE, Privilege::WriteProperties).await?;
     let guard = locks::guard(&cx).await?;
     let orders = orders(&root, cx.tables, facts.kind(), Moment::Later)?;
     let prefer = Prefer::of(&cx.headers);
@@ -46,7 +45,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
         let (guard, orders, facts) = (&guard, &orders, &facts);
         cx.pool
             .transaction(async |tx: Arc<Tx>| {
-                still_there(&tx, facts, subject, guard).await?;
+                still_there(&cx, &tx, (facts, subject), guard).await?;
                 carry_out(&tx, subject, orders).await
             })
             .await?;
@@ -62,14 +61,15 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
 }
 
 /// Counts the change, holds off whoever would delete the resource meanwhile, and refuses where somebody has.
-async fn still_there(tx: &Tx, facts: &Facts, subject: Subject, guard: &Guard) -> Result<()> {
+async fn still_there(cx: &Cx, tx: &Tx, (facts, subject): (&Facts, Subject), guard: &Guard) -> Result<()> {
     let Some(loaded) = &facts.calendar else {
         // It is there, and has no tag.
         guard.unchanged(Some(""), None)?;
         return Ok(store::calendar::touch_home(tx, subject.home_id).await?);
     };
-    let now = store::calendar::lock(tx, loaded.home_id, &loaded.name).await?;
+    let now = store::calendar::lock(tx, &cx.viewer, loaded.home_id, &loaded.name).await?;
     let calendar = now.filter(|now| now.id == loaded.id).ok_or_else(Refusal::not_found)?;
+    access::need(calendar.rights, Privilege::WriteProperties, || facts.href.clone())?;
     let locks = store::lock::of_in(tx, &calendar).await?;
     let now = Now { calendar: &calendar, object: None, locks: &locks };
     match &facts.object {

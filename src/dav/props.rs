@@ -1,4 +1,4 @@
-//! The rows of the properties that WebDAV defines (RFC 4918 §15, RFC 3744 §5, RFC 3253 §3.1, RFC 5397, RFC 6578).
+//! The rows of the properties that WebDAV defines (RFC 4918 §15, RFC 3253 §3.1, RFC 6578).
 
 // Every getter has the signature of the table, whether it can lack an answer or not.
 #![allow(clippy::unnecessary_wraps)]
@@ -11,7 +11,7 @@ use crate::{
 };
 
 use super::{
-    Cx, Target, access,
+    Cx, Target,
     header::http_date,
     locks,
     prop::{Facts, Needs, Prop},
@@ -23,43 +23,30 @@ const OBJECT: Kinds = Kind::Object.only();
 const TAGGED: Kinds = OBJECT.or(Kind::Calendar.only());
 const SYNCED: Kinds = Kind::Calendar.only().or(Kind::Inbox.only()).or(Kind::Notifications.only());
 const LOCKABLE: Kinds = Kind::Calendar.only().or(OBJECT);
-const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(PRINCIPAL);
+const PRINCIPALS: Kinds = PRINCIPAL.or(Kind::Group.only());
+const NAMED: Kinds = Kinds::HOMELY.or(OBJECT).or(PRINCIPALS);
 
 /// The rows.
 pub const PROPS: &[Prop] = &[
     Prop::live(Name::dav("resourcetype"), Kinds::ANY, resourcetype, "RFC 4918 §15.9").at_creation().allprop(),
-    Prop::stored(Name::dav("displayname"), OWNED, "RFC 4918 §15.2")
+    Prop::stored(Name::dav("displayname"), NAMED, "RFC 4918 §15.2")
         .or(principal_name)
-        .protected_on(PRINCIPAL)
+        .protected_on(PRINCIPALS)
         .allprop(),
     Prop::live(Name::dav("creationdate"), Kinds::IN_HOME.or(OBJECT), creationdate, "RFC 4918 §15.1")
         .allprop(),
     Prop::live(Name::dav("getlastmodified"), Kinds::IN_HOME.or(OBJECT), modified, "RFC 4918 §15.7").allprop(),
     Prop::live(Name::dav("getetag"), TAGGED, etag, "RFC 4918 §15.6").allprop(),
     Prop::live(Name::dav("getcontentlength"), OBJECT, length, "RFC 4918 §15.4").allprop(),
-    Prop::live(Name::dav("current-user-principal"), Kinds::ANY, current_user_principal, "RFC 5397 §3"),
-    Prop::live(Name::dav("current-user-privilege-set"), Kinds::ANY, privileges, "RFC 3744 §5.4"),
-    Prop::live(Name::dav("owner"), OWNED, owner, "RFC 3744 §5.1"),
-    Prop::live(Name::dav("principal-collection-set"), Kinds::ANY, principal_collections, "RFC 3744 §5.8"),
-    Prop::live(Name::dav("principal-URL"), PRINCIPAL, owner, "RFC 3744 §4.2"),
-    Prop::live(Name::dav("alternate-URI-set"), PRINCIPAL, nothing, "RFC 3744 §4.1"),
-    Prop::live(Name::dav("group-membership"), PRINCIPAL, nothing, "RFC 3744 §4.4"),
     Prop::live(Name::dav("supported-report-set"), Kinds::ANY, reports, "RFC 3253 §3.1.5"),
     Prop::live(Name::dav("sync-token"), SYNCED, sync_token, "RFC 6578 §4"),
     Prop::live(Name::dav("lockdiscovery"), LOCKABLE, locks::discovery, "RFC 4918 §15.8")
         .needs(Needs::LOCKS)
         .allprop(),
     Prop::live(Name::dav("supportedlock"), LOCKABLE, locks::supported, "RFC 4918 §15.10").allprop(),
-    Prop::absent(Name::dav("acl"), "RFC 3744 §5.5"),
-    Prop::absent(Name::dav("supported-privilege-set"), "RFC 3744 §5.3"),
-    Prop::absent(Name::dav("group-member-set"), "RFC 3744 §4.3"),
     Prop::absent(Name::dav("quota-available-bytes"), "RFC 4331 §3"),
     Prop::absent(Name::dav("quota-used-bytes"), "RFC 4331 §4"),
 ];
-
-fn nothing(_: &Facts, _: &Cx, _: &mut Writer) -> Option<()> {
-    Some(())
-}
 
 fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     let kind = facts.kind();
@@ -67,7 +54,7 @@ fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
         w.empty(Name::dav("collection"));
     }
     match kind {
-        Kind::Principal => w.empty(Name::dav("principal")),
+        Kind::Principal | Kind::Group => w.empty(Name::dav("principal")),
         Kind::Calendar => w.empty(Name::cal("calendar")),
         Kind::Inbox => w.empty(Name::cal("schedule-inbox")),
         Kind::Outbox => w.empty(Name::cal("schedule-outbox")),
@@ -78,6 +65,10 @@ fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 }
 
 fn principal_name(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    if let Target::Group(name) = &facts.target {
+        w.text(name);
+        return Some(());
+    }
     let who = facts.principal.as_ref()?;
     w.text(who.display_name.as_deref().unwrap_or(&who.name));
     Some(())
@@ -108,30 +99,6 @@ fn etag(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 
 fn length(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     w.text(&facts.object.as_ref()?.size.to_string());
-    Some(())
-}
-
-fn href(path: &str, w: &mut Writer) {
-    w.element(Name::dav("href"), path);
-}
-
-fn current_user_principal(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
-    href(&cx.viewer_href(), w);
-    Some(())
-}
-
-fn privileges(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
-    access::write(facts.rights, w);
-    Some(())
-}
-
-fn owner(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
-    href(&cx.href(&Target::Principal(facts.target.user()?.to_owned())), w);
-    Some(())
-}
-
-fn principal_collections(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
-    href(&cx.href(&Target::Principals), w);
     Some(())
 }
 

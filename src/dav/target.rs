@@ -15,6 +15,8 @@ pub enum Target {
     Principals,
     /// One principal.
     Principal(String),
+    /// The principal of a group, by its name.
+    Group(String),
     /// All homes.
     Homes,
     /// The home of a user.
@@ -41,6 +43,7 @@ impl Target {
             Self::Root => Kind::Root,
             Self::Principals => Kind::Principals,
             Self::Principal(_) => Kind::Principal,
+            Self::Group(_) => Kind::Group,
             Self::Homes => Kind::Homes,
             Self::Home(_) => Kind::Home,
             Self::Collection(_, name) => {
@@ -54,7 +57,7 @@ impl Target {
     #[must_use]
     pub fn user(&self) -> Option<&str> {
         match self {
-            Self::Root | Self::Principals | Self::Homes => None,
+            Self::Root | Self::Principals | Self::Group(_) | Self::Homes => None,
             Self::Principal(user) | Self::Home(user) | Self::Collection(user, _) | Self::Object(user, ..) => {
                 Some(user)
             }
@@ -190,6 +193,10 @@ fn read(rest: &str, fold_case: bool) -> Result<Target, BadPath> {
     }
     // The user stands after `principals` or `calendars`, or first.
     let user = usize::from(names.first().is_some_and(|first| first == "principals" || first == "calendars"));
+    // Groups are spelt as the proxy spells them.
+    if let Some(group) = as_group(&names) {
+        return Ok(Target::Group(group));
+    }
     if let Some(user) = names.get_mut(user) {
         *user = folded(user, fold_case);
     }
@@ -208,6 +215,21 @@ fn read(rest: &str, fold_case: bool) -> Result<Target, BadPath> {
         _ => return Err(BadPath::Elsewhere),
     };
     Ok(target)
+}
+
+/// The group behind `principals/groups/`.
+fn as_group(names: &[String]) -> Option<String> {
+    match names {
+        [principals, groups, name] if principals == "principals" && groups == "groups" => {
+            Some(name.replace("~2", "\\").replace("~1", "/").replace("~0", "~"))
+        }
+        _ => None,
+    }
+}
+
+/// A group's name as a segment: there are groups of groups, with slashes between, and no path may hold those encoded.
+fn of_group(name: &str) -> String {
+    name.replace('~', "~0").replace('/', "~1").replace('\\', "~2")
 }
 
 fn within(user: String, collection: Option<String>, object: Option<String>) -> Target {
@@ -261,6 +283,7 @@ pub fn href(base: &str, target: &Target) -> String {
         Target::Root => {}
         Target::Principals => out.push_str("principals/"),
         Target::Principal(user) => push(&mut out, "principals/", &[user], true),
+        Target::Group(name) => push(&mut out, "principals/groups/", &[&of_group(name)], true),
         Target::Homes => out.push_str("calendars/"),
         Target::Home(user) => push(&mut out, "calendars/", &[user], true),
         Target::Collection(user, name) => push(&mut out, "calendars/", &[user, name], true),
@@ -342,6 +365,21 @@ mod tests {
     }
 
     #[test]
+    fn a_group_has_its_own_name_and_no_user_is_shadowed() {
+        let target = |path: &str| space().locate(path).map(|located| located.target);
+        assert_eq!(target("/dav/principals/groups/Team%20A/"), Ok(Target::Group("Team A".into())));
+        assert_eq!(href("/dav/", &Target::Group("Team A".into())), "/dav/principals/groups/Team%20A/");
+        for name in ["/staff/a", "~1", "a~/\\b", "~"] {
+            let group = Target::Group(name.to_owned());
+            assert_eq!(target(&href("/dav/", &group)), Ok(group));
+        }
+        assert_eq!(href("/dav/", &Target::Group("/a".into())), "/dav/principals/groups/~1a/");
+        assert_eq!(target("/dav/principals/groups/"), Ok(Target::Principal("groups".into())));
+        assert_eq!(target("/dav/groups/a/"), Ok(Target::Collection("groups".into(), "a".into())));
+        assert_eq!(target("/dav/principals/alice/a/"), Err(BadPath::Elsewhere));
+    }
+
+    #[test]
     fn discovery_answers_outside_of_every_base() {
         for (path, target, own) in [
             ("/", Target::Root, "/"),
@@ -375,6 +413,7 @@ mod tests {
             "dav/",
             "/dav/calendars/a%2",
             "/dav/./",
+            "/dav/principals/groups/a%2Fb/",
         ] {
             assert!(matches!(space().locate(path), Err(BadPath::Malformed(_))), "{path}");
         }

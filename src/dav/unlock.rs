@@ -24,7 +24,7 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
     let (place, guard) = (&place, &guard);
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
-            let calendar = place.calendar(&tx).await?.ok_or_else(Refusal::not_found)?;
+            let calendar = place.calendar(&cx, &tx).await?.ok_or_else(Refusal::not_found)?;
             let object = place.object(&tx, &calendar).await?;
             let locks = store::lock::of_in(&tx, &calendar).await?;
             guard.expects(&Now { calendar: &calendar, object: object.as_ref(), locks: &locks })?;
@@ -32,8 +32,7 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
             let lock = locks.iter().find(|lock| lock.urn() == token && lock.covers(member));
             let lock = lock.ok_or(LOCK_TOKEN_MATCHES_REQUEST_URI)?;
             if lock.principal_id != cx.viewer.principal.id {
-                let rights = cx.viewer.rights(calendar.home_id);
-                access::need(rights, Privilege::Unlock, || cx.located.own_href())?;
+                access::need(calendar.rights, Privilege::Unlock, || cx.located.own_href())?;
             }
             store::lock::release(&tx, &calendar, lock).await?;
             Ok::<_, Error>(())

@@ -28,6 +28,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     1 "0001_ground",
     2 "0002_people",
     3 "0003_locks",
+    4 "0004_ace",
     7 "0007_pattern",
 ];
 

@@ -29,6 +29,8 @@ pub struct Identity {
     pub groups: Option<Vec<String>>,
     /// Whether the user may do everything everywhere.
     pub admin: bool,
+    /// Whether the user may read everything everywhere.
+    pub reader: bool,
     /// Whether a verified token says the same.
     pub proven: bool,
 }
@@ -91,6 +93,7 @@ pub(super) struct Policy {
     allow: Names,
     deny: Names,
     admins: Vec<String>,
+    readers: Vec<String>,
     email_domain: String,
     lock: Option<Lock>,
 }
@@ -140,6 +143,7 @@ impl Policy {
             allow: spelling.names(&identity.allow),
             deny: spelling.names(&identity.deny),
             admins: identity.admins.iter().map(|name| spelling.spell(name)).collect(),
+            readers: identity.readers.iter().map(|name| spelling.spell(name)).collect(),
             email_domain: identity.email_domain.to_lowercase(),
             spelling,
             lock: Lock::new(&settings.token, before.and_then(|before| before.lock.as_ref()))?,
@@ -214,6 +218,7 @@ impl Policy {
             },
             groups: self.groups(headers)?.filter(|groups| !name_suffices || !groups.is_empty()),
             admin: self.admins.contains(&user),
+            reader: self.readers.contains(&user),
             proven: false,
             user,
         })

@@ -23,13 +23,15 @@ pub enum Kind {
     Notifications,
     /// A calendar object resource (RFC 4791 §4.1).
     Object,
-    /// The free-busy time of all that is in a home (CalConnect's Freebusy Read URL).
+    /// A principal that stands for several (RFC 3744 §2).
+    Group,
+    /// The free-busy time of all that is in a home (the Freebusy Read URL of CalConnect).
     FreeBusy,
 }
 
 impl Kind {
     /// Every kind, from the root downwards.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Root,
         Self::Principals,
         Self::Principal,
@@ -40,6 +42,7 @@ impl Kind {
         Self::Outbox,
         Self::Notifications,
         Self::Object,
+        Self::Group,
         Self::FreeBusy,
     ];
 
@@ -57,6 +60,7 @@ impl Kind {
             Self::Outbox => "outbox",
             Self::Notifications => "notifications",
             Self::Object => "object",
+            Self::Group => "group",
             Self::FreeBusy => "free-busy",
         }
     }
@@ -82,7 +86,7 @@ impl Kinds {
     /// No kind.
     pub const NONE: Self = Self(0);
     /// Every kind that WebDAV has to do with: all but the free-busy time of a home, which is read and nothing else.
-    pub const ANY: Self = Self(0x3ff);
+    pub const ANY: Self = Self(0x7ff);
     /// The members of a home.
     pub const IN_HOME: Self =
         Kind::Calendar.only().or(Kind::Inbox.only()).or(Kind::Outbox.only()).or(Kind::Notifications.only());

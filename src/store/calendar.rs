@@ -6,8 +6,10 @@ use uuid::Uuid;
 
 use crate::{
     db::{Error, Pool, Row, Tx},
-    model::{Components, Kind, SyncToken},
+    model::{Components, Kind, Privileges, SyncToken},
 };
+
+use super::{Viewer, ace};
 
 crate::queries!("caldav/calendar.sql":
     HOME = "home",
@@ -52,6 +54,8 @@ pub struct Calendar {
     pub modified: SystemTime,
     /// Whether it or a member may be locked; where not, nobody needs to look.
     pub locked: bool,
+    /// What the viewer may do with it and with what is in it.
+    pub rights: Privileges,
 }
 
 impl Calendar {
@@ -75,23 +79,35 @@ pub async fn home(pool: &Pool, home_id: i64) -> Result<Option<Home>, Error> {
 }
 
 /// The collections of a home, by name.
-pub async fn all(pool: &Pool, home_id: i64) -> Result<Vec<Calendar>, Error> {
-    pool.rows(&ALL_OF_HOME, &[&home_id]).await?.iter().map(|row| read(row, home_id)).collect()
+pub async fn all(pool: &Pool, viewer: &Viewer, home_id: i64) -> Result<Vec<Calendar>, Error> {
+    let who = &viewer.principal;
+    let rows = pool.rows(&ALL_OF_HOME, &[&home_id, &who.id, &who.groups]).await?;
+    rows.iter().map(|row| read(row, viewer, home_id)).collect()
 }
 
 /// The collection of that name.
-pub async fn by_name(pool: &Pool, home_id: i64, name: &str) -> Result<Option<Calendar>, Error> {
-    pool.optional(&BY_NAME, &[&home_id, &name]).await?.map(|row| read(&row, home_id)).transpose()
+pub async fn by_name(
+    pool: &Pool,
+    viewer: &Viewer,
+    home_id: i64,
+    name: &str,
+) -> Result<Option<Calendar>, Error> {
+    let who = &viewer.principal;
+    let row = pool.optional(&BY_NAME, &[&home_id, &name, &who.id, &who.groups]).await?;
+    row.map(|row| read(&row, viewer, home_id)).transpose()
 }
 
 /// Whether the home has a collection of that name.
 pub async fn is_taken(tx: &Tx, home_id: i64, name: &str) -> Result<bool, Error> {
-    Ok(tx.optional(&BY_NAME, &[&home_id, &name]).await?.is_some())
+    let nobody: [&str; 0] = [];
+    Ok(tx.optional(&BY_NAME, &[&home_id, &name, &home_id, &&nobody[..]]).await?.is_some())
 }
 
 /// The collection of that name, which nobody else changes until the transaction ends.
-pub async fn lock(tx: &Tx, home_id: i64, name: &str) -> Result<Option<Calendar>, Error> {
-    tx.optional(&LOCK, &[&home_id, &name]).await?.map(|row| read(&row, home_id)).transpose()
+pub async fn lock(tx: &Tx, viewer: &Viewer, home_id: i64, name: &str) -> Result<Option<Calendar>, Error> {
+    let who = &viewer.principal;
+    let row = tx.optional(&LOCK, &[&home_id, &name, &who.id, &who.groups]).await?;
+    row.map(|row| read(&row, viewer, home_id)).transpose()
 }
 
 /// Lets nobody else make calendars in the home until the transaction ends.
@@ -124,19 +140,21 @@ pub async fn touch_home(tx: &Tx, home_id: i64) -> Result<(), Error> {
     tx.execute(&TOUCH_HOME, &[&home_id]).await.map(drop)
 }
 
-fn read(row: &Row, home_id: i64) -> Result<Calendar, Error> {
+fn read(row: &Row, viewer: &Viewer, home_id: i64) -> Result<Calendar, Error> {
     let key: Uuid = row.at("key")?;
+    let kind = kind(row.at("kind")?);
     Ok(Calendar {
         home_id,
         id: row.at("id")?,
         name: row.at("name")?,
-        kind: kind(row.at("kind")?),
+        kind,
         state: SyncToken { key, revision: row.at("revision")? },
         floor: row.at("floor")?,
         components: Components::from_bits(row.at("components")?),
         created: row.at("created")?,
         modified: row.at("modified")?,
         locked: row.at("locked")?,
+        rights: ace::capped(viewer.rights(home_id, row.at("granted")?), kind),
     })
 }
 

@@ -1,5 +1,6 @@
 //! What the CalDAV side asks of PostgreSQL: each file here is the twin of one file in sql/caldav.
 
+pub mod ace;
 pub mod calendar;
 pub mod change;
 pub mod index;
@@ -9,6 +10,7 @@ pub mod principal;
 pub mod property;
 pub mod transfer;
 
+pub use ace::{Ace, Grantee, Viewer};
 pub use calendar::{Calendar, Home};
 pub use object::{Object, Put};
 pub use principal::{Known, Principal};
@@ -26,4 +28,5 @@ pub const ALL: &[(&str, &[Query])] = &[
     ("property", property::ALL),
     ("transfer", transfer::ALL),
     ("lock", lock::ALL),
+    ("ace", ace::ALL),
 ];

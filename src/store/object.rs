@@ -6,10 +6,10 @@ use bytes::Bytes;
 
 use crate::{
     db::{Error, Params, Pool, Row, Rows, Tx},
-    model::{Busy, Component, Components, Index, Instance},
+    model::{Busy, Component, Components, Index, Instance, Privileges},
 };
 
-use super::Calendar;
+use super::{Calendar, Viewer};
 
 crate::queries!("caldav/object.sql":
     ALL_OF_CALENDAR = "all",
@@ -17,6 +17,7 @@ crate::queries!("caldav/object.sql":
     BY_NAME = "by_name",
     BY_NAME_WITH_BODY = "by_name_with_body",
     BY_PATH_WITH_BODY = "by_path_with_body",
+    FIRST = "first",
     BY_NAMES = "by_names",
     BY_NAMES_WITH_BODY = "by_names_with_body",
     OF_HOME = "of_home",
@@ -122,13 +123,28 @@ pub async fn by_name(
     pool.optional(query, &[&calendar.home_id, &calendar.id, &name]).await?.as_ref().map(read).transpose()
 }
 
-/// The object of that name in the collection of that name, with its octets.
-pub async fn by_path(pool: &Pool, home_id: i64, calendar: &str, name: &str) -> Result<Option<Object>, Error> {
-    pool.optional(&BY_PATH_WITH_BODY, &[&home_id, &calendar, &name])
-        .await?
-        .as_ref()
-        .map(read_whole)
-        .transpose()
+/// The object of that name in the collection of that name, with its octets, and what the viewer may do with it.
+pub async fn by_path(
+    pool: &Pool,
+    viewer: &Viewer,
+    home_id: i64,
+    (calendar, name): (&str, &str),
+) -> Result<Option<(Object, Privileges)>, Error> {
+    let who = &viewer.principal;
+    let params: Params<'_> = &[&home_id, &calendar, &name, &who.id, &who.groups];
+    let Some(row) = pool.optional(&BY_PATH_WITH_BODY, params).await? else { return Ok(None) };
+    Ok(Some((read_whole(&row)?, viewer.rights(home_id, row.at("granted")?))))
+}
+
+/// The first `most` objects of these collections of a home, each with the number of its collection.
+pub async fn first(
+    pool: &Pool,
+    home_id: i64,
+    calendars: &[i64],
+    most: i64,
+) -> Result<Vec<(i64, Object)>, Error> {
+    let rows = pool.rows(&FIRST, &[&home_id, &calendars, &most]).await?;
+    rows.iter().map(|row| Ok((row.at("calendar_id")?, read(row)?))).collect()
 }
 
 /// An object as it lies in its home.

@@ -5,12 +5,17 @@ use crate::{
     model::Kind,
 };
 
-use super::calendar::code;
+use super::{Viewer, calendar::code};
 
 crate::queries!("caldav/principal.sql":
     BY_NAME = "by_name",
     BY_SUBJECT = "by_subject",
     BY_EMAIL = "by_email",
+    BY_NAMES = "by_names",
+    BY_IDS = "by_ids",
+    GROUPS = "groups",
+    MEMBERS = "members",
+    SEARCH = "search",
     EVERY = "all",
     ONE_AT_A_TIME = "one_at_a_time",
     CREATE = "create",
@@ -98,6 +103,91 @@ pub async fn by_email(pool: &Pool, email: &str) -> Result<Option<Principal>, Err
 /// The principal to whom that address leads, inside of a transaction.
 pub async fn by_email_in(tx: &Tx, email: &str) -> Result<Option<Principal>, Error> {
     tx.optional(&BY_EMAIL, &[&email]).await?.as_ref().map(read).transpose()
+}
+
+/// Those of these names.
+pub async fn by_names_in(tx: &Tx, names: &[&str]) -> Result<Vec<Principal>, Error> {
+    tx.rows(&BY_NAMES, &[&names]).await?.iter().map(read).collect()
+}
+
+/// Those of these numbers, in the order of their names.
+pub async fn by_ids(pool: &Pool, ids: &[i64]) -> Result<Vec<Principal>, Error> {
+    pool.rows(&BY_IDS, &[&ids]).await?.iter().map(read).collect()
+}
+
+/// Those of these groups that somebody is in.
+pub async fn groups(pool: &Pool, names: &[&str]) -> Result<Vec<String>, Error> {
+    pool.rows(&GROUPS, &[&names]).await?.iter().map(|row| row.at(0)).collect()
+}
+
+/// The same in a transaction.
+pub async fn groups_in(tx: &Tx, names: &[&str]) -> Result<Vec<String>, Error> {
+    tx.rows(&GROUPS, &[&names]).await?.iter().map(|row| row.at(0)).collect()
+}
+
+/// The first `most` of those who are in the group.
+pub async fn members(pool: &Pool, group: &str, most: i64) -> Result<Vec<Principal>, Error> {
+    pool.rows(&MEMBERS, &[&group, &most]).await?.iter().map(read).collect()
+}
+
+/// What of a person is searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Field {
+    /// The name that is shown.
+    Shown,
+    /// The e-mail address.
+    Address,
+    /// The user name.
+    Name,
+    /// All of these.
+    Any,
+}
+
+/// How a text is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Anywhere.
+    Has,
+    /// At the beginning.
+    Starts,
+    /// At the end.
+    Ends,
+    /// As the whole.
+    Is,
+}
+
+/// One test of a search.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Test {
+    /// Where.
+    pub field: Field,
+    /// How.
+    pub how: How,
+    /// For what, in any case of letters.
+    pub text: String,
+}
+
+/// Whom somebody searches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Search {
+    /// The tests; without any everybody is found.
+    pub tests: Vec<Test>,
+    /// Whether one of them is enough.
+    pub any: bool,
+    /// The groups one of which the person must be in, where not everybody may be found.
+    pub within: Option<Vec<String>>,
+    /// How many are wanted.
+    pub most: i64,
+}
+
+/// Those of whom the tests hold, in the order of their names.
+pub async fn search(pool: &Pool, viewer: &Viewer, search: &Search) -> Result<Vec<Principal>, Error> {
+    let fields: Vec<i16> = search.tests.iter().map(|test| test.field as i16).collect();
+    let hows: Vec<i16> = search.tests.iter().map(|test| test.how as i16).collect();
+    let texts: Vec<&str> = search.tests.iter().map(|test| test.text.as_str()).collect();
+    let (within, me) = (&search.within, &viewer.principal.id);
+    let rows = pool.rows(&SEARCH, &[&search.any, &fields, &hows, &texts, within, me, &search.most]).await?;
+    rows.iter().map(read).collect()
 }
 
 /// Everybody, in the order of their names.

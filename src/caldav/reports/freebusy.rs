@@ -10,7 +10,7 @@ use futures_util::StreamExt;
 use tokio::task::coop::consume_budget;
 
 use crate::{
-    dav::{Cx, Refusal, Result, condition::MAX_INSTANCES, facts},
+    dav::{Cx, Error, Refusal, Result, condition::MAX_INSTANCES, facts},
     db::Pool,
     front::{Response, Status},
     ical::{
@@ -36,7 +36,12 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     let asked = root.child(Name::cal("time-range"));
     let asked = asked.ok_or_else(|| Refusal::bad_request("a C:free-busy-query has a C:time-range"))?;
     let window = range::window(asked)?;
-    let calendar = facts::collection(&cx, Privilege::ReadFreeBusy).await?;
+    // Who may not see it is not told whether it is there (RFC 4791 §7.10).
+    let hidden = |error| match error {
+        Error::Refused(_) => Refusal::not_found().into(),
+        other => other,
+    };
+    let calendar = facts::collection(&cx, Privilege::ReadFreeBusy).await.map_err(hidden)?;
     let zone = range::zone(&cx, &root, &calendar).await?;
     let mut budget = Budget::new(super::BUDGET);
     let periods = busy(&cx.pool, &calendar, &window, &zone, &mut budget).await?;

@@ -35,7 +35,7 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
     let owner = &owner;
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
-            let (from, there) = lock_ends(&tx, (owner.id, name), (owner.id, new)).await?;
+            let (from, there) = lock_ends(cx, &tx, (owner.id, name), (owner.id, new)).await?;
             let from = from.ok_or_else(Refusal::not_found)?;
             let left = store::lock::of_in(&tx, &from).await?;
             let touched: &[Touch] = if way == Way::Move { &[Touch::All] } else { &[] };

@@ -62,16 +62,17 @@ fn forbidden(why: &str) -> Refusal {
 /// The collection at either end, which nobody else changes until the transaction ends. Whoever locks two takes them in one
 /// order, so that two transfers that cross do not wait for each other.
 async fn lock_ends(
+    cx: &Cx,
     tx: &Tx,
     from: (i64, &str),
     to: (i64, &str),
 ) -> Result<(Option<Calendar>, Option<Calendar>)> {
     if from == to {
-        let both = store::calendar::lock(tx, from.0, from.1).await?;
+        let both = store::calendar::lock(tx, &cx.viewer, from.0, from.1).await?;
         return Ok((both.clone(), both));
     }
     let (first, second) = if from < to { (from, to) } else { (to, from) };
-    let first = store::calendar::lock(tx, first.0, first.1).await?;
-    let second = store::calendar::lock(tx, second.0, second.1).await?;
+    let first = store::calendar::lock(tx, &cx.viewer, first.0, first.1).await?;
+    let second = store::calendar::lock(tx, &cx.viewer, second.0, second.1).await?;
     Ok(if from < to { (first, second) } else { (second, first) })
 }

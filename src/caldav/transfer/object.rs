@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use crate::{
     dav::{
-        Cx, Error, Refusal, Result, Target, access,
-        condition::NO_UID_CONFLICT,
+        Cx, Error, Refusal, Result, Target,
+        access::{self, Household, On},
         destination::Destination,
-        facts,
         guard::{Guard, Now, Touch},
         locks,
     },
@@ -23,7 +22,7 @@ use crate::{
 use super::{
     super::{
         form::Form,
-        storing::{Shelf, no_calendar, understood},
+        storing::{Shelf, understood},
     },
     Way, lock_ends,
 };
@@ -42,18 +41,15 @@ struct Ends<'a> {
 pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
     let there = cx.at(to.located.clone());
     let guard = locks::guard(cx).await?;
-    let here = if way == Way::Move { Privilege::Unbind } else { Privilege::Read };
-    let from = facts::home_owner(cx, here).await?.id;
-    let home = facts::home_owner(&there, Privilege::Bind).await?.id;
-    let (from, home) = (&from, &home);
+    let houses = (access::household(cx).await?, access::household(&there).await?);
+    let houses = &houses;
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
-            let ends = ends(cx, &there, &tx, (*from, *home)).await?;
+            let ends = ends((cx, &there), &tx, houses, way).await?;
             ends.permitted(&guard, &there, way)?;
             let replaced = ends.before.object.as_ref().map(|(object, _)| object);
             to.may_replace(replaced.is_some())?;
-            let needed = if replaced.is_some() { Privilege::WriteContent } else { Privilege::Bind };
-            access::need(cx.viewer.rights(ends.to.calendar().home_id), needed, || there.located.own_href())?;
+            ends.to.may_store(ends.name, replaced.is_some())?;
             ends.to.fits(ends.object.component, ends.name)?;
             ends.no_uid_conflict(way)?;
             let to = ends.to.calendar();
@@ -78,16 +74,30 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
         .await
 }
 
-async fn ends<'a>(cx: &Cx, there: &'a Cx, tx: &'a Tx, homes: (i64, i64)) -> Result<Ends<'a>> {
+async fn ends<'a>(
+    (cx, there): (&Cx, &'a Cx),
+    tx: &'a Tx,
+    houses: &(Household, Household),
+    way: Way,
+) -> Result<Ends<'a>> {
     let (Target::Object(_, source, old), Target::Object(_, destination, name)) =
         (&cx.located.target, &there.located.target)
     else {
         return Err(Refusal::not_found().into());
     };
-    let (from, to) = lock_ends(tx, (homes.0, source), (homes.1, destination)).await?;
-    let from = from.ok_or_else(Refusal::not_found)?;
+    let (from, to) = (&houses.0, &houses.1);
+    let found = lock_ends(cx, tx, (from.owner.id, source), (to.owner.id, destination)).await?;
+    let from = match way {
+        Way::Copy => from.admit(cx, found.0, On::Resource, Privilege::Read)?,
+        // Who may not read it learns nothing by moving it to where they may.
+        Way::Move => {
+            let from = from.admit(cx, found.0, On::Collection, Privilege::Unbind)?;
+            access::need(from.rights, Privilege::Read, || cx.located.own_href())?;
+            from
+        }
+    };
     let object = object::whole_in(tx, &from, old).await?.ok_or_else(Refusal::not_found)?;
-    let to = Shelf::of(there, tx, to.ok_or_else(no_calendar)?).await?;
+    let to = Shelf::of(there, tx, to, found.1).await?;
     let before = object::before_put(tx, to.calendar(), name, &object.uid).await?;
     let same = to.calendar().id == from.id;
     let left = if same { to.locks().to_vec() } else { store::lock::of_in(tx, &from).await? };
@@ -109,9 +119,7 @@ impl Ends<'_> {
     fn no_uid_conflict(&self, way: Way) -> Result<(), Refusal> {
         let within = way == Way::Move && self.from.id == self.to.calendar().id;
         match &self.before.twin {
-            Some(twin) if !(within && *twin == self.object.name) => {
-                Err(NO_UID_CONFLICT.at(self.to.href(twin)))
-            }
+            Some(twin) if !(within && *twin == self.object.name) => Err(self.to.conflict(twin)),
             _ => Ok(()),
         }
     }

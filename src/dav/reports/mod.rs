@@ -1,6 +1,8 @@
 //! The reports of WebDAV itself.
 
 pub mod expand_property;
+pub mod principals;
+pub mod search;
 pub mod sync_collection;
 
 use std::{sync::Arc, time::Instant};

@@ -1,0 +1,33 @@
+-- Who may do what: the entries of access control lists.
+
+--: on_home
+-- What entries of the home itself grant to the viewer $2, whose groups are $3.
+SELECT coalesce(bit_or(privileges), 0) AS granted
+FROM ace
+WHERE home_id = $1 AND calendar_id = 0
+  AND (grantee IN (2, 3) OR principal_id = $2 OR group_name = ANY ($3::text[]));
+
+--: of
+-- The list of a collection and behind it that of its home; of the home where $2 is 0.
+SELECT a.calendar_id, a.grantee, a.principal_id, p.name, a.group_name, a.privileges
+FROM ace a
+LEFT JOIN principal p ON p.id = a.principal_id
+WHERE a.home_id = $1 AND a.calendar_id IN (0, $2)
+ORDER BY a.calendar_id = 0, a.place;
+
+--: of_all
+-- The lists of a home and of all that is in it.
+SELECT a.calendar_id, a.grantee, a.principal_id, p.name, a.group_name, a.privileges
+FROM ace a
+LEFT JOIN principal p ON p.id = a.principal_id
+WHERE a.home_id = $1
+ORDER BY a.calendar_id = 0, a.place;
+
+--: clear
+DELETE FROM ace WHERE home_id = $1 AND calendar_id = $2;
+
+--: add
+INSERT INTO ace (home_id, calendar_id, place, grantee, principal_id, group_name, privileges)
+SELECT $1, $2, given.place, given.grantee, given.principal_id, given.group_name, given.privileges
+FROM unnest($3::smallint[], $4::bigint[], $5::text[], $6::integer[]) WITH ORDINALITY
+    AS given (grantee, principal_id, group_name, privileges, place);

@@ -1,0 +1,140 @@
+//! Who may do what: the entries of access control lists, and the rights of a viewer. The twin of sql/caldav/ace.sql.
+
+use crate::{
+    db::{Error, Pool, Row, Tx},
+    model::{Kind, Privileges},
+};
+
+use super::Principal;
+
+crate::queries!("caldav/ace.sql":
+    ON_HOME = "on_home",
+    OF = "of",
+    OF_ALL = "of_all",
+    CLEAR = "clear",
+    ADD = "add",
+);
+
+/// Who is asking.
+#[derive(Clone, Debug)]
+pub struct Viewer {
+    /// The principal.
+    pub principal: Principal,
+    /// Whether everything is allowed everywhere.
+    pub admin: bool,
+    /// Whether everything may be read everywhere.
+    pub reader: bool,
+}
+
+impl Viewer {
+    /// Whether nothing in the home of that number needs to be granted.
+    #[must_use]
+    pub const fn owns(&self, home_id: i64) -> bool {
+        self.admin || self.principal.id == home_id
+    }
+
+    /// THE RIGHTS, in one place: everything in one's own home and to an admin; elsewhere what the entries that are about
+    /// the viewer grant, of which `granted` has the bits.
+    #[must_use]
+    pub fn rights(&self, home_id: i64, granted: Option<i32>) -> Privileges {
+        if self.owns(home_id) {
+            return Privileges::ALL;
+        }
+        let granted = Privileges::from_bits(granted.unwrap_or_default());
+        if self.reader { granted.or(Privileges::LOOK) } else { granted }
+    }
+
+    /// Whether nobody is hidden from the viewer.
+    #[must_use]
+    pub const fn knows_all(&self) -> bool {
+        self.admin || self.reader
+    }
+}
+
+/// What of a viewer's rights there is for a collection of this kind.
+#[must_use]
+pub fn capped(rights: Privileges, kind: Kind) -> Privileges {
+    if kind == Kind::Calendar { rights } else { rights.and(Privileges::TEND) }
+}
+
+/// Whom an entry is about (RFC 3744 §5.5.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Grantee {
+    /// A principal, by number and user name.
+    Principal(i64, String),
+    /// Who is in a group, as the proxy calls it.
+    Group(String),
+    /// Whoever signed in.
+    Authenticated,
+    /// Everybody who gets in: those who signed in.
+    All,
+    /// The owner, who needs no entry.
+    Owner,
+}
+
+/// One entry: what is granted to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ace {
+    /// The collection in whose list it is; 0 is the home's.
+    pub calendar_id: i64,
+    /// To whom.
+    pub grantee: Grantee,
+    /// What.
+    pub privileges: Privileges,
+}
+
+/// What the home itself grants to the viewer.
+pub async fn on_home(pool: &Pool, viewer: &Viewer, home_id: i64) -> Result<Privileges, Error> {
+    let who = &viewer.principal;
+    let row = pool.row(&ON_HOME, &[&home_id, &who.id, &who.groups]).await?;
+    Ok(viewer.rights(home_id, row.at("granted")?))
+}
+
+/// The list of a collection, behind it that of its home; that of the home alone where `calendar_id` is 0.
+pub async fn of(pool: &Pool, home_id: i64, calendar_id: i64) -> Result<Vec<Ace>, Error> {
+    pool.rows(&OF, &[&home_id, &calendar_id]).await?.iter().map(read).collect()
+}
+
+/// The same in a transaction.
+pub async fn of_in(tx: &Tx, home_id: i64, calendar_id: i64) -> Result<Vec<Ace>, Error> {
+    tx.rows(&OF, &[&home_id, &calendar_id]).await?.iter().map(read).collect()
+}
+
+/// All lists in a home; behind them that of the home.
+pub async fn of_all(pool: &Pool, home_id: i64) -> Result<Vec<Ace>, Error> {
+    pool.rows(&OF_ALL, &[&home_id]).await?.iter().map(read).collect()
+}
+
+/// Puts `aces` in place of the list of a collection, which nobody else changes meanwhile.
+pub async fn set(tx: &Tx, home_id: i64, calendar_id: i64, aces: &[Ace]) -> Result<(), Error> {
+    tx.execute(&CLEAR, &[&home_id, &calendar_id]).await?;
+    let codes: Vec<i16> = aces.iter().map(|ace| code(&ace.grantee)).collect();
+    let principal = |ace: &Ace| if let Grantee::Principal(id, _) = ace.grantee { Some(id) } else { None };
+    let principals: Vec<Option<i64>> = aces.iter().map(principal).collect();
+    let group = |ace: &Ace| if let Grantee::Group(name) = &ace.grantee { Some(name.clone()) } else { None };
+    let groups: Vec<Option<String>> = aces.iter().map(group).collect();
+    let privileges: Vec<i32> = aces.iter().map(|ace| ace.privileges.bits()).collect();
+    tx.execute(&ADD, &[&home_id, &calendar_id, &codes, &principals, &groups, &privileges]).await.map(drop)
+}
+
+const fn code(grantee: &Grantee) -> i16 {
+    match grantee {
+        Grantee::Principal(..) => 0,
+        Grantee::Group(_) => 1,
+        Grantee::Authenticated => 2,
+        Grantee::All => 3,
+        Grantee::Owner => 4,
+    }
+}
+
+fn read(row: &Row) -> Result<Ace, Error> {
+    let grantee = match row.at::<i16>("grantee")? {
+        0 => Grantee::Principal(row.at("principal_id")?, row.at("name")?),
+        1 => Grantee::Group(row.at("group_name")?),
+        2 => Grantee::Authenticated,
+        3 => Grantee::All,
+        _ => Grantee::Owner,
+    };
+    let privileges = Privileges::from_bits(row.at("privileges")?);
+    Ok(Ace { calendar_id: row.at("calendar_id")?, grantee, privileges })
+}

@@ -51,6 +51,7 @@ bless: ## rewrite the expected answers of tests/wire; read the difference before
 soak: ## the long tests, which `make test` leaves out: consistency under load, kill -9, restarts, every zone, many more rules
 	@$(install) soak
 	@cargo test --locked --release --lib --test ical --test recur -- --ignored
+	@cargo test --locked --release --test bounds
 	@cargo test --locked --release --test concurrency --test durability --test remote --test systemd -- --ignored --test-threads=1 --nocapture
 
 fuzz: ## look for octets that break the targets of tests/fuzz: TARGET= one of them, SECONDS= for how long each

@@ -1,5 +1,5 @@
 //! When somebody is busy, in one answer for all their calendars, at a URL of its own that needs no report to be read (the
-//! words are those of CalConnect's Freebusy Read URL; what counts is told in RFC 4791 §7.10 and RFC 6638 §9.1).
+//! words are those of the Freebusy Read URL of `CalConnect`; what counts is told in RFC 4791 §7.10 and RFC 6638 §9.1).
 
 use std::ops::Range;
 

@@ -60,13 +60,14 @@ fn titlecase(c: char) -> char {
     match c {
         // The digraphs DŽ, LJ, NJ and DZ stand in threes, upper, title and lower case.
         '\u{1c4}' | '\u{1c7}' | '\u{1ca}' | '\u{1f1}' => moved(1),
-        '\u{1c5}' | '\u{1c8}' | '\u{1cb}' | '\u{1f2}' => c,
         '\u{1c6}' => '\u{1c5}',
         '\u{1c9}' => '\u{1c8}',
         '\u{1cc}' => '\u{1cb}',
         '\u{1f3}' => '\u{1f2}',
-        // Georgian has capitals, and titles are not written with them.
-        '\u{10d0}'..='\u{10fa}' | '\u{10fd}'..='\u{10ff}' => c,
+        // Those of title case are their own; Georgian has capitals, and titles are not written with them.
+        '\u{1c5}' | '\u{1c8}' | '\u{1cb}' | '\u{1f2}' | '\u{10d0}'..='\u{10fa}' | '\u{10fd}'..='\u{10ff}' => {
+            c
+        }
         // Greek vowels with the iota below, which full title case would write beside them.
         '\u{1f80}'..='\u{1faf}' => char::from_u32(c as u32 | 8).unwrap_or(c),
         '\u{1fb3}' | '\u{1fc3}' | '\u{1ff3}' => moved(9),

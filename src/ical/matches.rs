@@ -243,7 +243,7 @@ impl<'q> Query<'q> {
         any(component.properties(name), |property| {
             let has_value = match value {
                 None => true,
-                Some(ValueTest::Text(text)) => text.accepts(&property.text()),
+                Some(ValueTest::Text(wanted)) => wanted.accepts(&property.text()),
                 Some(ValueTest::Time(range)) => self.is_within(property, *range)?,
             };
             Ok(has_value && params.iter().all(|param| has_parameter(property, param)))
@@ -345,7 +345,7 @@ fn has_plain_property(part: Component<'_>, name: &str, test: &PropTest) -> bool 
     part.properties(name).any(|property| {
         let has_value = match value {
             None => true,
-            Some(ValueTest::Text(text)) => text.accepts(&property.text()),
+            Some(ValueTest::Text(wanted)) => wanted.accepts(&property.text()),
             Some(ValueTest::Time(range)) => property.dates().iter().any(|date| {
                 let (window, moment) = (range.window(), crate::ical::undated::utc(date));
                 window.start <= moment && window.end > moment

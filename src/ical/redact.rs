@@ -301,28 +301,31 @@ impl Redaction {
 
 /// Another character of the same kind and as many octets.
 fn another(c: char, dice: u64) -> char {
-    let turned = |first: u8, count: u8| {
-        let steps = 1 + (dice % u64::from(count - 1)) as u8;
-        char::from(first + (c as u8 - first + steps) % count)
+    // Never by none and never by all: so it is another one.
+    let turned = |first: char, count: u64| {
+        let at = u64::from(u32::from(c) - u32::from(first)) + 1 + dice % (count - 1);
+        nth_from(first, at % count)
     };
-    let among = |first: u32, count: u64| {
-        let mut at = first + (dice % count) as u32;
-        if at == c as u32 {
-            at += 1;
-        }
-        char::from_u32(at).unwrap_or('?')
+    let among = |first: char, count: u64| {
+        let found = nth_from(first, dice % count);
+        if found == c { nth_from(first, count) } else { found }
     };
     match c {
-        '0'..='9' => turned(b'0', 10),
-        'a'..='z' => turned(b'a', 26),
-        'A'..='Z' => turned(b'A', 26),
+        '0'..='9' => turned('0', 10),
+        'a'..='z' => turned('a', 26),
+        'A'..='Z' => turned('A', 26),
         _ if c.is_ascii() => c,
         _ => match c.len_utf8() {
-            2 => among(0x3b1, 24),
-            3 => among(0x4e00, 5_000),
-            _ => among(0x1f400, 60),
+            2 => among('α', 16),
+            3 => among('\u{4e00}', 5_000),
+            _ => among('\u{1f400}', 60),
         },
     }
+}
+
+fn nth_from(first: char, nth: u64) -> char {
+    let code = u32::try_from(nth).ok().and_then(|nth| char::from_u32(u32::from(first) + nth));
+    code.unwrap_or(first)
 }
 
 /// Where the octets of a line stand that are no folds.

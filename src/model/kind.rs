@@ -25,7 +25,7 @@ pub enum Kind {
     Object,
     /// A principal that stands for several (RFC 3744 §2).
     Group,
-    /// The free-busy time of all that is in a home (the Freebusy Read URL of CalConnect).
+    /// The free-busy time of all that is in a home (the Freebusy Read URL of `CalConnect`).
     FreeBusy,
 }
 

@@ -16,7 +16,7 @@ fn stamped(text: &str) -> String {
     for (nth, piece) in text.split(['@']).enumerate() {
         if nth > 0 {
             let (time, rest) = piece.split_at(8);
-            words += &format!("20060110T{}Z{rest}", time.replace(':', ""));
+            words.extend(["20060110T", &time.replace(':', ""), "Z", rest]);
         } else {
             words += piece;
         }

@@ -7,7 +7,7 @@ use super::{LIMITS, budget, parse};
 /// An object of these components, each with its lines between spaces.
 fn calendar(head: &str, events: &[&str]) -> Calendar {
     let event = |lines: &&str| {
-        let lines: String = lines.split(' ').map(|line| format!("{line}\r\n")).collect();
+        let lines = lines.replace(' ', "\r\n") + "\r\n";
         format!("BEGIN:VEVENT\r\nUID:a\r\nDTSTAMP:20260101T000000Z\r\n{lines}END:VEVENT\r\n")
     };
     let events: String = events.iter().map(event).collect();

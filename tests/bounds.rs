@@ -82,8 +82,11 @@ fn memory(line: &str) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
+/// What is done with an object, in words and in deed.
+type Look<'a> = (&'static str, Box<dyn Fn() + 'a>);
+
 /// The ways to look at an object that a request has, each with what it may spend.
-fn looks(calendar: &Calendar) -> Vec<(&'static str, Box<dyn Fn() + '_>)> {
+fn looks(calendar: &Calendar) -> Vec<Look<'_>> {
     let at = |stamp| parse_utc(stamp).unwrap();
     let week = at("20600101T000000Z")..at("20600108T000000Z");
     let ages = at("00010101T000000Z")..at("99991231T000000Z");

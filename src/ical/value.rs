@@ -65,7 +65,7 @@ fn date(text: &[u8]) -> Option<Date> {
 /// Of six digits, or of four, which some products write; a leap second is read as the second before it.
 fn time_of_day(text: &[u8]) -> Option<Time> {
     let second = match text.len() {
-        6 => small(&text[4..])?.min(59),
+        6 => small(&text[4..]).filter(|second| *second <= 60)?.min(59),
         4 => 0,
         _ => return None,
     };
@@ -267,7 +267,7 @@ mod tests {
             DateValue::parse("20260228T235959", Some(&tzid)),
             Some(DateValue::Zoned(local, tzid.clone()))
         );
-        for wrong in ["", "20260230", "2026-02-28", "20260228T", "20260228T250000", "20260228T235999é", "é"]
+        for wrong in ["", "20260230", "2026-02-28", "20260228T", "20260228T250000", "20260228T235961", "20260228T235999é", "é"]
         {
             assert_eq!(DateValue::parse(wrong, None), None, "{wrong}");
         }

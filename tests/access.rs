@@ -89,15 +89,26 @@ const PLACES: &[Place] = &[
     Place { kind: Kind::Object, path: "/dav/calendars/alice/work/new.ics", there: false },
 ];
 
+const LOCKINFO: &str = "<D:lockinfo xmlns:D=\"DAV:\"><D:lockscope><D:exclusive/></D:lockscope>\
+    <D:locktype><D:write/></D:locktype></D:lockinfo>";
+
 const fn place(kind: Kind, path: &'static str) -> Place {
     Place { kind, path, there: true }
 }
 
 /// THE ORACLE: what a method needs (RFC 3744 Appendix B, RFC 4791 Appendix A); nothing is needed for what is `None`.
-fn needed(verb: &str, place: Place) -> Option<(On, &'static str)> {
-    Some(match verb {
-        "OPTIONS" => return None,
-        "GET" | "HEAD" | "PROPFIND" => (On::Itself, "D:read"),
+fn needed(verb: &str, place: Place) -> Vec<(On, &'static str)> {
+    let one = match verb {
+        "OPTIONS" => return Vec::new(),
+        // Where it goes to is bob's own calendar, or for a calendar the home that it is in.
+        "COPY" if place.kind == Kind::Calendar => {
+            return vec![(On::Itself, "D:read"), (On::Parent, "D:bind")];
+        }
+        "MOVE" if place.kind == Kind::Calendar => {
+            return vec![(On::Parent, "D:unbind"), (On::Parent, "D:bind")];
+        }
+        "MOVE" => return vec![(On::Parent, "D:unbind"), (On::Itself, "D:read")],
+        "GET" | "HEAD" | "PROPFIND" | "COPY" => (On::Itself, "D:read"),
         "PUT" if place.there => (On::Itself, "D:write-content"),
         "DELETE" => (On::Parent, "D:unbind"),
         "PROPPATCH" => (On::Itself, "D:write-properties"),
@@ -106,7 +117,8 @@ fn needed(verb: &str, place: Place) -> Option<(On, &'static str)> {
         "LOCK" => (On::Itself, "D:write-content"),
         "UNLOCK" => (On::Itself, "D:unlock"),
         unknown => panic!("the oracle does not know the method {unknown}: say what it needs"),
-    })
+    };
+    vec![one]
 }
 
 /// The same of a report.
@@ -136,7 +148,9 @@ fn held(level: Level, granted: &str, kind: Kind) -> BTreeSet<&'static str> {
             return LOOK.iter().copied().collect();
         }
         Kind::Calendar | Kind::Object => level != Level::Nowhere,
-        Kind::Home | Kind::Inbox | Kind::Outbox | Kind::Notifications => level == Level::Home,
+        Kind::Home | Kind::Inbox | Kind::Outbox | Kind::Notifications | Kind::FreeBusy => {
+            level == Level::Home
+        }
     };
     let all = if reaches { all } else { BTreeSet::new() };
     match kind {
@@ -181,6 +195,8 @@ impl Stage {
         ];
         self.alice.ask("MKCALENDAR /dav/calendars/alice/work/", &[], "").await;
         self.alice.ask("DELETE /dav/calendars/alice/work/new.ics", &[], "").await;
+        self.alice.ask("DELETE /dav/calendars/alice/other/", &[], "").await;
+        self.bob.ask("DELETE /dav/calendars/bob/calendar/new.ics", &[], "").await;
         let put = self.alice.ask("PUT /dav/calendars/alice/work/a.ics", &[], server::event("a", "x")).await;
         assert!(put.is_done(), "{}", put.text());
         for (path, list) in lists {
@@ -189,31 +205,47 @@ impl Stage {
         }
     }
 
+    /// The token of a lock that alice takes there.
+    async fn alices_lock(&mut self, place: Place) -> String {
+        let answer = self.alice.ask(&format!("LOCK {}", place.path), &[("Depth", "0")], LOCKINFO).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.header("lock-token").unwrap().to_owned()
+    }
+
     /// What is wrong with how bob's request is answered.
-    async fn fault(
-        &mut self,
-        verb: &str,
-        place: Place,
-        body: &str,
-        need: Option<(On, &str)>,
-    ) -> Option<String> {
-        let answer = self.bob.ask(&format!("{verb} {}", place.path), &[("Depth", "0")], body).await;
-        let allowed = need.is_none_or(|need| may(self.level, self.granted, place, need));
+    async fn fault(&mut self, verb: &str, place: Place, body: &str, needs: &[(On, &str)]) -> Option<String> {
+        let lock = if verb == "UNLOCK" { self.alices_lock(place).await } else { String::new() };
+        let to = match place.kind {
+            Kind::Calendar => "/dav/calendars/alice/other/",
+            _ => "/dav/calendars/bob/calendar/new.ics",
+        };
+        let depth = if ["COPY", "MOVE"].contains(&verb) { "infinity" } else { "0" };
+        let headers = [("Depth", depth), ("Destination", to), ("Lock-Token", &lock)];
+        let sent = if verb == "UNLOCK" { &headers[..] } else { &headers[..2] };
+        let answer = self.bob.ask(&format!("{verb} {}", place.path), sent, body).await;
+        let lacking: Vec<_> =
+            needs.iter().copied().filter(|need| !may(self.level, self.granted, place, *need)).collect();
+        let allowed = lacking.is_empty();
+        if let Some(lock) =
+            answer.header("lock-token").map(str::to_owned).or(Some(lock)).filter(|l| !l.is_empty())
+        {
+            self.alice.ask(&format!("UNLOCK {}", place.path), &[("Lock-Token", &lock)], "").await;
+        }
         let hidden = body.contains("free-busy-query");
         let holds = |privilege: &str| held(self.level, self.granted, place.kind).contains(privilege);
         // What was done is undone.
         let changed = allowed && !["OPTIONS", "GET", "HEAD", "PROPFIND", "REPORT"].contains(&verb);
-        let right = match (allowed, need) {
+        let right = match (allowed, lacking.first().copied()) {
             (true, _) => {
                 answer.status < 500 && !is_refused(&answer) && (answer.status != 404 || !place.there)
             }
             (false, _) if hidden => answer.status == 404,
             (false, _) if verb == "HEAD" => answer.status == 403,
             // Who may neither look nor write is not told whether it is there.
-            (false, Some((_, "D:write-content"))) if !holds("D:read") && !holds("D:bind") => {
+            (false, Some(_)) if verb == "PUT" && place.there && !holds("D:read") && !holds("D:bind") => {
                 names(&answer, place, On::Parent, "D:bind")
             }
-            (false, Some((on, privilege))) => names(&answer, place, on, privilege),
+            (false, Some(_)) => lacking.iter().any(|(on, privilege)| names(&answer, place, *on, privilege)),
             (false, None) => false,
         };
         if changed {
@@ -286,9 +318,10 @@ async fn no_method_forgets_a_right() {
                         "<D:propertyupdate xmlns:D=\"DAV:\"><D:set><D:prop><x xmlns=\"urn:x\"/></D:prop></D:set></D:propertyupdate>"
                     }
                     "ACL" => "<D:acl xmlns:D=\"DAV:\"/>",
+                    "LOCK" => LOCKINFO,
                     _ => "",
                 };
-                faults.extend(stage.fault(row.verb, *place, body, needed(row.verb, *place)).await);
+                faults.extend(stage.fault(row.verb, *place, body, &needed(row.verb, *place)).await);
                 tried += 1;
             }
         }
@@ -326,7 +359,7 @@ async fn no_report_forgets_a_right() {
                 "<{name} xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" xmlns:CS=\"http://calendarserver.org/ns/\">{inside}</{name}>"
             );
             for place in PLACES.iter().filter(|place| place.there && report.on.has(place.kind)) {
-                faults.extend(stage.fault("REPORT", *place, &body, Some(needed_to_report(&name))).await);
+                faults.extend(stage.fault("REPORT", *place, &body, &[needed_to_report(&name)]).await);
                 tried += 1;
             }
         }

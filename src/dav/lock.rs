@@ -29,6 +29,8 @@ use super::{
 
 /// Locks that a calendar and its members may have at once.
 const MOST: usize = 100;
+/// Who may do one of these in a calendar may know what is there.
+const TOUCHED: [Privilege; 3] = [Privilege::WriteContent, Privilege::Bind, Privilege::Read];
 /// Octets of a DAV:owner: it is told of each member that a lock covers.
 const LONGEST_OWNER: usize = 1024;
 
@@ -56,17 +58,20 @@ async fn new(cx: &Cx, guard: &Guard, wanted: Lock) -> Result<Response> {
     let outcome = cx
         .pool
         .transaction(async |tx: Arc<Tx>| {
-            let calendar = place.calendar(cx, &tx).await?.ok_or_else(|| place.unmapped())?;
+            let calendar = place.calendar(cx, &tx, &TOUCHED).await?.ok_or_else(|| place.unmapped())?;
             let object = place.object(&tx, &calendar).await?;
             let mut locks = store::lock::of_in(&tx, &calendar).await?;
             let free = place
                 .member
                 .as_ref()
                 .filter(|name| object.is_none() && !locks.iter().any(|lock| lock.reserves(name)));
-            let needed = if free.is_some() { Privilege::Bind } else { Privilege::WriteContent };
-            access::need(calendar.rights, needed, || cx.located.own_href())?;
             if calendar.kind != Kind::Calendar {
                 return Err(Refusal::need(cx.located.own_href(), Privilege::Bind).into());
+            }
+            // RFC 3744 Appendix B.
+            match free {
+                Some(_) => access::need(calendar.rights, Privilege::Bind, || place.parent(cx))?,
+                None => access::need(calendar.rights, Privilege::WriteContent, || cx.located.own_href())?,
             }
             let now = Now { calendar: &calendar, object: object.as_ref(), locks: &locks };
             guard.expects(&now)?;
@@ -134,7 +139,7 @@ async fn longer(cx: &Cx, guard: &Guard, seconds: Option<i32>) -> Result<Response
     let (calendar, locks) = cx
         .pool
         .transaction(async |tx: Arc<Tx>| {
-            let calendar = place.calendar(cx, &tx).await?.ok_or_else(Refusal::not_found)?;
+            let calendar = place.calendar(cx, &tx, &TOUCHED).await?.ok_or_else(Refusal::not_found)?;
             let object = place.object(&tx, &calendar).await?;
             let mut locks = store::lock::of_in(&tx, &calendar).await?;
             let member = place.member.as_deref();
@@ -175,13 +180,22 @@ impl Place {
         Ok(Self { house, collection, member })
     }
 
-    /// The calendar, which nobody else changes until the transaction ends, if the viewer may read there.
-    pub async fn calendar(&self, cx: &Cx, tx: &Tx) -> Result<Option<Calendar>> {
+    /// The calendar, which nobody else changes until the transaction ends, for a viewer who holds one of these there, of which
+    /// the first is what is needed.
+    pub async fn calendar(&self, cx: &Cx, tx: &Tx, any: &[Privilege]) -> Result<Option<Calendar>> {
         let found = store::calendar::lock(tx, &cx.viewer, self.house.owner.id, &self.collection).await?;
         if found.is_none() && !self.house.rights.is_empty() {
             return Ok(None);
         }
-        Ok(Some(self.house.admit(cx, found, On::Resource, Privilege::Read)?))
+        let rights = found.as_ref().map_or(self.house.rights, |calendar| calendar.rights);
+        let held = any.iter().find(|privilege| rights.has(**privilege)).or(any.first());
+        let needed = held.copied().unwrap_or(Privilege::All);
+        Ok(Some(self.house.admit(cx, found, On::Resource, needed)?))
+    }
+
+    /// What the calendar's own path is, where a name in it is to be made.
+    fn parent(&self, cx: &Cx) -> String {
+        cx.href(&Target::Collection(self.house.owner.name.clone(), self.collection.clone()))
     }
 
     /// The member, if it is about one and that is there.

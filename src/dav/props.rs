@@ -90,6 +90,10 @@ fn modified(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 }
 
 fn etag(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    // A name that only a lock reserves has none.
+    if facts.object.is_none() && facts.calendar.is_none() {
+        return None;
+    }
     // In which order a calendar gives its objects is nobody's promise.
     w.text(if facts.object.is_some() { "\"" } else { "W/\"" });
     w.text(&facts.state().0);

@@ -14,6 +14,10 @@ use super::{
     if_header::coded, lock::Place, locks,
 };
 
+/// Who may do one of these in a calendar may know what is there.
+const TOUCHED: [Privilege; 4] =
+    [Privilege::Unlock, Privilege::WriteContent, Privilege::Bind, Privilege::Read];
+
 /// Removes the lock of the Lock-Token header, for whoever took it and for who may remove those of others (RFC 3744 §3.5).
 pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
     let token = token(&cx.headers).ok_or_else(|| {
@@ -24,7 +28,7 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
     let (place, guard) = (&place, &guard);
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
-            let calendar = place.calendar(&cx, &tx).await?.ok_or_else(Refusal::not_found)?;
+            let calendar = place.calendar(&cx, &tx, &TOUCHED).await?.ok_or_else(Refusal::not_found)?;
             let object = place.object(&tx, &calendar).await?;
             let locks = store::lock::of_in(&tx, &calendar).await?;
             guard.expects(&Now { calendar: &calendar, object: object.as_ref(), locks: &locks })?;

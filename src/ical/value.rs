@@ -267,8 +267,16 @@ mod tests {
             DateValue::parse("20260228T235959", Some(&tzid)),
             Some(DateValue::Zoned(local, tzid.clone()))
         );
-        for wrong in ["", "20260230", "2026-02-28", "20260228T", "20260228T250000", "20260228T235961", "20260228T235999é", "é"]
-        {
+        for wrong in [
+            "",
+            "20260230",
+            "2026-02-28",
+            "20260228T",
+            "20260228T250000",
+            "20260228T235961",
+            "20260228T235999é",
+            "é",
+        ] {
             assert_eq!(DateValue::parse(wrong, None), None, "{wrong}");
         }
     }

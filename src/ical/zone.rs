@@ -220,7 +220,7 @@ fn onsets(observance: Component<'_>, budget: &Budget, changes: &mut Vec<Change>)
     onsets.stop_before(date(2101, 1, 1).at(0, 0, 0, 0));
     for onset in onsets {
         let onset = onset?;
-        if changes.len() == MAX_CHANGES {
+        if changes.len() >= MAX_CHANGES {
             break;
         }
         changes.push(Change { at: seconds(onset) - before, before, after });
@@ -329,5 +329,15 @@ mod tests {
         assert!(of("").is_err());
         assert!(of(&zone("Here", "")).is_err());
         assert!(of(&[zone("Here", observance), zone("There", observance)].concat()).is_err());
+    }
+
+    #[test]
+    fn a_second_rule_by_the_second_adds_no_more_changes() {
+        let rule = "BEGIN:STANDARD\nDTSTART:20000101T000000\nTZOFFSETFROM:+0100\nTZOFFSETTO:+0200\nRRULE:FREQ=SECONDLY\nEND:STANDARD\n";
+        let text = format!(
+            "BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:Nowhere\n{rule}{rule}END:VTIMEZONE\nEND:VCALENDAR\n"
+        );
+        let calendar = Calendar::parse(text.into()).unwrap();
+        assert!(Zones::new(&calendar).find("Nowhere", &Budget::new(2 * MAX_CHANGES as u64)).is_ok());
     }
 }

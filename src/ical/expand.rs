@@ -26,7 +26,7 @@ pub(super) fn expand(
     for component in calendar.components().filter(|c| !c.is("VTIMEZONE")) {
         let extent = Extent::of(component);
         let counts = component.kind().is_none() || extent.overlaps(&view.window);
-        if Shape::of(component, &mut zones, view.budget)?.is_none() && counts {
+        if counts && Shape::of(component, &mut zones, view.budget)?.is_none() {
             copy(component, wanted, freebusy, out);
         }
     }

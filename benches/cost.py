@@ -71,14 +71,14 @@ class Server:
             first()
         if "content-length" in head:
             return status, self.reader.read(int(head["content-length"]))
-        answer = b""
+        pieces = []
         while head.get("transfer-encoding") == "chunked":
             size = int(self.reader.readline(), 16)
-            answer += self.reader.read(size)
+            pieces.append(self.reader.read(size))
             self.reader.readline()
             if not size:
                 break
-        return status, answer
+        return status, b"".join(pieces)
 
     def cost(self, times, request):
         """CPU microseconds of one request of many."""

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use kalends::config::HeaderName;
+use kalends::caldav::index;
+use kalends::config::{HeaderName, Settings};
 use kalends::db::Pool;
 use server::{Answer, Client, Server, event};
 use support::sql;
@@ -461,4 +462,51 @@ async fn a_put_that_changes_no_times_writes_no_row_of_the_index() {
     assert_eq!(rows().await, before, "another summary writes rows");
     assert_eq!(client.ask(&line, &[], daily.replace("T090000Z", "T091500Z")).await.status, 204);
     assert_ne!(rows().await, before, "another time writes none");
+}
+
+#[tokio::test]
+async fn the_index_is_moved_on_by_any_number_of_nodes_and_answers_are_right_meanwhile() {
+    let server = Server::start(|_| ()).await;
+    let mut client = alice(&server).await;
+    for number in 0..130 {
+        let monthly = event(&format!("m{number}"), "one").replace("SUMMARY", "RRULE:FREQ=MONTHLY\r\nSUMMARY");
+        let stored = client.ask(&format!("PUT {CALENDAR}m{number}.ics"), &[], monthly).await;
+        assert_eq!(stored.status, 201);
+    }
+    let pool = &server.db.pool;
+    let state = async || {
+        let text = "SELECT (SELECT count(*) FROM instance)::bigint AS rows, \
+                    (SELECT coalesce(sum(starts), 0) FROM instance)::bigint AS sum, \
+                    (SELECT count(*) FROM object WHERE horizon > 1 AND pattern IS NOT NULL) AS done, \
+                    (SELECT md5(string_agg(revision::text || modified, ',' ORDER BY id)) FROM object) AS seen";
+        let row = pool.row(&sql(text), &[]).await.unwrap();
+        let numbers: [i64; 3] = [row.at("rows"), row.at("sum"), row.at("done")].map(Result::unwrap);
+        (numbers, row.at::<String>("seen").unwrap())
+    };
+    let query = "<C:calendar-query xmlns=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\"><prop><getetag/></prop><C:filter>\
+                 <C:comp-filter name=\"VCALENDAR\"><C:comp-filter name=\"VEVENT\"><C:time-range start=\"20270101T000000Z\" \
+                 end=\"20270201T000000Z\"/></C:comp-filter></C:comp-filter></C:filter></C:calendar-query>";
+    let before = state().await;
+    assert!(before.0[0] > 130 * 20 && before.0[2] == 130, "{before:?}");
+    let spoil =
+        "DELETE FROM instance; UPDATE object SET horizon = 1, tail = -4000000000, pattern = NULL, times = 0";
+    pool.client().await.unwrap().batch(spoil).await.unwrap();
+    let answer = client.ask(&format!("REPORT {CALENDAR}"), &[("Depth", "1")], query).await;
+    assert_eq!(answer.text().matches("getetag>\"").count(), 130, "{}", answer.text());
+    let (stop, stopping) = tokio::sync::watch::channel(false);
+    let nodes = [(), ()]
+        .map(|()| tokio::spawn(index::keep(pool.clone(), Arc::new(Settings::default()), stopping.clone())));
+    for _ in 0..600 {
+        if state().await.0[2] == 130 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stop.send_replace(true);
+    for node in nodes {
+        node.await.unwrap();
+    }
+    assert_eq!(state().await, before, "rows are lost, doubled, or others are told of a change");
+    let answer = client.ask(&format!("REPORT {CALENDAR}"), &[("Depth", "1")], query).await;
+    assert_eq!(answer.text().matches("getetag>\"").count(), 130);
 }

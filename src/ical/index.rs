@@ -85,7 +85,7 @@ fn add(index: &mut Index, series: &Series<'_>, view: &View<'_>, (horizon, max_ro
 }
 
 /// So many instances in less than so many seconds: every third week, or more often.
-const OFTEN: (usize, i64) = (32, 32 * 21 * DAY);
+const OFTEN: (usize, i64) = (32, 32 * 22 * DAY);
 
 fn row(occurrence: &Occurrence<'_>) -> Instance {
     // The ranges of to-dos may end with the first moment and start with the last.

@@ -30,8 +30,10 @@ UPDATE bind SET name = $3 WHERE home_id = $1 AND owner_home_id = $1 AND calendar
 --: copy_members
 -- All objects of a calendar into an empty one: the same octets, so the same tags, times and properties.
 WITH copied AS (
-    INSERT INTO object (home_id, calendar_id, name, uid, component, etag, revision, size, times, tail, data_version, body)
-    SELECT $1, $3, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.times, o.tail, o.data_version, o.body
+    INSERT INTO object (home_id, calendar_id, name, uid, component, etag, revision, size, times, tail, pattern, horizon,
+                        data_version, body)
+    SELECT $1, $3, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.times, o.tail, o.pattern, o.horizon,
+           o.data_version, o.body
     FROM object o
     WHERE o.home_id = $1 AND o.calendar_id = $2
     RETURNING id, name

@@ -99,7 +99,11 @@ async fn where_nothing_is_changed_everything_can_be_read() {
     let page = alice.sync("/dav/calendars/alice/calendar/", "", None).await;
     assert_eq!(page.changed.len(), 1);
     for method in kalends::caldav::registry::METHODS.iter().map(|row| row.verb) {
-        let at = if matches!(method, "MKCALENDAR" | "MKCOL") { "/dav/calendars/alice/new/" } else { object };
+        let at = match method {
+            "MKCALENDAR" | "MKCOL" => "/dav/calendars/alice/new/",
+            "ACL" => "/dav/calendars/alice/calendar/",
+            _ => object,
+        };
         let answer = alice.ask(&format!("{method} {at}"), &[("Depth", "0")], "").await;
         let writes = !kalends::front::is_safe(method);
         assert_eq!(answer.status == 503, writes, "{method}: {}", answer.status);

@@ -154,6 +154,9 @@ pub fn ours(cx: &super::Cx, url: &str) -> Result<Located, Elsewhere> {
     let Some((scheme, rest)) = url.split_once("://") else {
         return cx.space.locate(url).map_err(Elsewhere::Path);
     };
+    if scheme.is_empty() || !scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b)) {
+        return Err(Elsewhere::Path(BadPath::Malformed("that is neither a path nor a URL")));
+    }
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let host = cx.headers.get("host").and_then(|host| host.to_str().ok());
     let public = cx.settings.server.public_url.as_ref().map(|url| url.authority().to_owned());

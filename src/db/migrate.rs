@@ -29,7 +29,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     2 "0002_people",
     3 "0003_locks",
     4 "0004_ace",
-    7 "0007_pattern",
+    5 "0005_pattern",
 ];
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.

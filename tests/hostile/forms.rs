@@ -90,10 +90,10 @@ fn headers() -> Vec<Case> {
         put("dates that are none").with("If-Unmodified-Since", "yesterday").is(201),
         case("MOVE to nonsense", &format!("MOVE {CALENDAR}h.ics"), "")
             .with("Destination", "::://%zz")
-            .is(405),
+            .is(400),
         case("COPY to elsewhere", &format!("COPY {CALENDAR}h.ics"), "")
             .with("Destination", "http://evil.example/")
-            .is(405),
+            .is(502),
         case("preferences without end", &format!("PROPFIND {HOME}"), "")
             .with("Depth", "0")
             .with("Prefer", "return=minimal,".repeat(1500))

@@ -113,6 +113,7 @@ fn needed(verb: &str, place: Place) -> Vec<(On, &'static str)> {
         "DELETE" => (On::Parent, "D:unbind"),
         "PROPPATCH" => (On::Itself, "D:write-properties"),
         "PUT" | "MKCALENDAR" | "MKCOL" => (On::Parent, "D:bind"),
+        "POST" => (On::Itself, "D:bind"),
         "ACL" => (On::Itself, "D:write-acl"),
         "LOCK" => (On::Itself, "D:write-content"),
         "UNLOCK" => (On::Itself, "D:unlock"),
@@ -311,9 +312,11 @@ async fn no_method_forgets_a_right() {
                 if !place.there && row.verb != "PUT" {
                     continue;
                 }
-                let event = server::event(if place.there { "a" } else { "new" }, "y");
+                let posted = format!("posted-{tried}");
+                let uid = if place.there { "a" } else { "new" };
+                let event = server::event(if row.verb == "POST" { &posted } else { uid }, "y");
                 let body = match row.verb {
-                    "PUT" => event.as_str(),
+                    "PUT" | "POST" => event.as_str(),
                     "PROPPATCH" => {
                         "<D:propertyupdate xmlns:D=\"DAV:\"><D:set><D:prop><x xmlns=\"urn:x\"/></D:prop></D:set></D:propertyupdate>"
                     }

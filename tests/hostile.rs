@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "hostile/batches.rs"]
+mod batches;
 #[path = "hostile/bombs.rs"]
 mod bombs;
 #[path = "hostile/documents.rs"]
@@ -272,6 +274,11 @@ async fn malformed_json_and_xml_of_objects() {
 #[tokio::test(flavor = "multi_thread")]
 async fn malformed_locks_and_tokens() {
     assert_all("locks", locks::cases()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn streams_and_orders_without_measure() {
+    assert_all("batches", batches::cases()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

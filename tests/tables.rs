@@ -231,7 +231,7 @@ fn tokens(list: &str) -> BTreeSet<&str> {
 
 #[tokio::test]
 async fn every_kind_allows_what_the_tables_say_and_nothing_else() {
-    let others = ["POST", "PATCH", "SEARCH", "TRACE", "BREW"];
+    let others = ["PATCH", "SEARCH", "TRACE", "BREW"];
     let server = Server::start(with_groups).await;
     let mut wrong = Vec::new();
     for kind in Kind::ALL {

@@ -4,21 +4,25 @@ use std::sync::Arc;
 
 use crate::{
     dav::{
-        Cx, Error, Given, Refusal, Result, Target,
+        Cx, Given, Refusal, Result, Target,
         condition::{MAX_CALENDARS, RESOURCE_MUST_BE_NULL, VALID_RESOURCETYPE},
         facts,
+        guard::{CTAG_HEADER, Guard, State, tokens_of},
         header::Prefer,
         locks, mkcol as answer,
         proppatch::{Moment, Order, carry_out, orders},
     },
     db::Tx,
-    front::Response,
-    model::{Component, Components, Kind, Privilege},
-    store::{self, Subject},
+    front::{HeaderName, Response},
+    model::{Component, Components, Kind, Privilege, SyncToken},
+    store::{self, Home, Principal, Subject},
     xml::{Element, Name},
 };
 
 use super::props::components_of;
+
+/// The header that tells the home's new tag (calendarserver-bulk-change §8.3).
+const HOME_CTAG: HeaderName = HeaderName::from_static("home-ctag");
 
 /// Makes a calendar, with the properties that the body sets.
 pub async fn mkcalendar(cx: Arc<Cx>, given: Given) -> Result<Response> {
@@ -67,7 +71,8 @@ async fn make(cx: &Cx, root: Option<&Element>, orders: Vec<Order>) -> Result<Res
     let components = root.map_or_else(|| Ok(standard()), components)?;
     let guard = &locks::guard(cx).await?;
     let kept: Vec<Order> = orders.into_iter().filter(|order| !is_structure(order)).collect();
-    cx.pool
+    let tags = cx
+        .pool
         .transaction(async |tx: Arc<Tx>| {
             store::calendar::lock_home(&tx, owner.id).await?;
             if store::calendar::is_taken(&tx, owner.id, name).await? {
@@ -77,14 +82,45 @@ async fn make(cx: &Cx, root: Option<&Element>, orders: Vec<Order>) -> Result<Res
             {
                 return Err(MAX_CALENDARS.into());
             }
-            guard.unchanged(None, None)?;
+            let before = expected(&tx, &owner, guard.clone()).await?;
             let id = store::calendar::create(&tx, owner.id, name, components).await?;
             let subject = Subject { calendar_id: id, ..Subject::home(owner.id) };
             carry_out(&tx, subject, &kept).await?;
-            Ok::<_, Error>(())
+            match before {
+                Some(before) => tags(cx, &tx, &owner, name, before).await,
+                None => Ok(None),
+            }
         })
         .await?;
-    Ok(cx.named(answer::made(Prefer::of(&cx.headers))))
+    let made = cx.named(answer::made(Prefer::of(&cx.headers)));
+    Ok(match tags {
+        Some([home, calendar]) => made.with(HOME_CTAG, home).with(CTAG_HEADER, calendar),
+        None => made,
+    })
+}
+
+/// Refuses where the home, or another resource, is not in the state that the request expects; gives the home's, where that is
+/// told by its tag.
+async fn expected(tx: &Tx, owner: &Principal, mut guard: Guard) -> Result<Option<Home>> {
+    if !guard.names_ctag() {
+        guard.unchanged(None, None)?;
+        return Ok(None);
+    }
+    let home = store::calendar::home_in(tx, owner.id).await?;
+    if let Some(home) = home {
+        let tokens = tokens_of(home.state).into();
+        guard.learn(Target::Home(owner.name.clone()), State { etag: None, tokens });
+    }
+    guard.unchanged(None, None)?;
+    Ok(home)
+}
+
+/// The new tags of the home and of the calendar in it. What others changed meanwhile the client has not seen, and so it is not
+/// in the home's.
+async fn tags(cx: &Cx, tx: &Tx, owner: &Principal, name: &str, before: Home) -> Result<Option<[String; 2]>> {
+    let made = store::calendar::lock(tx, &cx.viewer, owner.id, name).await?.ok_or_else(Refusal::not_found)?;
+    let revision = before.state.revision + 1 + made.state.revision;
+    Ok(Some([store::calendar::tag(SyncToken { revision, ..before.state }), made.tag()]))
 }
 
 async fn vacant(cx: &Cx) -> Result<()> {

@@ -9,6 +9,7 @@ mod info;
 pub mod listing;
 mod mkcalendar;
 mod parsed;
+mod post;
 mod props;
 mod provision;
 mod put;

@@ -22,7 +22,7 @@ use crate::{
 
 use super::{
     form::{Form, VERSION},
-    quarantine,
+    post, quarantine,
 };
 
 const CALENDAR: Kinds = Kind::Calendar.only();
@@ -56,6 +56,8 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::cal("max-resource-size"), HOLDS_OBJECTS, max_resource_size, "RFC 4791 §5.2.5"),
     Prop::live(Name::cal("max-instances"), HOLDS_OBJECTS, max_instances, "RFC 4791 §5.2.8"),
     Prop::live(Name::cal("max-attendees-per-instance"), HOLDS_OBJECTS, max_attendees, "RFC 4791 §5.2.9"),
+    Prop::live(Name::dav("add-member"), CALENDAR, post::add_member, "RFC 5995 §3.2.1"),
+    Prop::live(Name::mm("bulk-requests"), CALENDAR, post::bulk_requests, "calendarserver-bulk-change §5.1"),
     Prop::live(Name::cs("getctag"), COUNTED, ctag, "caldav-ctag §4.1").needs(Needs::HOME),
     // What people set.
     Prop::stored(Name::cal("calendar-description"), CALENDAR, "RFC 4791 §5.2.1"),

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use crate::{
     dav::{Cx, Error, Given, Refusal, Result, Target, access, header::Prefer, locks},
     db::Tx,
@@ -18,18 +20,23 @@ use super::{
 
 /// Stores the object that comes, if it is one that the calendar takes.
 pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
-    let Target::Object(.., name) = &cx.located.target else { return Err(Refusal::not_found().into()) };
-    let guard = locks::guard(&cx).await?;
-    let object = understood(&cx.settings, name, content_type(&cx.headers)?, given.bytes)?;
-    let house = &access::household(&cx).await?;
-    let (here, guard, put) = (&*cx, &guard, &object.put);
+    stored(&cx, &cx, given.bytes).await
+}
+
+/// Stores octets as the object that `there` is about, and answers of it; the conditions are those of `cx`.
+pub async fn stored(cx: &Cx, there: &Cx, octets: Bytes) -> Result<Response> {
+    let Target::Object(.., name) = &there.located.target else { return Err(Refusal::not_found().into()) };
+    let guard = locks::guard(cx).await?;
+    let object = understood(&cx.settings, name, content_type(&cx.headers)?, octets)?;
+    let house = &access::household(cx).await?;
+    let (guard, put) = (&guard, &object.put);
     let stored = cx
         .pool
-        .transaction(async |tx: Arc<Tx>| Shelf::lock(here, &tx, house).await?.store(put, guard).await)
+        .transaction(async |tx: Arc<Tx>| Shelf::lock(cx, &tx, house).await?.store(put, guard).await)
         .await;
     match stored {
-        Err(Error::Refused(why)) if why.status == Status::PRECONDITION_FAILED => failed(&cx, why).await,
-        stored => Ok(answer(&cx, &object, stored?)),
+        Err(Error::Refused(why)) if why.status == Status::PRECONDITION_FAILED => failed(there, why).await,
+        stored => Ok(answer(there, &object, stored?)),
     }
 }
 
@@ -40,10 +47,10 @@ async fn failed(cx: &Cx, why: Refusal) -> Result<Response> {
 }
 
 /// The form of what is sent.
-fn content_type(headers: &HeaderMap) -> Result<Form, Refusal> {
+pub fn content_type(headers: &HeaderMap) -> Result<Form, Refusal> {
     // A part of a resource is not the resource (RFC 9110 §14.5).
     if headers.contains_key(header::CONTENT_RANGE) {
-        return Err(Refusal::bad_request("Content-Range is not for PUT"));
+        return Err(Refusal::bad_request("Content-Range is not for what is stored"));
     }
     Form::given(headers)
 }

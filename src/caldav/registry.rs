@@ -16,7 +16,7 @@ use crate::{
 };
 
 use super::{
-    get, mkcalendar,
+    get, mkcalendar, post,
     props::PROPS,
     put,
     reports::{data, freebusy, multiget, query},
@@ -45,6 +45,7 @@ pub const METHODS: &[Method] = &[
     row("GET", READ, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.1"),
     row("HEAD", READ, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.2"),
     row("PUT", OBJECT, Takes::Content, |c, g| Box::pin(put::run(c, g)), "RFC 4791 §5.3.2"),
+    row("POST", CALENDAR, Takes::Batch, |c, g| Box::pin(post::run(c, g)), "RFC 5995 §3.1"),
     row("DELETE", MADE, Takes::Nothing, |c, g| Box::pin(delete::run(c, g)), "RFC 4918 §9.6"),
     row("COPY", MADE, Takes::Nothing, |c, g| Box::pin(transfer::copy(c, g)), "RFC 4918 §9.8"),
     row("MOVE", MADE, Takes::Nothing, |c, g| Box::pin(transfer::relocate(c, g)), "RFC 4918 §9.9"),

@@ -21,7 +21,7 @@ use crate::{
 use super::{
     freebusy,
     info::{self, Info},
-    provision,
+    post, provision,
     registry::TABLES,
 };
 
@@ -99,12 +99,18 @@ impl CalDav {
 
     async fn given(&self, row: &Method, request: Request) -> Result<Given> {
         let most = self.settings.limits.body_bytes.0;
-        match row.body {
+        // One object is taken as PUT takes it.
+        let adds = row.body == Takes::Batch && request.query.as_deref() == Some(post::ADD_MEMBER);
+        match if adds { Takes::Content } else { row.body } {
             Takes::Nothing => Ok(Given::default()),
             Takes::Content => {
                 let kept = self.settings.calendar.max_resource_size.0;
                 let longest = if self.settings.rewrite.shortens() { most } else { kept.min(most) };
                 let bytes = request.body.read(longest).await.map_err(|fault| too_long(fault, longest))?;
+                Ok(Given { bytes, xml: None })
+            }
+            Takes::Batch => {
+                let bytes = request.body.read(post::most_octets(&self.settings)).await?;
                 Ok(Given { bytes, xml: None })
             }
             Takes::Xml => {

@@ -191,7 +191,8 @@ impl<'a> Shelf<'a> {
         Ok(if there.is_none() { Stored::Made } else { Stored::Replaced })
     }
 
-    fn own_href(&self) -> String {
+    /// The calendar's path.
+    pub fn own_href(&self) -> String {
         let user = self.cx.located.target.user().unwrap_or_default().to_owned();
         self.cx.href(&Target::Collection(user, self.calendar.name.clone()))
     }
@@ -216,6 +217,11 @@ impl<'a> Shelf<'a> {
         if there {
             return access::need(self.calendar.rights, Privilege::WriteContent, || self.href(name));
         }
+        self.may_add()
+    }
+
+    /// Whether anything may be added.
+    pub fn may_add(&self) -> Result<(), Refusal> {
         access::need(self.calendar.rights, Privilege::Bind, || self.own_href())
     }
 

@@ -99,6 +99,8 @@ conditions! {
     VALID_FILTER = cal "valid-filter" FORBIDDEN "RFC 4791 §7.8";
     /// The collation of a text-match is known.
     SUPPORTED_COLLATION = cal "supported-collation" FORBIDDEN "RFC 4791 §7.5.1";
+    /// The collection has the tag that the request says it has.
+    CTAG_OK = mm "ctag-ok" PRECONDITION_FAILED "calendarserver-bulk-change §6";
     /// The home holds no more calendars than it may.
     MAX_CALENDARS = cs "max-collections" FORBIDDEN "calendarserver";
     /// The calendar holds no more objects than it may.

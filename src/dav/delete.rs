@@ -13,7 +13,7 @@ use super::{
     Cx, Error, Given, Refusal, Result, Target,
     access::{self, On},
     facts,
-    guard::{Now, Touch},
+    guard::{Guard, Now, Touch},
     locks,
 };
 
@@ -33,17 +33,21 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
                 guard.permits(&now, &[Touch::All])?;
                 return Ok::<_, Error>(store::calendar::delete(&tx, &calendar).await?);
             };
-            let object = object::by_name_in(&tx, &calendar, name).await?;
-            if object.is_none() && !locks.iter().any(|lock| lock.reserves(name)) {
-                return Err(Refusal::not_found().into());
-            }
-            guard
-                .permits(&Now { object: object.as_ref(), ..now }, &[Touch::Member(name), Touch::Calendar])?;
-            if let Some(object) = object {
-                object::delete(&tx, &calendar, object.id).await?;
-            }
-            Ok(store::lock::clear(&tx, &calendar, name).await?)
+            member(&tx, &now, name, &guard).await
         })
         .await?;
     Ok(Response::new(Status::NO_CONTENT))
+}
+
+/// Deletes the member of that name, or what reserves it, the calendar being locked.
+pub async fn member(tx: &Tx, now: &Now<'_>, name: &str, guard: &Guard) -> Result<()> {
+    let object = object::by_name_in(tx, now.calendar, name).await?;
+    if object.is_none() && !now.locks.iter().any(|lock| lock.reserves(name)) {
+        return Err(Refusal::not_found().into());
+    }
+    guard.permits(&Now { object: object.as_ref(), ..*now }, &[Touch::Member(name), Touch::Calendar])?;
+    if let Some(object) = object {
+        object::delete(tx, now.calendar, object.id).await?;
+    }
+    Ok(store::lock::clear(tx, now.calendar, name).await?)
 }

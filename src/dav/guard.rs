@@ -4,14 +4,14 @@
 use std::time::SystemTime;
 
 use crate::{
-    front::{Conditions, Status, Verdict, is_tag_of},
-    model::Lock,
-    store::{Calendar, Object},
+    front::{Conditions, HeaderMap, HeaderName, HeaderValue, Status, Verdict, header, is_tag_of},
+    model::{Lock, SyncToken},
+    store::{Calendar, Object, calendar::tag},
 };
 
 use super::{
     Cx, Located, Refusal, Result, Target,
-    condition::LOCK_TOKEN_SUBMITTED,
+    condition::{CTAG_OK, LOCK_TOKEN_SUBMITTED},
     if_header::{self, Mark, Test},
     prop::Facts,
     target::is_ours,
@@ -19,6 +19,10 @@ use super::{
 
 /// Resources that one If header may name.
 const MOST_NAMED: usize = 20;
+/// What stands before CS:getctag where that is a state token (calendarserver-bulk-change §6).
+const CTAG: &str = "http://me.com/_namespace/ctag/";
+/// The header that tells the new tag of the collection that was changed (§8.2).
+pub const CTAG_HEADER: HeaderName = HeaderName::from_static("ctag");
 
 /// The conditions of a request, and who makes them.
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ pub struct Guard {
     lists: Vec<List>,
     /// How the resources are that the lists are about, as far as that is known.
     states: Vec<(Target, State)>,
+    /// Whether the If header was found to hold already.
+    judged: bool,
 }
 
 /// All of the tests must hold of the target; `None` is what is not here.
@@ -88,7 +94,7 @@ impl Guard {
         let lists =
             read.into_iter().map(|list| List { target: target(list.tag), tests: list.tests }).collect();
         let (located, viewer) = (cx.located.clone(), cx.viewer.principal.id);
-        let guard = Self { conditions, located, viewer, lists, states: Vec::new() };
+        let guard = Self { conditions, located, viewer, lists, states: Vec::new(), judged: false };
         if guard.named().len() > MOST_NAMED {
             return Err(Refusal::bad_request("the header If names too many resources").into());
         }
@@ -99,6 +105,16 @@ impl Guard {
     #[must_use]
     pub fn at(&self, located: &Located) -> Self {
         Self { located: located.clone(), ..self.clone() }
+    }
+
+    /// The same for a member that a batch names, where the header of the request was judged for the whole: the batch may say
+    /// which tag it has. The locks are those that the header names.
+    pub fn of_member(&self, located: &Located, tag: Option<&str>) -> Result<Self, Refusal> {
+        let bad = || Refusal::bad_request("the tag that is to match cannot be read");
+        let value = tag.map(HeaderValue::from_str).transpose().map_err(|_| bad())?;
+        let headers: HeaderMap = value.into_iter().map(|value| (header::IF_MATCH, value)).collect();
+        let conditions = Conditions::parse(&headers).map_err(|_| bad())?;
+        Ok(Self { conditions, located: located.clone(), judged: true, ..self.clone() })
     }
 
     /// The resources that the If header is about, as far as they are here.
@@ -115,6 +131,7 @@ impl Guard {
 
     /// Tells how one of them is.
     pub fn learn(&mut self, target: Target, state: State) {
+        self.states.retain(|(other, _)| *other != target);
         self.states.push((target, state));
     }
 
@@ -126,6 +143,12 @@ impl Guard {
         tokens.sort_unstable();
         tokens.dedup();
         tokens
+    }
+
+    /// Whether the request says which tag a collection has.
+    #[must_use]
+    pub fn names_ctag(&self) -> bool {
+        self.tokens().iter().any(|token| token.starts_with(CTAG))
     }
 
     /// Holds the conditions against the resource: `etag` is its tag without quotes, `None` where there is no resource.
@@ -156,7 +179,7 @@ impl Guard {
 
     /// Refuses to change a resource that is not in the state that the request expects.
     pub fn unchanged(&self, etag: Option<&str>, modified: Option<SystemTime>) -> Result<(), Refusal> {
-        expected(self.verdict(etag, modified, false))
+        self.expected(self.verdict(etag, modified, false))
     }
 
     /// Refuses to change what is not as the request expects, and what is locked where the request submits no token of a lock
@@ -172,11 +195,11 @@ impl Guard {
             now.locks.iter().filter(|lock| lock.covers(member)).map(Lock::urn).collect::<Vec<_>>()
         };
         let mut calendar = State { etag: Some(now.calendar.tag()), tokens: tokens(None) };
-        calendar.tokens.push(now.calendar.state.to_string());
+        calendar.tokens.extend(tokens_of(now.calendar.state));
         let Target::Object(user, collection, name) = &self.located.target else {
             let verdict = self.conditions.check(calendar.etag.as_deref(), Some(now.calendar.modified), false);
             let holds = self.if_holds(&[(self.located.target.clone(), calendar)], false);
-            return expected(if holds { verdict } else { Verdict::Failed });
+            return self.expected(if holds { verdict } else { Verdict::Failed });
         };
         let etag = now.object.map(|object| object.etag.clone());
         let verdict = self.conditions.check(etag.as_deref(), now.object.map(|object| object.modified), false);
@@ -184,7 +207,7 @@ impl Guard {
             (self.located.target.clone(), State { etag, tokens: tokens(Some(name)) }),
             (Target::Collection(user.clone(), collection.clone()), calendar),
         ];
-        expected(if self.if_holds(&here, false) { verdict } else { Verdict::Failed })
+        self.expected(if self.if_holds(&here, false) { verdict } else { Verdict::Failed })
     }
 
     /// Refuses where something of what is touched is locked, and no token of a lock on it is submitted by whoever took it
@@ -243,8 +266,25 @@ impl Guard {
                 }
         };
         let list = |list: &List| list.tests.iter().all(|test| holds(test, state(&list.target)));
-        self.lists.is_empty() || self.lists.iter().any(list)
+        self.judged || self.lists.is_empty() || self.lists.iter().any(list)
     }
+
+    fn expected(&self, verdict: Verdict) -> Result<(), Refusal> {
+        if verdict == Verdict::Proceed {
+            return Ok(());
+        }
+        if self.names_ctag() {
+            return Err(CTAG_OK.into());
+        }
+        let why = "the resource is not in the state that the request expects";
+        Err(Refusal::plain(Status::PRECONDITION_FAILED, why))
+    }
+}
+
+/// The state tokens of a collection that is in this state.
+#[must_use]
+pub fn tokens_of(state: SyncToken) -> [String; 2] {
+    [state.to_string(), format!("{CTAG}{}", tag(state))]
 }
 
 /// The root of a lock in the calendar of that name.
@@ -261,14 +301,6 @@ fn token(test: &Test) -> Option<&str> {
         Mark::Token(token) => Some(token),
         Mark::Tag(_) => None,
     }
-}
-
-fn expected(verdict: Verdict) -> Result<(), Refusal> {
-    if verdict == Verdict::Proceed {
-        return Ok(());
-    }
-    let why = "the resource is not in the state that the request expects";
-    Err(Refusal::plain(Status::PRECONDITION_FAILED, why))
 }
 
 #[cfg(test)]
@@ -298,7 +330,7 @@ mod tests {
         let lists =
             read.into_iter().map(|list| List { target: resolved(list.tag), tests: list.tests }).collect();
         let located = Located { target: target(path), base: "/dav/".into(), asked_as: None };
-        Guard { conditions: Conditions::default(), located, viewer, lists, states: Vec::new() }
+        Guard { conditions: Conditions::default(), located, viewer, lists, states: Vec::new(), judged: false }
     }
 
     fn lock(nth: u128, member: Option<&str>, principal_id: i64) -> Lock {
@@ -373,6 +405,33 @@ mod tests {
             let verdict = guard.verdict(Some("x"), None, false);
             assert_eq!(verdict == Verdict::Proceed, holds, "{text}");
         }
+    }
+
+    #[test]
+    fn the_tag_of_a_collection_is_a_token_of_it_and_of_a_member_of_a_batch_nothing_but_its_own_tag_is_asked()
+    {
+        let (calendar, object) = (work(), object());
+        let now = Now { calendar: &calendar, object: Some(&object), locks: &[] };
+        let [sync, ctag] = tokens_of(calendar.state);
+        assert_eq!((sync, &ctag), (calendar.state.to_string(), &format!("{CTAG}{}", calendar.tag())));
+        assert_eq!(guard(ALICE, "/work/", &format!("(<{ctag}>)")).expects(&now), Ok(()));
+        let stale = guard(ALICE, "/work/", &format!("(<{CTAG}x>)"));
+        assert_eq!(stale.expects(&now), Err(CTAG_OK.into()));
+        assert!(!guard(ALICE, "/work/", &format!("(Not <{CTAG}x>)")).names_ctag());
+        let member = Located { target: target("/work/a"), ..stale.located.clone() };
+        for (tag, holds) in [(None, true), (Some("\"x\""), true), (Some("\"y\""), false), (Some("*"), true)] {
+            assert_eq!(stale.of_member(&member, tag).unwrap().expects(&now).is_ok(), holds, "{tag:?}");
+        }
+        let gone = Now { object: None, ..now };
+        assert!(stale.of_member(&member, Some("\"x\"")).unwrap().expects(&gone).is_err());
+        assert!(stale.of_member(&member, Some("\"x")).is_err());
+        // The tokens of locks still count.
+        let locks = [lock(1, Some("a"), ALICE)];
+        let locked = Now { locks: &locks, ..now };
+        let touched = [Touch::Member("a")];
+        assert!(stale.of_member(&member, None).unwrap().permits(&locked, &touched).is_err());
+        let token = guard(ALICE, "/work/", &format!("({})", coded(1)));
+        assert_eq!(token.of_member(&member, None).unwrap().permits(&locked, &touched), Ok(()));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{
 use super::{
     Cx, Error, Result, Target,
     facts::of_target,
-    guard::{Guard, State, root},
+    guard::{Guard, State, root, tokens_of},
     prop::{Facts, Needs},
 };
 
@@ -21,7 +21,7 @@ pub async fn guard(cx: &Cx) -> Result<Guard> {
     let named: Vec<Target> = guard.named().into_iter().cloned().collect();
     for target in named {
         let located = super::Located { target: target.clone(), ..cx.located.clone() };
-        match of_target(&cx.at(located), Needs::LOCKS).await {
+        match of_target(&cx.at(located), Needs::LOCKS.or(Needs::HOME)).await {
             Ok(facts) => guard.learn(target, state(&facts)),
             // Of what is not there, or not for the viewer, nothing is so.
             Err(Error::Refused(_)) => {}
@@ -36,7 +36,9 @@ fn state(facts: &Facts) -> State {
     if facts.kind() == Kind::Object {
         return State { etag: facts.object.as_ref().map(|object| object.etag.clone()), tokens };
     }
-    tokens.extend(facts.calendar.as_ref().map(|calendar| calendar.state.to_string()));
+    let collection = facts.calendar.as_ref().map(|calendar| calendar.state);
+    let collection = collection.or(facts.home.map(|home| home.state));
+    tokens.extend(collection.into_iter().flat_map(tokens_of));
     State { etag: facts.calendar.as_ref().map(Calendar::tag), tokens }
 }
 

@@ -74,6 +74,8 @@ pub enum Takes {
     Xml,
     /// What is to be stored.
     Content,
+    /// Any number of things that are to be stored, or one.
+    Batch,
 }
 
 /// A report: one row, from which come dispatch and DAV:supported-report-set.

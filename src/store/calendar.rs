@@ -74,8 +74,16 @@ pub fn tag(state: SyncToken) -> String {
 
 /// The state of a home.
 pub async fn home(pool: &Pool, home_id: i64) -> Result<Option<Home>, Error> {
-    let Some(row) = pool.optional(&HOME, &[&home_id]).await? else { return Ok(None) };
-    Ok(Some(Home { state: SyncToken { key: row.at("key")?, revision: row.at("revision")? } }))
+    pool.optional(&HOME, &[&home_id]).await?.as_ref().map(read_home).transpose()
+}
+
+/// The same, as a transaction sees it.
+pub async fn home_in(tx: &Tx, home_id: i64) -> Result<Option<Home>, Error> {
+    tx.optional(&HOME, &[&home_id]).await?.as_ref().map(read_home).transpose()
+}
+
+fn read_home(row: &Row) -> Result<Home, Error> {
+    Ok(Home { state: SyncToken { key: row.at("key")?, revision: row.at("revision")? } })
 }
 
 /// The collections of a home, by name.

@@ -20,10 +20,12 @@ pub enum Ns {
     Apple,
     /// Our own.
     Kalends,
+    /// Requests in bulk, as Apple first had them: so rare that each element declares it.
+    MobileMe,
 }
 
 impl Ns {
-    /// Every namespace, in the order the root of an answer declares them.
+    /// Every namespace that the root of an answer declares, in that order.
     pub const ALL: [Self; 5] = [Self::Dav, Self::CalDav, Self::CalendarServer, Self::Apple, Self::Kalends];
 
     /// The name of the namespace.
@@ -35,6 +37,7 @@ impl Ns {
             Self::CalendarServer => "http://calendarserver.org/ns/",
             Self::Apple => "http://apple.com/ns/ical/",
             Self::Kalends => "urn:x-kalends",
+            Self::MobileMe => "http://me.com/_namespace/",
         }
     }
 
@@ -47,10 +50,11 @@ impl Ns {
             Self::CalendarServer => "CS",
             Self::Apple => "A",
             Self::Kalends => "K",
+            Self::MobileMe => "MM",
         }
     }
 
-    /// The namespace of that name, if the server knows it.
+    /// The namespace of that name, if the root of an answer declares it.
     #[must_use]
     pub fn of(uri: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|ns| ns.uri() == uri)
@@ -95,6 +99,12 @@ impl Name {
     #[must_use]
     pub const fn own(local: &'static str) -> Self {
         Self { ns: Ns::Kalends, local }
+    }
+
+    /// `MM:local`
+    #[must_use]
+    pub const fn mm(local: &'static str) -> Self {
+        Self { ns: Ns::MobileMe, local }
     }
 }
 

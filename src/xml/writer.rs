@@ -41,7 +41,7 @@ impl Writer {
     /// `<D:local>`
     pub fn open(&mut self, name: Name) {
         self.out.push('<');
-        self.name(name);
+        self.tag(name);
         self.out.push('>');
     }
 
@@ -61,7 +61,7 @@ impl Writer {
     /// `<D:local/>`
     pub fn empty(&mut self, name: Name) {
         self.out.push('<');
-        self.name(name);
+        self.tag(name);
         self.out.push_str("/>");
     }
 
@@ -188,9 +188,19 @@ impl Writer {
         self.out.push_str(name.local);
     }
 
+    /// The name in a start tag, with the namespace that the root does not declare.
+    fn tag(&mut self, name: Name) {
+        self.name(name);
+        if name.ns == Ns::MobileMe {
+            self.out.push_str(" xmlns:");
+            self.out.push_str(name.ns.prefix());
+            self.value(name.ns.uri());
+        }
+    }
+
     fn start(&mut self, name: Name, attributes: &[(&str, &str)]) {
         self.out.push('<');
-        self.name(name);
+        self.tag(name);
         for (local, value) in attributes {
             self.out.push(' ');
             self.out.push_str(local);
@@ -320,6 +330,8 @@ mod tests {
     fn an_unknown_name_brings_its_namespace_along() {
         assert_eq!(written(|w| w.empty_owned(&QName::new("DAV:", "x"))), "<D:x/>");
         assert_eq!(written(|w| w.empty_owned(&QName::new("", "x"))), "<x/>");
+        let rare = "<MM:x xmlns:MM=\"http://me.com/_namespace/\"></MM:x>";
+        assert_eq!(written(|w| w.element(Name::mm("x"), "")), rare);
         assert_eq!(written(|w| w.empty_owned(&QName::new("urn:\"&", "x"))), "<x xmlns=\"urn:&quot;&amp;\"/>");
     }
 

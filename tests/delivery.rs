@@ -101,7 +101,7 @@ async fn where_nothing_is_changed_everything_can_be_read() {
     for method in kalends::caldav::registry::METHODS.iter().map(|row| row.verb) {
         let at = match method {
             "MKCALENDAR" | "MKCOL" => "/dav/calendars/alice/new/",
-            "ACL" => "/dav/calendars/alice/calendar/",
+            "ACL" | "POST" => "/dav/calendars/alice/calendar/",
             _ => object,
         };
         let answer = alice.ask(&format!("{method} {at}"), &[("Depth", "0")], "").await;

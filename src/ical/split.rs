@@ -40,13 +40,12 @@ impl<'a> Split<'a> {
                 continue;
             }
             let uid = component.property("UID").map(|uid| uid.text().into_owned());
-            match uid.as_ref().and_then(|uid| known.get(uid)) {
-                Some(at) => parts[*at].components.push(component),
-                None => {
-                    known.extend(uid.clone().map(|uid| (uid, parts.len())));
-                    parts.push(Part { uid, components: vec![component] });
-                }
+            if let Some(at) = uid.as_ref().and_then(|uid| known.get(uid)) {
+                parts[*at].components.push(component);
+                continue;
             }
+            known.extend(uid.clone().map(|uid| (uid, parts.len())));
+            parts.push(Part { uid, components: vec![component] });
         }
         Self { stream, parts, zones }
     }

@@ -1,4 +1,4 @@
-//! Streams and lists of orders that are POSTed to a calendar, and cost more than they look.
+//! Streams and lists of orders that are sent to a calendar by POST, and cost more than they look.
 
 use super::{CALENDAR, Case, case, pieces};
 
@@ -42,7 +42,7 @@ fn streams() -> Vec<Case> {
         stream("ten mebibytes of one object", &events(1, "ten", &format!("DTSTART:20260101T000000Z\r\nSUMMARY:{}", "x".repeat(10_000_000))))
             .is(207),
         stream("an object of ten thousand exceptions", &pieces(10_000, |n| {
-            format!("BEGIN:VEVENT\r\nUID:one\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID:20260101T{:06}Z\r\nDTSTART:20260101T000000Z\r\nEND:VEVENT\r\n", n)
+            format!("BEGIN:VEVENT\r\nUID:one\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID:20260101T{n:06}Z\r\nDTSTART:20260101T000000Z\r\nEND:VEVENT\r\n")
         }))
         .cheap(),
     ]

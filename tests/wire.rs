@@ -40,12 +40,24 @@ fn every_transcript_can_be_played() {
 #[test]
 fn every_transcript_holds() {
     let paths = transcripts(&env::var("KALENDS_WIRE").unwrap_or_default());
-    let (server, blessing) = (Server::start(), env::var_os("KALENDS_BLESS").is_some());
-    let faults: Vec<String> = paths
-        .iter()
-        .enumerate()
-        .filter_map(|(nth, path)| run(path, server.address, nth, blessing).err())
-        .collect();
+    let (server, blessing) = (Server::start(1), env::var_os("KALENDS_BLESS").is_some());
+    hold(&paths, |nth, path| run(path, &server.nodes, nth, blessing));
+}
+
+/// Two nodes on one database, asked by turns: neither knows anything that the other does not.
+#[test]
+fn every_transcript_holds_on_two_nodes() {
+    let paths = transcripts(&env::var("KALENDS_WIRE").unwrap_or_default());
+    let server = Server::start(2);
+    hold(&paths, |nth, path| run(path, &server.nodes, TURNS + nth, false));
+}
+
+/// What sets the people of the second play apart from those of the first.
+const TURNS: usize = 5_000;
+
+fn hold(paths: &[PathBuf], run: impl Fn(usize, &Path) -> Result<(), String>) {
+    let faults: Vec<String> =
+        paths.iter().enumerate().filter_map(|(nth, path)| run(nth, path).err()).collect();
     assert!(
         faults.is_empty(),
         "{} of {} transcripts:\n\n{}\n",
@@ -55,14 +67,14 @@ fn every_transcript_holds() {
     );
 }
 
-fn run(path: &Path, server: SocketAddr, nth: usize, blessing: bool) -> Result<(), String> {
+fn run(path: &Path, nodes: &[SocketAddr], nth: usize, blessing: bool) -> Result<(), String> {
     let transcript = Transcript::read(path)?;
     // The server may have been played against before: the process tells this time from the others.
     let cast = Cast::new(u64::from(process::id()) * 10_000 + nth as u64);
     if !blessing {
-        return play(&transcript, server, &cast);
+        return play(&transcript, nodes, &cast);
     }
-    let text = bless(&transcript, server, &cast)?;
+    let text = bless(&transcript, nodes[0], &cast)?;
     fs::write(path, text).map_err(|e| format!("{}: {e}", path.display()))
 }
 
@@ -94,15 +106,15 @@ fn gather(home: &Path, out: &mut Vec<PathBuf>) {
 
 /// The server to play against, with a database of its own; `KALENDS_WIRE_SERVER=address:port` names a running one.
 struct Server {
-    address: SocketAddr,
+    nodes: Vec<SocketAddr>,
     own: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Server {
-    fn start() -> Self {
+    fn start(nodes: usize) -> Self {
         if let Ok(address) = env::var("KALENDS_WIRE_SERVER") {
             let address = address.parse().expect("KALENDS_WIRE_SERVER is address:port");
-            return Self { address, own: None };
+            return Self { nodes: vec![address], own: None };
         }
         let (tell, told) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();
@@ -110,13 +122,19 @@ impl Server {
             let runtime = tokio::runtime::Runtime::new().expect("a runtime");
             runtime.block_on(async {
                 let database = support::database().await;
-                let running = Running::start(settings(&database)).await.expect("a server");
-                tell.send(running.addresses[0]).expect("a test that waits");
+                let mut running = Vec::new();
+                for _ in 0..nodes {
+                    running.push(Running::start(settings(&database)).await.expect("a server"));
+                }
+                let addresses = running.iter().map(|node| node.addresses[0]).collect();
+                tell.send(addresses).expect("a test that waits");
                 let _ = stopped.await;
-                running.stop().await.expect("a server that stops");
+                for node in running {
+                    node.stop().await.expect("a server that stops");
+                }
             });
         });
-        Self { address: told.recv().expect("a server that starts"), own: Some((stop, thread)) }
+        Self { nodes: told.recv().expect("a server that starts"), own: Some((stop, thread)) }
     }
 }
 

@@ -11,11 +11,12 @@ use super::{diff, node};
 /// Headers that are lists whose order says nothing.
 const LISTS: &[&str] = &["Allow", "DAV", "Vary", "Preference-Applied"];
 
-/// Plays the transcript up to the first answer that is not the expected one, and says what is wrong with that.
-pub fn play(transcript: &Transcript, server: SocketAddr, cast: &Cast) -> Result<(), String> {
+/// Plays the transcript, the nodes taking turns, up to the first answer that is not the expected one, and says what is wrong
+/// with that.
+pub fn play(transcript: &Transcript, nodes: &[SocketAddr], cast: &Cast) -> Result<(), String> {
     let mut captures = Captures::new();
-    for exchange in &transcript.exchanges {
-        let faults = match perform(exchange, server, cast, &captures) {
+    for (exchange, node) in transcript.exchanges.iter().zip(nodes.iter().cycle()) {
+        let faults = match perform(exchange, *node, cast, &captures) {
             Ok(answer) => judge(&exchange.expected, &answer, &mut captures),
             Err(fault) => vec![fault],
         };
@@ -282,7 +283,7 @@ mod tests {
     fn played(answers: &'static [&'static str], text: &str) -> Result<(), String> {
         let transcript = Transcript::parse(Path::new("t.txt"), text).unwrap();
         let (server, heard) = by_rote(answers);
-        let outcome = play(&transcript, server, &Cast::new(7));
+        let outcome = play(&transcript, &[server], &Cast::new(7));
         if outcome.is_ok() {
             heard.join().unwrap();
         }
@@ -353,7 +354,7 @@ mod tests {
             "HTTP/1.1 401 X\r\n\r\n",
         ];
         let (server, heard) = by_rote(answers);
-        assert_eq!(play(&transcript, server, &Cast::new(7)), Ok(()));
+        assert_eq!(play(&transcript, &[server], &Cast::new(7)), Ok(()));
         let heard = heard.join().unwrap();
         assert!(heard[1].starts_with("PUT /dav/bob-7/e-1.ics HTTP/1.1\r\n"), "{}", heard[1]);
         for line in [

@@ -2,6 +2,7 @@
 
 pub mod objects;
 pub mod redact;
+pub mod upkeep;
 pub mod users;
 
 use std::{path::Path, sync::Arc, time::Instant};
@@ -168,6 +169,9 @@ impl Running {
             watch_over(listen, &settings, &pool, stopping.clone())?;
         }
         tokio::spawn(index::keep(pool.clone(), settings.clone(), stopping.clone()));
+        let (kept, keeping) = (Arc::clone(&settings), pool.clone());
+        let ended = stopping.clone();
+        tokio::spawn(async move { upkeep::run(&kept, keeping, ended).await });
         let service = Arc::new(CalDav::new(settings, pool));
         let served = tokio::spawn(front::serve(listeners, service, Arc::clone(&front), stopped(stopping)));
         Ok(Self { addresses, front, stop, served })

@@ -145,7 +145,7 @@ impl Case {
 struct Served {
     dir: PathBuf,
     child: Child,
-    _db: Db,
+    db: Db,
 }
 
 impl Served {
@@ -164,7 +164,7 @@ impl Served {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kalends"));
         command.args(["serve", "--config"]).arg(dir.join("settings.toml"));
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-        let served = Self { dir, child, _db: db };
+        let served = Self { dir, child, db };
         for _ in 0..1000 {
             if served.dir.join("http.sock").exists() {
                 return served;
@@ -308,4 +308,65 @@ async fn clients_that_do_not_read_hold_nobody_up() {
     let status = answer.as_ref().map(|answer| answer.status);
     assert_eq!(status, Ok(207), "{answer:?}");
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+/// Fills alice's calendar with so many objects, each with octets of its own and three properties that clients have set.
+const MANY: &str = "
+    INSERT INTO object (home_id, calendar_id, name, uid, component, etag, revision, size, times, body)
+    SELECT home_id, id, 'o' || n || '.ics', 'uid-' || n, 1, 'e' || n, n, 600, 1, convert_to(repeat('0123456789' || n, 50), 'UTF8')
+    FROM calendar, generate_series(1, COUNT) n WHERE id = (SELECT calendar_id FROM bind WHERE name = 'calendar');
+    INSERT INTO property (home_id, calendar_id, object_id, namespace, local, value)
+    SELECT home_id, calendar_id, id, 'urn:x', 'p' || n, '<p' || n || ' xmlns=\"urn:x\">' || repeat('x', 500) || '</p' || n || '>'
+    FROM object, generate_series(1, 3) n;
+    UPDATE calendar SET revision = COUNT WHERE id = (SELECT calendar_id FROM bind WHERE name = 'calendar');
+    ANALYZE";
+
+/// What a whole calendar makes the server hold does not depend on how much is in it.
+async fn big(count: usize) {
+    let served = Served::start(&format!("big-{count}")).await;
+    let mut client = served.client("http.sock").await;
+    assert_eq!(client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 207);
+    let seed = MANY.replace("COUNT", &count.to_string());
+    served.db.pool.client().await.unwrap().batch(&seed).await.unwrap();
+    let sync = |props: &str| {
+        format!(
+            "<D:sync-collection {}><D:sync-token/><D:sync-level>infinite</D:sync-level><D:prop>{props}</D:prop></D:sync-collection>",
+            reports::XMLNS
+        )
+    };
+    let (listing, report) = (format!("PROPFIND {CALENDAR}"), format!("REPORT {CALENDAR}"));
+    let home = format!("REPORT {HOME}");
+    let etags = format!("<D:propfind {}><D:prop><D:getetag/></D:prop></D:propfind>", reports::XMLNS);
+    let mut faults = Vec::new();
+    for (name, line, body) in [
+        ("a listing of tags", &listing, etags.clone()),
+        ("a listing of everything", &listing, String::new()),
+        ("a sync report", &report, sync("<D:getetag/><p1 xmlns=\"urn:x\"/>")),
+        ("a sync report of the home", &home, sync("<D:getetag/><p1 xmlns=\"urn:x\"/><C:calendar-data/>")),
+        ("a query of all octets", &report, reports::ALL_DATA.to_owned()),
+    ] {
+        // What a connection and its statements hold once is held by now.
+        client.ask(&listing, &[("Depth", "0")], &etags).await;
+        served.forget_most();
+        let before = served.memory("VmRSS");
+        let answer = client.ask(line, &[("Depth", "1")], &body).await;
+        let responses = answer.text().matches("<D:response>").count();
+        let most = served.memory("VmHWM").saturating_sub(before);
+        eprintln!("{name}: {} KiB of an answer, {most} KiB", answer.body.len() >> 10);
+        if answer.status != 207 || responses < count || most > 16 << 10 {
+            faults.push(format!("{name}: {}, {responses} responses, {} MiB", answer.status, most >> 10));
+        }
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_of_ten_thousand_objects_is_told_in_little_memory() {
+    big(10_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: make soak"]
+async fn a_calendar_of_a_hundred_thousand_objects_is_told_in_little_memory() {
+    big(100_000).await;
 }

@@ -13,8 +13,9 @@ use futures_util::StreamExt;
 use kalends::config::Database;
 use kalends::db::{Client, Pool, Query, Rows, Tx, migrate};
 use kalends::model::{Busy, Component, Components, Index, Instance, Kind, Lock, Privilege, Privileges};
-use kalends::store::object::{Candidates, Put, Which};
+use kalends::store::object::{Candidates, Put, Which, With};
 use kalends::store::principal::{Field, How, Known, Search, Start, Test};
+use kalends::store::property::{along, key};
 use kalends::store::{self, Ace, Calendar, Grantee, Principal, Property, Subject, Viewer};
 use kalends::xml::QName;
 use kalends::{cluster, store::object};
@@ -31,6 +32,7 @@ const HOT: &[&str] = &[
     "caldav/calendar.sql: lock",
     "caldav/calendar.sql: lock_home",
     "caldav/calendar.sql: count",
+    "caldav/calendar.sql: octets",
     "caldav/calendar.sql: delete",
     "caldav/calendar.sql: touch",
     "caldav/calendar.sql: touch_home",
@@ -51,9 +53,10 @@ const HOT: &[&str] = &[
     "caldav/object.sql: matching",
     "caldav/change.sql: since",
     "caldav/change.sql: since_with_body",
+    "caldav/change.sql: since_in",
+    "caldav/change.sql: gone_from_home",
     "caldav/property.sql: of",
     "caldav/property.sql: of_calendars",
-    "caldav/property.sql: of_members",
     "caldav/property.sql: set",
     "caldav/property.sql: remove",
     "caldav/property.sql: size",
@@ -224,8 +227,8 @@ async fn every_statement_keeps_to_one_home() {
     let faults: Vec<String> = store::ALL
         .iter()
         .flat_map(|(_, queries)| *queries)
-        // It makes the home that all else keeps to.
-        .filter(|query| query.name != "caldav/principal.sql: create")
+        // One makes the home that all else keeps to, one says in which homes there is something to do.
+        .filter(|query| !["caldav/principal.sql: create", "caldav/change.sql: old"].contains(&query.name))
         .flat_map(|query| {
             strays(query.text, &tables).into_iter().map(|table| format!("{}: {table}", query.name))
         })
@@ -401,7 +404,7 @@ fn values(name: &str, types: &[String]) -> String {
         // Somebody else looks: of one's own nothing is looked up.
         "by_name" | "lock" if name.contains("calendar") => &["7", "'c2'", "8", "'{g1,g2}'"],
         "all" if name.contains("calendar") => &["7", "8", "'{g1,g2}'"],
-        "home" | "count" | "touch_home" | "lock_home" if name.contains("calendar") => &["7"],
+        "home" | "count" | "octets" | "touch_home" | "lock_home" if name.contains("calendar") => &["7"],
         "by_path_with_body" => &["7", "'c2'", "'o150.ics'", "8", "'{g1,g2}'"],
         "first" => &["7", "'{31,32}'", "100"],
         "on_home" => &["7", "8", "'{g1,g2}'"],
@@ -413,7 +416,8 @@ fn values(name: &str, types: &[String]) -> String {
         "groups" => &["'{g1,g2}'"],
         "members" => &["'g1'", "10"],
         "by_name" | "by_name_with_body" => &["7", "32", "'o150.ics'"],
-        "by_names" | "by_names_with_body" => &["7", "32", "'{o150.ics,o151.ics,o152.ics}'"],
+        "by_names" | "by_names_with_body" => &["7", "32", "'{o150.ics,o151.ics,o152.ics}'", "'{}'"],
+        "all" | "all_with_body" => &["7", "32", "'{}'"],
         "before_put" => &["7", "32", "'o150.ics'", "'uid-150'"],
         "put" => &[
             "7",
@@ -433,28 +437,40 @@ fn values(name: &str, types: &[String]) -> String {
             "'{1}'",
             "NULL",
             "NULL",
+            "300",
         ],
         "delete" if name.contains("object") => &["7", "32", "700150"],
-        "between" => &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000", "'{1}'", "true"],
-        "busy" => &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000"],
-        "homes" => &["0"],
-        "waits" => &["7", "1"],
-        "due" => &["7", "1", "100"],
-        "matching" => &["7", "32", "'{1}'", "'uid-150'", "true"],
-        "since" | "since_with_body" => &["7", "32", "269", "100"],
         "of_calendars" => &["7", "'{31,32,33,34,35}'"],
         "set" => &["7", "32", "0", "'{DAV:}'", "'{x}'", "'{x}'"],
         "remove" => &["7", "32", "0", "'{DAV:}'", "'{x}'"],
-        "of" if name.contains("lock") => &["7", "32"],
+        "of" if name.contains("lock") => &["7", "'{31,32}'"],
         "of" | "size" => &["7", "32", "0"],
         "take" => &["7", "32", "gen_random_uuid()", "'o1.ics'", "7", "false", "false", "''", "60"],
         "refresh" => &["7", "32", TOKEN, "60"],
         "release" => &["7", "32", TOKEN],
         "clear" => &["7", "32", "'o1.ics'"],
-        _ => &["7", "32"],
+        _ => searched(name),
     };
     assert_eq!(given.len(), types.len(), "{name}");
     given.join(", ")
+}
+
+/// The same of statements that look for objects and changes.
+fn searched(name: &str) -> &'static [&'static str] {
+    match name.rsplit_once(' ').map_or(name, |(_, section)| section) {
+        "between" => {
+            &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000", "'{1}'", "true", "NULL"]
+        }
+        "busy" => &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000"],
+        "homes" => &["0"],
+        "waits" => &["7", "1"],
+        "due" => &["7", "1", "100"],
+        "matching" => &["7", "32", "'{1}'", "'uid-150'", "true", "NULL"],
+        "since" | "since_with_body" => &["7", "32", "269", "100", "NULL"],
+        "since_in" => &["7", "'{31,32}'", "'{299,269}'", "100", "true", "NULL"],
+        "gone_from_home" => &["7", "90", "100"],
+        _ => &["7", "32"],
+    }
 }
 
 const TOKEN: &str = "'00000000-0000-0000-0000-000000000032'";
@@ -503,6 +519,7 @@ const SEED: &str = "
     FROM object, generate_series(1, 3) i, LATERAL (SELECT 1760000000 + revision * 86400 + i * 604800 AS s) AS at;
     INSERT INTO tombstone (home_id, calendar_id, name, revision) SELECT home_id, id, 'gone-' || n, 200 + n FROM calendar, generate_series(1, 1) n;
     INSERT INTO tombstone (home_id, calendar_id, name, revision) SELECT home_id, id, 'more-' || n, 210 + n FROM calendar, generate_series(1, 60) n WHERE home_id <= 10;
+    INSERT INTO home_tombstone (home_id, revision, name, calendar_id) SELECT h, n, 'gone-' || n, n FROM generate_series(1, 400) h, generate_series(1, 100) n;
     INSERT INTO property (home_id, calendar_id, namespace, local, value) SELECT home_id, id, 'DAV:', 'p' || n, 'x' FROM calendar, generate_series(1, 2) n;
     INSERT INTO ace (home_id, calendar_id, place, grantee, principal_id, privileges) SELECT home_id, id, n, 0, n, 2 FROM calendar, generate_series(1, 10) n;
     INSERT INTO ace (home_id, calendar_id, place, grantee, group_name, privileges) SELECT home_id, 0, 1, 1, 'g' || home_id, 4 FROM home;
@@ -612,6 +629,7 @@ async fn write(pool: &Pool, calendar: &Calendar) {
     store::calendar::lock_home(&tx, 1).await.unwrap();
     store::calendar::touch_home(&tx, 1).await.unwrap();
     assert_eq!(store::calendar::count(&tx, 1).await.unwrap(), 2);
+    assert_eq!(store::calendar::octets(&tx, 1).await.unwrap(), 1);
     tx.commit().await.unwrap();
     transfer(pool, calendar).await;
 }
@@ -659,6 +677,7 @@ async fn lock(tx: &Tx, calendar: &Calendar) {
 
 async fn read(pool: &Pool, calendar: &Calendar) {
     assert_eq!(store::lock::of_calendars(pool, 1, &[calendar.id]).await.unwrap(), []);
+    assert_eq!(store::lock::of_several(pool, 1, &[calendar.id]).await.unwrap(), []);
     assert_eq!(store::ace::of_all(pool, 1).await.unwrap().len(), 2);
     assert_eq!(store::ace::on_home(pool, &viewer(2), 1).await.unwrap(), Privileges::NONE);
     let seen = store::calendar::by_name(pool, &viewer(2), 1, "calendar").await.unwrap().unwrap();
@@ -667,24 +686,38 @@ async fn read(pool: &Pool, calendar: &Calendar) {
     assert_eq!(store::calendar::all(pool, &viewer(1), 1).await.unwrap().len(), 3);
     let names = ["a.ics".to_owned()];
     for body in [false, true] {
+        let with = With { body, stored: Some(Vec::new()) };
         for which in [Which::All, Which::Named(&names)] {
-            assert_eq!(count(object::stream(pool, calendar, which, body).await.unwrap()).await, 1);
+            assert_eq!(count(object::stream(pool, calendar, which, &with).await.unwrap()).await, 1);
         }
         assert!(object::by_name(pool, calendar, "a.ics", body).await.unwrap().is_some());
-        assert_eq!(count(store::change::since(pool, calendar, 0, 9, body).await.unwrap()).await, 1);
+        assert_eq!(count(store::change::since(pool, calendar, 0, 9, &with).await.unwrap()).await, 1);
+        let several = store::change::since_in(pool, 1, &[(calendar.id, 0)], 9, &with).await.unwrap();
+        assert_eq!(count(several).await, 1);
     }
     assert_eq!(count(object::of_home(pool, 1, 0, 9).await.unwrap()).await, 1);
     assert_eq!(object::first(pool, 1, &[calendar.id], 9).await.unwrap().len(), 1);
     assert!(object::by_path(pool, &viewer(1), 1, ("calendar", "a.ics")).await.unwrap().is_some());
     let kinds = Components::default().with(Component::Vevent);
     for window in [None, Some((150..160, 150..160))] {
-        let of = Candidates { kinds, window, uid: None, body: true };
+        let of = Candidates { kinds, window, uid: None, with: With::body() };
         assert_eq!(count(object::candidates(pool, calendar, &of).await.unwrap()).await, 1);
     }
     assert_eq!(count(object::taken(pool, calendar, (&(150..160), &(150..160))).await.unwrap()).await, 1);
     assert_eq!(store::property::of(pool, Subject::object(calendar, 1)).await.unwrap().len(), 1);
     assert_eq!(store::property::of_calendars(pool, 1, &[calendar.id]).await.unwrap().len(), 1);
-    assert_eq!(store::property::of_members(pool, calendar).await.unwrap().len(), 1);
+    for (wanted, there) in [
+        (None, 0),
+        (Some(vec![]), 1),
+        (Some(vec![key(&QName::new("urn:x", "x"))]), 1),
+        (Some(vec![key(&QName::new("urn:x", "y"))]), 0),
+    ] {
+        let with = With { body: false, stored: wanted };
+        let rows = object::stream(pool, calendar, Which::All, &with).await.unwrap();
+        let along: Vec<Property> = rows.map(|row| along(&row.unwrap()).unwrap()).concat().await;
+        assert_eq!(along.len(), there);
+        assert!(along.iter().all(|p| p.name == QName::new("urn:x", "x") && p.value == "<x/>"));
+    }
 }
 
 async fn renew(pool: &Pool, calendar: &Calendar) {
@@ -718,6 +751,26 @@ async fn leave(pool: &Pool, calendar: &Calendar) {
     let work = store::calendar::lock(&tx, &viewer(1), 1, "work").await.unwrap().unwrap();
     store::calendar::delete(&tx, &work).await.unwrap();
     tx.commit().await.unwrap();
+    forget(pool, calendar).await;
+}
+
+/// An object and a calendar have just been deleted.
+async fn forget(pool: &Pool, calendar: &Calendar) {
+    let gone = store::change::gone_from_home(pool, 1, 0, 9).await.unwrap();
+    assert_eq!(gone.iter().map(|grave| &*grave.name).collect::<Vec<_>>(), ["work"]);
+    assert_eq!(store::change::old(pool, 1, 9).await.unwrap(), [0; 0]);
+    assert_eq!(store::change::trim(pool, 1, 1, 9).await.unwrap(), 0);
+    let client = pool.client().await.unwrap();
+    let aged = "UPDATE tombstone SET buried = buried - interval '2 days';
+                UPDATE home_tombstone SET buried = buried - interval '2 days'";
+    client.batch(aged).await.unwrap();
+    drop(client);
+    assert_eq!(store::change::old(pool, 1, 9).await.unwrap(), [1]);
+    assert_eq!(store::change::trim(pool, 1, 1, 9).await.unwrap(), 2);
+    let now = store::calendar::by_name(pool, &viewer(1), 1, &calendar.name).await.unwrap().unwrap();
+    assert_eq!(now.floor, now.state.revision);
+    let home = store::calendar::home(pool, 1).await.unwrap().unwrap();
+    assert_eq!(home.floor, gone[0].revision);
 }
 
 async fn count(rows: Rows<'static>) -> usize {

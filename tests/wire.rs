@@ -12,7 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::{env, fs, process};
 
 use kalends::boot::Running;
-use kalends::config::{HeaderName, Listen, Settings, Span};
+use kalends::config::{HeaderName, Listen, Settings, Size, Span};
 use tokio::sync::oneshot;
 
 use canon::cast::Cast;
@@ -159,6 +159,9 @@ fn settings(database: &support::Db) -> Settings {
     settings.calendar.max_collections = 10;
     settings.calendar.max_resources = 12;
     settings.calendar.timezone_services = vec!["https://zones.example.com/".parse().expect("an address")];
+    settings.calendar.quota = Size(2 << 20);
+    settings.calendar.min_date_time = Some("1500-01-01T00:00:00Z".parse().expect("a time"));
+    settings.calendar.max_date_time = Some("2600-01-01T00:00:00Z".parse().expect("a time"));
     let identity = &mut settings.identity;
     identity.trusted = vec!["127.0.0.1/32".parse().expect("a network")];
     identity.email_header = HeaderName::named(identity.email_header.usual());

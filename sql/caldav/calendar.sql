@@ -2,12 +2,18 @@
 -- collection is loaded: the viewer, whose groups follow, is looked for in the lists of the collection and of its home.
 
 --: home
-SELECT s.key, s.revision + (SELECT coalesce(sum(c.revision), 0)::bigint FROM calendar c WHERE c.home_id = $1) AS revision
+-- Its state, and that of each collection in it: one snapshot, in the order of their numbers.
+SELECT s.key, s.revision, s.floor, c.ids, c.revisions, c.octets
 FROM home_state s
+CROSS JOIN (
+    SELECT coalesce(array_agg(id ORDER BY id), '{}') AS ids, coalesce(array_agg(revision ORDER BY id), '{}') AS revisions,
+           coalesce(array_agg(octets ORDER BY id), '{}') AS octets
+    FROM calendar WHERE home_id = $1
+) AS c
 WHERE s.home_id = $1;
 
 --: all
-SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified,
+SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified,
        c.locked > now() IS TRUE AS locked, g.granted
 FROM bind b
 JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
@@ -21,7 +27,7 @@ WHERE b.home_id = $1 AND b.owner_home_id = $1 AND c.home_id = $1
 ORDER BY b.name;
 
 --: by_name
-SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified,
+SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified,
        c.locked > now() IS TRUE AS locked, g.granted
 FROM bind b
 JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
@@ -35,7 +41,7 @@ WHERE b.home_id = $1 AND b.name = $2 AND c.home_id = $1;
 
 --: lock
 -- Held to the end of the transaction: one writer at a time, and its revision is seen only when all before it are.
-SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.created, c.modified,
+SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified,
        c.locked > now() IS TRUE AS locked, g.granted
 FROM bind b
 JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
@@ -55,6 +61,9 @@ SELECT revision FROM home_state WHERE home_id = $1 FOR NO KEY UPDATE;
 --: count
 SELECT count(*) FROM calendar WHERE home_id = $1 AND kind = 0;
 
+--: octets
+SELECT coalesce(sum(octets), 0)::bigint AS octets FROM calendar WHERE home_id = $1;
+
 --: create
 WITH made AS (
     INSERT INTO calendar (home_id, components) VALUES ($1, $3) RETURNING home_id, id
@@ -70,17 +79,21 @@ RETURNING calendar_id;
 WITH gone AS (
     DELETE FROM calendar WHERE home_id = $1 AND id = $2 RETURNING revision
 ), unbound AS (
-    DELETE FROM bind WHERE home_id = $1 AND owner_home_id = $1 AND calendar_id = $2
+    DELETE FROM bind WHERE home_id = $1 AND owner_home_id = $1 AND calendar_id = $2 RETURNING name
 ), stripped AS (
     DELETE FROM property WHERE home_id = $1 AND calendar_id = $2
 ), opened AS (
     DELETE FROM ace WHERE home_id = $1 AND calendar_id = $2
+), counted AS (
+    UPDATE home_state
+    SET revision = home_state.revision + gone.revision + 1,
+        default_event = nullif(default_event, $2), default_task = nullif(default_task, $2)
+    FROM gone
+    WHERE home_id = $1
+    RETURNING home_state.revision
 )
-UPDATE home_state
-SET revision = home_state.revision + gone.revision + 1,
-    default_event = nullif(default_event, $2), default_task = nullif(default_task, $2)
-FROM gone
-WHERE home_id = $1;
+INSERT INTO home_tombstone (home_id, revision, name, calendar_id)
+SELECT $1, counted.revision, unbound.name, $2 FROM counted, unbound;
 
 --: touch
 -- Something other than its members changed.

@@ -1,14 +1,14 @@
 -- Write locks, by the database's clock. Whoever takes, refreshes or gives back one holds the row of its calendar.
 
 --: of
--- Those of a calendar that have not run out; vacant says that nothing lies at the root.
+-- Those of these calendars that have not run out; vacant says that nothing lies at the root.
 SELECT l.calendar_id, l.token, l.member, l.principal_id, l.shared, l.infinite, l.owner, l.seconds,
        ceil(extract(epoch FROM l.expires - now()))::bigint AS remaining,
        l.member IS NOT NULL AND NOT EXISTS (
-           SELECT FROM object o WHERE o.home_id = $1 AND o.calendar_id = $2 AND o.name = l.member
+           SELECT FROM object o WHERE o.home_id = $1 AND o.calendar_id = l.calendar_id AND o.name = l.member
        ) AS vacant
 FROM lock l
-WHERE l.home_id = $1 AND l.calendar_id = $2 AND l.expires > now()
+WHERE l.home_id = $1 AND l.calendar_id = ANY ($2::bigint[]) AND l.expires > now()
 ORDER BY l.created, l.token;
 
 --: of_calendars

@@ -1,12 +1,14 @@
 -- The calendar objects: one row an .ics resource.
 
 --: all
-SELECT id, name, uid, component, etag, revision, size, created, modified
+SELECT id, name, uid, component, etag, revision, size, created, modified,
+       CASE WHEN $3::text[] IS NOT NULL THEN stored($1, $2, id, $3) END AS stored
 FROM object
 WHERE home_id = $1 AND calendar_id = $2;
 
 --: all_with_body
-SELECT id, name, uid, component, etag, revision, size, created, modified, body
+SELECT id, name, uid, component, etag, revision, size, created, modified, body,
+       CASE WHEN $3::text[] IS NOT NULL THEN stored($1, $2, id, $3) END AS stored
 FROM object
 WHERE home_id = $1 AND calendar_id = $2;
 
@@ -39,14 +41,16 @@ LIMIT $3;
 
 --: by_names
 -- Looked up one by one, whatever the planner believes about the size of the calendar.
-SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified
+SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified,
+       CASE WHEN $4::text[] IS NOT NULL THEN stored($1, $2, o.id, $4) END AS stored
 FROM unnest($3::text[]) AS wanted (name)
 CROSS JOIN LATERAL (
     SELECT * FROM object WHERE home_id = $1 AND calendar_id = $2 AND name = wanted.name OFFSET 0
 ) AS o;
 
 --: by_names_with_body
-SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.body
+SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.body,
+       CASE WHEN $4::text[] IS NOT NULL THEN stored($1, $2, o.id, $4) END AS stored
 FROM unnest($3::text[]) AS wanted (name)
 CROSS JOIN LATERAL (
     SELECT * FROM object WHERE home_id = $1 AND calendar_id = $2 AND name = wanted.name OFFSET 0
@@ -73,9 +77,10 @@ LEFT JOIN object twin ON twin.home_id = $1 AND twin.calendar_id = $2 AND twin.ui
 SELECT count(*) FROM object WHERE home_id = $1 AND calendar_id = $2;
 
 --: put
--- The object, its revision, and its rows in the index where $10 says that its times changed.
+-- The object, its revision, and its rows in the index where $10 says that its times changed; it takes the place of $18 octets.
 WITH seen AS (
-    UPDATE calendar SET revision = revision + 1, modified = now() WHERE home_id = $1 AND id = $2 RETURNING revision
+    UPDATE calendar SET revision = revision + 1, octets = octets + octet_length($7) - $18, modified = now()
+    WHERE home_id = $1 AND id = $2 RETURNING revision
 ), dug_up AS (
     DELETE FROM tombstone WHERE home_id = $1 AND calendar_id = $2 AND name = $3
 ), kept AS (
@@ -96,7 +101,10 @@ WHERE $10;
 
 --: delete
 WITH seen AS (
-    UPDATE calendar SET revision = revision + 1, modified = now() WHERE home_id = $1 AND id = $2 RETURNING revision
+    UPDATE calendar
+    SET revision = revision + 1, modified = now(),
+        octets = octets - (SELECT coalesce(sum(size), 0) FROM object WHERE home_id = $1 AND id = $3)
+    WHERE home_id = $1 AND id = $2 RETURNING revision
 ), gone AS (
     DELETE FROM object WHERE home_id = $1 AND id = $3 RETURNING name
 ), stripped AS (
@@ -130,7 +138,8 @@ WITH hit AS (
 SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified,
        coalesce(o.tail < greatest($4, $6), false) AS open,
        CASE WHEN o.tail < greatest($4, $6) THEN o.pattern END AS pattern,
-       CASE WHEN $8 OR (o.tail < greatest($4, $6) AND o.pattern IS NULL) THEN o.body END AS body
+       CASE WHEN $8 OR (o.tail < greatest($4, $6) AND o.pattern IS NULL) THEN o.body END AS body,
+       CASE WHEN $9::text[] IS NOT NULL THEN stored($1, $2, o.id, $9) END AS stored
 FROM hit
 JOIN object o ON o.home_id = $1 AND o.id = hit.object_id
 WHERE o.component = ANY ($7::smallint[]);
@@ -158,7 +167,8 @@ WHERE home_id = $1 AND calendar_id = $2 AND tail IS NOT NULL AND tail < greatest
 --: matching
 -- Objects of these kinds, without regard to time; $4 is part of the UID, where a query asks for that; bodies if $5.
 SELECT id, name, uid, component, etag, revision, size, created, modified, false AS open, NULL::bytea AS pattern,
-       CASE WHEN $5 THEN body END AS body
+       CASE WHEN $5 THEN body END AS body,
+       CASE WHEN $6::text[] IS NOT NULL THEN stored($1, $2, id, $6) END AS stored
 FROM object
 WHERE home_id = $1 AND calendar_id = $2 AND component = ANY ($3::smallint[])
   AND ($4::text IS NULL OR strpos(lower(uid), lower($4)) > 0);

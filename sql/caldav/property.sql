@@ -13,12 +13,6 @@ FROM property
 WHERE home_id = $1 AND calendar_id = ANY ($2::bigint[]) AND object_id = 0
 ORDER BY namespace, local;
 
---: of_members
-SELECT calendar_id, object_id, namespace, local, value
-FROM property
-WHERE home_id = $1 AND calendar_id = $2 AND object_id > 0
-ORDER BY namespace, local;
-
 --: set
 INSERT INTO property (home_id, calendar_id, object_id, namespace, local, value)
 SELECT $1, $2, $3, given.* FROM unnest($4::text[], $5::text[], $6::text[]) AS given (namespace, local, value)

@@ -3,7 +3,10 @@
 --: leave
 -- The object is no longer called so in this calendar.
 WITH seen AS (
-    UPDATE calendar SET revision = revision + 1, modified = now() WHERE home_id = $1 AND id = $2 RETURNING revision
+    UPDATE calendar
+    SET revision = revision + 1, modified = now(),
+        octets = octets - (SELECT sum(size) FROM object WHERE home_id = $1 AND calendar_id = $2 AND name = $3)
+    WHERE home_id = $1 AND id = $2 RETURNING revision
 )
 INSERT INTO tombstone (home_id, calendar_id, name, revision)
 SELECT $1, $2, $3, seen.revision FROM seen
@@ -12,7 +15,10 @@ ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revis
 --: arrive
 -- It is called $4 in the calendar $2 now, with all that belongs to it.
 WITH seen AS (
-    UPDATE calendar SET revision = revision + 1, modified = now() WHERE home_id = $1 AND id = $2 RETURNING revision
+    UPDATE calendar
+    SET revision = revision + 1, modified = now(),
+        octets = octets + (SELECT sum(size) FROM object WHERE home_id = $1 AND id = $3)
+    WHERE home_id = $1 AND id = $2 RETURNING revision
 ), dug_up AS (
     DELETE FROM tombstone WHERE home_id = $1 AND calendar_id = $2 AND name = $4
 ), timed AS (
@@ -25,6 +31,12 @@ FROM seen
 WHERE home_id = $1 AND id = $3;
 
 --: rename
+-- The home has nothing under the old name $4 any more.
+WITH counted AS (
+    UPDATE home_state SET revision = revision + 1 WHERE home_id = $1 RETURNING revision
+), buried AS (
+    INSERT INTO home_tombstone (home_id, revision, name, calendar_id) SELECT $1, counted.revision, $4, $2 FROM counted
+)
 UPDATE bind SET name = $3 WHERE home_id = $1 AND owner_home_id = $1 AND calendar_id = $2;
 
 --: copy_members
@@ -52,6 +64,6 @@ WITH copied AS (
     FROM pair
     JOIN property p ON p.home_id = $1 AND p.calendar_id = $2 AND p.object_id = pair.source
 )
-UPDATE calendar SET revision = source.revision, modified = now()
-FROM (SELECT c.revision FROM calendar c WHERE c.home_id = $1 AND c.id = $2) AS source
+UPDATE calendar SET revision = source.revision, octets = source.octets, modified = now()
+FROM (SELECT c.revision, c.octets FROM calendar c WHERE c.home_id = $1 AND c.id = $2) AS source
 WHERE home_id = $1 AND id = $3;

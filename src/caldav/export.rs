@@ -12,7 +12,7 @@ use crate::{
     model::{Component, Components},
     store::{
         self, Calendar, Object,
-        object::{Candidate, Candidates, Which, candidates, read_candidate, read_whole},
+        object::{Candidate, Candidates, Which, With, candidates, read_candidate, read_whole},
     },
     xml::{Name, parse},
 };
@@ -79,7 +79,7 @@ impl Export {
         let timed = self.start.is_some() || self.end.is_some();
         let zones = Timezones::of(&cx.headers);
         if !timed && self.kind.is_none() {
-            let rows = store::object::stream(&cx.pool, calendar, Which::All, true).await?;
+            let rows = store::object::stream(&cx.pool, calendar, Which::All, &With::body()).await?;
             return Ok((rows, Exporting { merge, zones, part: None }));
         }
         let zone = if timed { range::own_zone(cx, calendar).await? } else { Zone::utc() };
@@ -88,8 +88,12 @@ impl Export {
             None => Component::ALL.into_iter().collect(),
         };
         let floating = range::floating(&window, &zone);
-        let of =
-            Candidates { kinds, window: timed.then(|| (window.clone(), floating)), uid: None, body: true };
+        let of = Candidates {
+            kinds,
+            window: timed.then(|| (window.clone(), floating)),
+            uid: None,
+            with: With::body(),
+        };
         let rows = candidates(&cx.pool, calendar, &of).await?;
         let expand = Recurrence::Expand(window);
         let selection = Selection { recurrence: self.expand.then_some(expand), ..Selection::default() };

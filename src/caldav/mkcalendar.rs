@@ -7,15 +7,15 @@ use crate::{
         Cx, Given, Refusal, Result, Target,
         condition::{MAX_CALENDARS, RESOURCE_MUST_BE_NULL, VALID_RESOURCETYPE},
         facts,
-        guard::{CTAG_HEADER, Guard, State, tokens_of},
+        guard::{CTAG_HEADER, Guard, State, tokens_of_home},
         header::Prefer,
         locks, mkcol as answer,
         proppatch::{Moment, Order, carry_out, orders},
     },
     db::Tx,
     front::{HeaderName, Response},
-    model::{Component, Components, Kind, Privilege, SyncToken},
-    store::{self, Home, Principal, Subject},
+    model::{Component, Components, Kind, Privilege},
+    store::{self, Held, Home, Principal, Subject},
     xml::{Element, Name},
 };
 
@@ -82,7 +82,7 @@ async fn make(cx: &Cx, root: Option<&Element>, orders: Vec<Order>) -> Result<Res
             {
                 return Err(MAX_CALENDARS.into());
             }
-            let before = expected(&tx, &owner, guard.clone()).await?;
+            let before = expected(cx, &tx, &owner, guard.clone()).await?;
             let id = store::calendar::create(&tx, owner.id, name, components).await?;
             let subject = Subject { calendar_id: id, ..Subject::home(owner.id) };
             carry_out(&tx, subject, &kept).await?;
@@ -101,14 +101,14 @@ async fn make(cx: &Cx, root: Option<&Element>, orders: Vec<Order>) -> Result<Res
 
 /// Refuses where the home, or another resource, is not in the state that the request expects; gives the home's, where that is
 /// told by its tag.
-async fn expected(tx: &Tx, owner: &Principal, mut guard: Guard) -> Result<Option<Home>> {
+async fn expected(cx: &Cx, tx: &Tx, owner: &Principal, mut guard: Guard) -> Result<Option<Home>> {
     if !guard.names_ctag() {
         guard.unchanged(None, None)?;
         return Ok(None);
     }
     let home = store::calendar::home_in(tx, owner.id).await?;
-    if let Some(home) = home {
-        let tokens = tokens_of(home.state).into();
+    if let Some(home) = &home {
+        let tokens = tokens_of_home(home, cx.outline).into();
         guard.learn(Target::Home(owner.name.clone()), State { etag: None, tokens });
     }
     guard.unchanged(None, None)?;
@@ -117,10 +117,17 @@ async fn expected(tx: &Tx, owner: &Principal, mut guard: Guard) -> Result<Option
 
 /// The new tags of the home and of the calendar in it. What others changed meanwhile the client has not seen, and so it is not
 /// in the home's.
-async fn tags(cx: &Cx, tx: &Tx, owner: &Principal, name: &str, before: Home) -> Result<Option<[String; 2]>> {
+async fn tags(
+    cx: &Cx,
+    tx: &Tx,
+    owner: &Principal,
+    name: &str,
+    mut home: Home,
+) -> Result<Option<[String; 2]>> {
     let made = store::calendar::lock(tx, &cx.viewer, owner.id, name).await?.ok_or_else(Refusal::not_found)?;
-    let revision = before.state.revision + 1 + made.state.revision;
-    Ok(Some([store::calendar::tag(SyncToken { revision, ..before.state }), made.tag()]))
+    home.state.revision += 1;
+    home.collections.push(Held { id: made.id, revision: made.state.revision, octets: made.octets });
+    Ok(Some([home.tag(), made.tag()]))
 }
 
 async fn vacant(cx: &Cx) -> Result<()> {

@@ -6,6 +6,7 @@ mod freebusy;
 mod get;
 pub mod index;
 mod info;
+pub mod limits;
 pub mod listing;
 mod mkcalendar;
 mod parsed;

@@ -14,9 +14,9 @@ use crate::{
         prop::{Facts, Needs},
     },
     front::Status,
-    ical::{Calendar, Collation, Zone, recur::RSCALES},
+    ical::{self, Collation, Zone, recur::RSCALES},
     model::{Component, Components, Kind, Kinds},
-    store::calendar::tag,
+    store::{Calendar, Home},
     xml::{Element, Name, Writer, parse},
 };
 
@@ -30,7 +30,6 @@ const OBJECT: Kinds = Kind::Object.only();
 const PRINCIPAL: Kinds = Kind::Principal.only();
 const HOME: Kinds = Kind::Home.only();
 const HOLDS_OBJECTS: Kinds = CALENDAR.or(Kind::Inbox.only());
-const COUNTED: Kinds = HOME.or(HOLDS_OBJECTS).or(Kind::Notifications.only());
 
 const TIMEZONE: Name = Name::cal("calendar-timezone");
 const TIMEZONE_ID: Name = Name::cal("calendar-timezone-id");
@@ -56,9 +55,19 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::cal("max-resource-size"), HOLDS_OBJECTS, max_resource_size, "RFC 4791 §5.2.5"),
     Prop::live(Name::cal("max-instances"), HOLDS_OBJECTS, max_instances, "RFC 4791 §5.2.8"),
     Prop::live(Name::cal("max-attendees-per-instance"), HOLDS_OBJECTS, max_attendees, "RFC 4791 §5.2.9"),
+    Prop::live(Name::cal("min-date-time"), HOLDS_OBJECTS, min_date_time, "RFC 4791 §5.2.6"),
+    Prop::live(Name::cal("max-date-time"), HOLDS_OBJECTS, max_date_time, "RFC 4791 §5.2.7"),
+    Prop::live(Name::cs("max-resources"), CALENDAR, max_resources, "calendarserver"),
+    Prop::live(Name::cs("max-collections"), HOME, max_collections, "calendarserver"),
+    Prop::live(
+        Name::cal("supported-calendar-component-sets"),
+        HOME,
+        nothing,
+        "draft-daboo-caldav-extensions §4.1",
+    ),
     Prop::live(Name::dav("add-member"), CALENDAR, post::add_member, "RFC 5995 §3.2.1"),
     Prop::live(Name::mm("bulk-requests"), CALENDAR, post::bulk_requests, "calendarserver-bulk-change §5.1"),
-    Prop::live(Name::cs("getctag"), COUNTED, ctag, "caldav-ctag §4.1").needs(Needs::HOME),
+    Prop::live(Name::cs("getctag"), Kinds::HOMELY, ctag, "caldav-ctag §4.1").needs(Needs::HOME),
     // What people set.
     Prop::stored(Name::cal("calendar-description"), CALENDAR, "RFC 4791 §5.2.1"),
     Prop::stored(TIMEZONE, CALENDAR, "RFC 4791 §5.2.2").or(definition).twin(TIMEZONE_ID).check(timezone),
@@ -197,9 +206,33 @@ fn max_attendees(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
     number(cx.settings.calendar.max_attendees as usize, w)
 }
 
+fn min_date_time(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    w.text(&cx.settings.calendar.min_date_time?.stamp());
+    Some(())
+}
+
+fn max_date_time(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    w.text(&cx.settings.calendar.max_date_time?.stamp());
+    Some(())
+}
+
+fn max_resources(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    let most = cx.settings.calendar.max_resources;
+    if most > 0 { number(most as usize, w) } else { None }
+}
+
+fn max_collections(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    number(cx.settings.calendar.max_collections as usize, w)
+}
+
+/// Of kinds of components every combination is taken: there is no restriction to tell.
+fn nothing(_: &Facts, _: &Cx, _: &mut Writer) -> Option<()> {
+    Some(())
+}
+
 fn ctag(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
-    let state = facts.calendar.as_ref().map(|c| c.state).or(facts.home.map(|h| h.state))?;
-    w.text(&tag(state));
+    let calendar = facts.calendar.as_ref().map(Calendar::tag);
+    w.text(&calendar.or_else(|| facts.home.as_deref().map(Home::tag))?);
     Some(())
 }
 
@@ -245,7 +278,7 @@ fn timezone(value: &Element) -> Result<(), Refusal> {
 /// The TZID of a C:calendar-timezone: one VCALENDAR with one VTIMEZONE (RFC 4791 §5.2.2).
 fn zone_of(value: &Element) -> Result<String, crate::ical::Invalid> {
     let octets = Bytes::copy_from_slice(value.text().trim().as_bytes());
-    Ok(Zone::of(&Calendar::parse(octets)?)?.0)
+    Ok(Zone::of(&ical::Calendar::parse(octets)?)?.0)
 }
 
 fn timezone_id(value: &Element) -> Result<(), Refusal> {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use crate::{
     dav::{
-        Cx, Feature, Given, Method, Prop, Report, Result, Run, Tables, Takes, acl, acl_props,
-        condition::CALENDAR_COLLECTION_LOCATION_OK,
+        Cx, Error, Feature, Given, Method, Prop, Report, Result, Run, Tables, Takes, acl, acl_props,
+        condition::{CALENDAR_COLLECTION_LOCATION_OK, SUPPORTED_CALENDAR_DATA},
         delete, lock, options, propfind, proppatch, props,
         reports::{self as webdav, expand_property, principals, search, sync_collection},
         unlock,
     },
-    front::Response,
+    front::{Response, Status},
     model::{Kind, Kinds},
     xml::{Element, Name},
 };
@@ -30,7 +30,6 @@ const MADE: Kinds = CALENDAR.or(OBJECT);
 const FREE_BUSY: Kinds = Kind::FreeBusy.only();
 const READ: Kinds = MADE.or(FREE_BUSY);
 const WITH_OBJECTS: Kinds = MADE.or(Kind::Inbox.only());
-const SYNCED: Kinds = CALENDAR.or(Kind::Inbox.only()).or(Kind::Notifications.only());
 const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(Kind::Principal.only());
 
 /// The methods.
@@ -94,7 +93,7 @@ pub const REPORTS: &[Report] = &[
     ),
     report(Name::cal("calendar-query"), WITH_OBJECTS, |c, e| Box::pin(query::run(c, e)), "RFC 4791 §7.8"),
     report(Name::cal("free-busy-query"), CALENDAR, |c, e| Box::pin(freebusy::run(c, e)), "RFC 4791 §7.10"),
-    report(Name::dav("sync-collection"), SYNCED, |c, e| Box::pin(sync(c, e)), "RFC 6578 §3"),
+    report(Name::dav("sync-collection"), Kinds::HOMELY, |c, e| Box::pin(sync(c, e)), "RFC 6578 §3"),
     report(
         Name::dav("expand-property"),
         Kinds::ANY,
@@ -134,7 +133,15 @@ pub const REPORTS: &[Report] = &[
 ];
 
 async fn sync(cx: Arc<Cx>, root: Element) -> Result<Response> {
-    let render = data::rendering(&cx, &root, None).await?;
+    let of_home = cx.located.target.kind() == Kind::Home;
+    // Parts of objects are cut in the zone of their calendar, which a whole home has none of.
+    let in_parts = |error| match error {
+        Error::Refused(refusal) if refusal.status == Status::NOT_FOUND && of_home => {
+            SUPPORTED_CALENDAR_DATA.because("of a whole home only whole objects are given").into()
+        }
+        other => other,
+    };
+    let render = data::rendering(&cx, &root, None).await.map_err(in_parts)?;
     sync_collection::run(cx, root, render).await
 }
 
@@ -151,6 +158,7 @@ pub const FEATURES: &[Feature] = &[
     Feature { token: "calendar-access", on: Kinds::ANY, rfc: "RFC 4791 §5.1" },
     Feature { token: "calendar-no-timezone", on: HOME_AND_CALENDAR, rfc: "RFC 7809 §3.1.1" },
     Feature { token: "calendar-query-extended", on: Kinds::ANY, rfc: "draft-daboo-caldav-extensions §3" },
+    Feature { token: "calendarserver-home-sync", on: Kind::Home.only(), rfc: "calendarserver" },
 ];
 
 /// The properties, room by room.

@@ -34,6 +34,7 @@ pub struct CalDav {
     pool: Pool,
     space: Arc<Space>,
     info: Info,
+    outline: u32,
 }
 
 impl CalDav {
@@ -42,7 +43,8 @@ impl CalDav {
     pub fn new(settings: Arc<Settings>, pool: Pool) -> Self {
         let space = Arc::new(Space::new(&settings.server.base_paths, settings.identity.fold_case));
         let info = Info::new(&settings);
-        Self { settings, pool, space, info }
+        let outline = TABLES.outline(&settings);
+        Self { settings, pool, space, info, outline }
     }
 
     async fn answer(&self, request: Request) -> Result<Response> {
@@ -88,6 +90,7 @@ impl CalDav {
             settings: self.settings.clone(),
             pool: self.pool.clone(),
             tables: &TABLES,
+            outline: self.outline,
             space: self.space.clone(),
             viewer: Viewer { principal, admin: identity.admin, reader: identity.reader },
             located,

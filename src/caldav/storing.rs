@@ -29,7 +29,7 @@ use crate::{
     },
 };
 
-use super::{form::Form, index};
+use super::{form::Form, index, limits};
 
 /// An object that may be stored.
 #[derive(Clone, Debug)]
@@ -62,6 +62,7 @@ pub fn understood(settings: &Settings, name: &str, form: Form, octets: Bytes) ->
         );
     }
     let (index, times) = index::place(settings, &calendar);
+    limits::in_time(settings, &index)?;
     let put = Put {
         name: name.to_owned(),
         uid: about.uid,
@@ -187,6 +188,7 @@ impl<'a> Shelf<'a> {
         if there.is_none() {
             self.room().await?;
         }
+        limits::in_quota(self.cx, self.tx, self.calendar.home_id, put.octets() - before.octets()).await?;
         object::put(self.tx, &self.calendar, put, &before).await?;
         Ok(if there.is_none() { Stored::Made } else { Stored::Replaced })
     }

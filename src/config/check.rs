@@ -312,6 +312,11 @@ impl Settings {
                 "exceeds limits.body_bytes, so it cannot be reached",
             ));
         }
+        if let (Some(least), Some(most)) = (calendar.min_date_time, calendar.max_date_time)
+            && least.second() >= most.second()
+        {
+            faults.push(Fault::new("calendar.max_date_time", "is not after calendar.min_date_time"));
+        }
         faults
     }
 }

@@ -136,6 +136,37 @@ impl fmt::Display for Listen {
     }
 }
 
+/// A point in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment(jiff::Timestamp);
+
+impl Moment {
+    /// Seconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub fn second(self) -> i64 {
+        self.0.as_second()
+    }
+
+    /// As iCalendar writes it, in UTC.
+    #[must_use]
+    pub fn stamp(self) -> String {
+        self.0.strftime("%Y%m%dT%H%M%SZ").to_string()
+    }
+}
+
+impl FromStr for Moment {
+    type Err = Unreadable;
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        text.parse().map(Self).map_err(|_| Unreadable)
+    }
+}
+
+impl fmt::Display for Moment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// The scheme and authority of a URL, without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(String);
@@ -397,6 +428,7 @@ macro_rules! kinds {
 kinds! {
     Span: "time", "30s, 5m, 2h, 1d or 250ms", quote;
     Size: "size", "a number of bytes, or 32 KiB, 20 MiB, 1 GiB", quote;
+    Moment: "time", "1970-01-01T00:00:00Z", quote;
     Listen: "address", "127.0.0.1:8008, [::1]:8008, unix:/run/kalends/http.sock or systemd", quote;
     Origin: "address of a site", "https://dav.example.org, without a path", quote;
     Page: "address of a document", "https://id.example.org/realms/x/protocol/openid-connect/certs", quote;

@@ -8,8 +8,8 @@ mod settings;
 
 pub use check::exposure;
 pub use kind::{
-    Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Origin, Page, Required, Secret, Size,
-    Span, Tls, Unreadable,
+    Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Moment, Origin, Page, Required, Secret,
+    Size, Span, Tls, Unreadable,
 };
 pub use load::{Error, Fault};
 pub use settings::{

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use crate::config::kind::{
-    Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Origin, Page, Required, Secret, Size,
-    Span, Tls,
+    Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Moment, Origin, Page, Required, Secret,
+    Size, Span, Tls,
 };
 use crate::config::load::Reader;
 
@@ -287,6 +287,12 @@ settings! {
         max_attendees: u32 = 100;
         /// Objects of one calendar; 0 is no limit.
         max_resources: u32 = 0;
+        /// Bytes of all objects of one home together; 0 is no limit.
+        quota: Size = Size(0);
+        /// The earliest time that may stand in an object, as `1970-01-01T00:00:00Z`; empty is no limit.
+        min_date_time: Option<Moment> = None;
+        /// The latest one. What recurs is judged as far ahead as it is indexed.
+        max_date_time: Option<Moment> = None;
         /// Calendars of one home.
         max_collections: u32 = 250;
         /// Whether everybody's free-busy time, at `…/calendars/NAME/freebusy`, is told to whoever asks, without a sign-in: when they are busy, and no more. The proxy must let those paths through.
@@ -297,6 +303,8 @@ settings! {
         timezone_services: Vec<Page> = Vec::new();
         /// Days ahead for which recurring events are indexed.
         horizon_days: u32 = 800;
+        /// Days for which it is remembered what was deleted; a client that was away for longer compares everything once. 0 is for ever.
+        sync_retention_days: u32 = 180;
         /// Name of the calendar everybody is given.
         default_name: String = "Calendar".into();
         /// Name of the task list everybody is given.

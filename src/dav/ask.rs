@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use crate::{
     front::Status,
+    store::{object::With, property::key},
     xml::{Element, Name, QName},
 };
 
@@ -86,6 +87,23 @@ impl Ask {
                 })
             }
         }
+    }
+}
+
+impl Ask {
+    /// What must come along with the rows of objects for it.
+    #[must_use]
+    pub fn with(&self, tables: &Tables) -> With {
+        let needs = self.needs(tables);
+        let stored = match self {
+            _ if !needs.has(Needs::STORED) => None,
+            Self::All(_) | Self::NamesOnly => Some(Vec::new()),
+            Self::Names(asked) => {
+                let stored = asked.iter().filter(|a| a.prop.is_none_or(|p| p.needs.has(Needs::STORED)));
+                Some(stored.map(|a| key(&a.name)).collect())
+            }
+        };
+        With { body: needs.has(Needs::BODY), stored }
     }
 }
 

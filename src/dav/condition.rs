@@ -71,7 +71,7 @@ conditions! {
     VALID_SYNC_TOKEN = dav "valid-sync-token" FORBIDDEN "RFC 6578 §3.2";
     /// More results than were asked for, or than are given at once.
     NUMBER_OF_MATCHES_WITHIN_LIMITS = dav "number-of-matches-within-limits" INSUFFICIENT_STORAGE "RFC 3744 §9.4";
-    /// More properties or longer ones than are kept of one resource.
+    /// More than a home may hold, or more properties or longer ones than are kept of one resource.
     QUOTA_NOT_EXCEEDED = dav "quota-not-exceeded" INSUFFICIENT_STORAGE "RFC 4331 §6";
     /// A calendar can be made only directly in a home.
     CALENDAR_COLLECTION_LOCATION_OK = cal "calendar-collection-location-ok" FORBIDDEN "RFC 4791 §5.3.1.1";
@@ -93,6 +93,10 @@ conditions! {
     MAX_INSTANCES = cal "max-instances" FORBIDDEN "RFC 4791 §5.3.2.1";
     /// Not too many take part in it.
     MAX_ATTENDEES_PER_INSTANCE = cal "max-attendees-per-instance" FORBIDDEN "RFC 4791 §5.3.2.1";
+    /// Nothing in it happens too early.
+    MIN_DATE_TIME = cal "min-date-time" FORBIDDEN "RFC 4791 §5.3.2.1";
+    /// Nothing in it happens too late.
+    MAX_DATE_TIME = cal "max-date-time" FORBIDDEN "RFC 4791 §5.3.2.1";
     /// A time zone is known by its name.
     VALID_TIMEZONE = cal "valid-timezone" FORBIDDEN "RFC 7809 §5.2";
     /// The filter of a query is one.

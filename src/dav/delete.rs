@@ -17,8 +17,8 @@ use super::{
     locks,
 };
 
-/// Deletes what the URL names; a deleted object leaves a tombstone, a deleted calendar nothing, and so does a name that only a
-/// lock reserved.
+/// Deletes what the URL names; a deleted object or calendar leaves a tombstone, and a name that only a lock reserved leaves
+/// nothing.
 pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
     let guard = locks::guard(&cx).await?;
     let house = access::household(&cx).await?;
@@ -26,6 +26,10 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
     let on = if matches!(cx.located.target, Target::Object(..)) { On::Collection } else { On::Home };
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
+            if on == On::Home {
+                // While it is held nothing is called otherwise: what was found by its name has it still.
+                store::calendar::lock_home(&tx, house.owner.id).await?;
+            }
             let calendar = facts::locked(&cx, &tx, &house, on, Privilege::Unbind).await?;
             let locks = store::lock::of_in(&tx, &calendar).await?;
             let now = Now { calendar: &calendar, object: None, locks: &locks };

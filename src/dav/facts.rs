@@ -6,7 +6,12 @@ use std::{collections::HashMap, sync::Arc};
 use crate::{
     db::{Row, Rows, Tx},
     model::{Kind, Lock, Privilege, Privileges},
-    store::{self, Ace, Calendar, Principal, Property, Subject, object::Which, principal::Search, property},
+    store::{
+        self, Ace, Calendar, Home, Principal, Property, Subject,
+        object::{Which, With},
+        principal::Search,
+        property,
+    },
 };
 
 use super::{
@@ -89,7 +94,8 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
         Target::Collection(user, _) => {
             let calendar = collection(cx, privilege).await?;
             let locks = locks_if(cx, needs, &calendar).await?;
-            Facts { locks: on(&locks, None), ..of_collection(user, calendar, href) }
+            let home = home(cx, calendar.home_id, needs, Needs::QUOTA).await?;
+            Facts { locks: on(&locks, None), home, ..of_collection(user, calendar, href) }
         }
         Target::Object(.., name) => {
             let calendar = collection(cx, privilege).await?;
@@ -152,32 +158,30 @@ pub struct Members {
     cx: Arc<Cx>,
     calendar: Calendar,
     user: String,
-    stored: HashMap<i64, Vec<Property>>,
     locks: Vec<Lock>,
     acl: Option<Arc<[Ace]>>,
 }
 
 impl Members {
-    /// Of the objects in the collection that `target` names or lies in.
+    /// Of the objects in the collection; what is needed of all of them is loaded.
     pub async fn of(cx: Arc<Cx>, calendar: Calendar, needs: Needs) -> Result<Self> {
-        let mut stored: HashMap<i64, Vec<Property>> = HashMap::new();
-        if needs.has(Needs::STORED) {
-            for (object, property) in property::of_members(&cx.pool, &calendar).await? {
-                stored.entry(object).or_default().push(property);
-            }
-        }
         let locks = locks_if(&cx, needs, &calendar).await?;
         let acl = acl_if(&cx, needs, Subject::calendar(&calendar)).await?;
-        let user = cx.located.target.user().unwrap_or_default().to_owned();
-        Ok(Self { cx, calendar, user, stored, locks, acl })
+        Ok(Self::with(cx, calendar, locks, acl))
     }
 
-    /// The rows of the members with or without their octets, and how they are read. Whoever has begun to read rows holds
-    /// a connection, and must not wait for another: all else is loaded before.
-    pub async fn rows(&self, which: Which<'_>, needs: Needs) -> Result<(Rows<'static>, store::object::Read)> {
-        let body = needs.has(Needs::BODY);
-        let rows = store::object::stream(&self.cx.pool, &self.calendar, which, body).await?;
-        Ok((rows, if body { store::object::read_whole } else { store::object::read }))
+    /// The same, where the locks in the collection and its list are loaded already.
+    #[must_use]
+    pub fn with(cx: Arc<Cx>, calendar: Calendar, locks: Vec<Lock>, acl: Option<Arc<[Ace]>>) -> Self {
+        let user = cx.located.target.user().unwrap_or_default().to_owned();
+        Self { cx, calendar, user, locks, acl }
+    }
+
+    /// The rows of the members with what comes along, and how they are read. Whoever has begun to read rows holds a
+    /// connection, and must not wait for another: all else is loaded before.
+    pub async fn rows(&self, which: Which<'_>, with: &With) -> Result<(Rows<'static>, store::object::Read)> {
+        let rows = store::object::stream(&self.cx.pool, &self.calendar, which, with).await?;
+        Ok((rows, if with.body { store::object::read_whole } else { store::object::read }))
     }
 
     /// The collection they are in.
@@ -186,19 +190,14 @@ impl Members {
         &self.calendar
     }
 
-    /// The facts of a row, read by `read`.
-    pub fn facts(&mut self, row: &Row, read: store::object::Read) -> Result<Facts> {
-        Ok(self.of_object(read(row)?))
-    }
-
-    /// The facts of an object.
-    pub fn of_object(&mut self, object: store::Object) -> Facts {
+    /// The facts of an object, and of what came along with its row.
+    pub fn facts(&self, object: store::Object, row: &Row) -> Result<Facts> {
         let target = self.target(&object.name);
         let href = self.cx.href(&target);
-        let stored = self.stored.remove(&object.id).unwrap_or_default();
+        let stored = property::along(row)?;
         let locks = on(&self.locks, Some(&object.name));
         let facts = Facts::bare(target, href, self.calendar.rights);
-        Facts { object: Some(object), stored, locks, acl: self.acl.clone(), ..facts }
+        Ok(Facts { object: Some(object), stored, locks, acl: self.acl.clone(), ..facts })
     }
 
     /// The facts of the names that only locks reserve, where locks are needed.
@@ -291,9 +290,15 @@ async fn of_group(cx: &Cx, name: &str, href: String, needs: Needs) -> Result<Fac
 
 async fn of_home(cx: &Cx, house: &Household, href: String, needs: Needs) -> Result<Facts> {
     let owner = house.owner.clone();
-    let home = if needs.has(Needs::HOME) { store::calendar::home(&cx.pool, owner.id).await? } else { None };
+    let home = home(cx, owner.id, needs, Needs::HOME.or(Needs::QUOTA)).await?;
     let facts = Facts::bare(Target::Home(owner.name.clone()), href, house.rights);
     Ok(Facts { principal: Some(owner), home, ..facts })
+}
+
+/// The state of a home, if one of these needs it.
+async fn home(cx: &Cx, home_id: i64, needs: Needs, these: Needs) -> Result<Option<Arc<Home>>> {
+    let home = if needs.any(these) { store::calendar::home(&cx.pool, home_id).await? } else { None };
+    Ok(home.map(Arc::new))
 }
 
 fn of_collection(user: &str, calendar: Calendar, href: String) -> Facts {
@@ -327,7 +332,8 @@ async fn of_collections(cx: &Cx, home: &Facts, needs: Needs) -> Result<Vec<Facts
         let about = |ace: &&Ace| ace.calendar_id == calendar.id || ace.calendar_id == 0;
         let acl = lists.as_ref().map(|all| all.iter().filter(about).cloned().collect());
         let href = cx.href(&Target::Collection(owner.name.clone(), calendar.name.clone()));
-        Facts { stored, locks, acl, ..of_collection(&owner.name, calendar, href) }
+        let home = home.home.clone();
+        Facts { home, stored, locks, acl, ..of_collection(&owner.name, calendar, href) }
     });
     Ok(facts.collect())
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::{
     front::{Conditions, HeaderMap, HeaderName, HeaderValue, Status, Verdict, header, is_tag_of},
     model::{Lock, SyncToken},
-    store::{Calendar, Object, calendar::tag},
+    store::{Calendar, Home, Object, calendar::tag},
 };
 
 use super::{
@@ -287,6 +287,12 @@ pub fn tokens_of(state: SyncToken) -> [String; 2] {
     [state.to_string(), format!("{CTAG}{}", tag(state))]
 }
 
+/// Those of a home.
+#[must_use]
+pub fn tokens_of_home(home: &Home, outline: u32) -> [String; 2] {
+    [home.token(outline).to_string(), format!("{CTAG}{}", home.tag())]
+}
+
 /// The root of a lock in the calendar of that name.
 #[must_use]
 pub fn root(user: String, calendar: String, lock: &Lock) -> Target {
@@ -360,6 +366,7 @@ mod tests {
             kind: Kind::Calendar,
             state: SyncToken { key: Uuid::from_u128(9), revision: 5 },
             floor: 0,
+            octets: 0,
             components: Components::default(),
             created: SystemTime::UNIX_EPOCH,
             modified: SystemTime::UNIX_EPOCH,

@@ -10,7 +10,7 @@ use crate::{
 use super::{
     Cx, Error, Result, Target,
     facts::of_target,
-    guard::{Guard, State, root, tokens_of},
+    guard::{Guard, State, root, tokens_of, tokens_of_home},
     prop::{Facts, Needs},
 };
 
@@ -22,7 +22,7 @@ pub async fn guard(cx: &Cx) -> Result<Guard> {
     for target in named {
         let located = super::Located { target: target.clone(), ..cx.located.clone() };
         match of_target(&cx.at(located), Needs::LOCKS.or(Needs::HOME)).await {
-            Ok(facts) => guard.learn(target, state(&facts)),
+            Ok(facts) => guard.learn(target, state(&facts, cx.outline)),
             // Of what is not there, or not for the viewer, nothing is so.
             Err(Error::Refused(_)) => {}
             Err(fault) => return Err(fault),
@@ -31,14 +31,13 @@ pub async fn guard(cx: &Cx) -> Result<Guard> {
     Ok(guard)
 }
 
-fn state(facts: &Facts) -> State {
+fn state(facts: &Facts, outline: u32) -> State {
     let mut tokens: Vec<String> = facts.locks.iter().map(Lock::urn).collect();
     if facts.kind() == Kind::Object {
         return State { etag: facts.object.as_ref().map(|object| object.etag.clone()), tokens };
     }
-    let collection = facts.calendar.as_ref().map(|calendar| calendar.state);
-    let collection = collection.or(facts.home.map(|home| home.state));
-    tokens.extend(collection.into_iter().flat_map(tokens_of));
+    tokens.extend(facts.calendar.iter().flat_map(|calendar| tokens_of(calendar.state)));
+    tokens.extend(facts.home.iter().flat_map(|home| tokens_of_home(home, outline)));
     State { etag: facts.calendar.as_ref().map(Calendar::tag), tokens }
 }
 

@@ -27,7 +27,12 @@ pub mod stream;
 pub mod target;
 pub mod unlock;
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::{
+    future::Future,
+    hash::{DefaultHasher, Hash, Hasher},
+    pin::Pin,
+    sync::Arc,
+};
 
 use bytes::Bytes;
 
@@ -115,6 +120,20 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// A number that changes with what clients are told of the server: what it knows where, and the settings of calendars.
+    #[must_use]
+    pub fn outline(&self, settings: &Settings) -> u32 {
+        let mut hash = DefaultHasher::new();
+        let mut row = |name: &dyn std::fmt::Display, on| format!("{name} {on:?}").hash(&mut hash);
+        self.methods.iter().for_each(|method| row(&method.verb, method.on));
+        self.reports.iter().for_each(|report| row(&report.name, report.on));
+        self.features.iter().for_each(|feature| row(&feature.token, feature.on));
+        self.props.iter().copied().flatten().for_each(|prop| row(&prop.name, prop.on));
+        format!("{:?}", settings.calendar).hash(&mut hash);
+        let [a, b, c, d, ..] = hash.finish().to_be_bytes();
+        u32::from_be_bytes([a, b, c, d])
+    }
+
     /// The property of that name.
     #[must_use]
     pub fn prop(&self, name: &crate::xml::QName) -> Option<&'static Prop> {
@@ -140,6 +159,8 @@ pub struct Cx {
     pub pool: Pool,
     /// The tables.
     pub tables: &'static Tables,
+    /// What these and the settings say of the server, in a number.
+    pub outline: u32,
     /// The URL space.
     pub space: Arc<Space>,
     /// Who is asking.

@@ -21,8 +21,8 @@ pub struct Facts {
     pub rights: Privileges,
     /// Of a principal: who it is.
     pub principal: Option<Principal>,
-    /// Of a home: its state, if needed.
-    pub home: Option<Home>,
+    /// Of a home or a collection in one: the state of the home, if needed.
+    pub home: Option<Arc<Home>>,
     /// Of a collection in a home: the collection.
     pub calendar: Option<Calendar>,
     /// Of a calendar object: the object.
@@ -93,11 +93,19 @@ impl Needs {
     pub const ACL: Self = Self(64);
     /// The members of a group.
     pub const MEMBERS: Self = Self(128);
+    /// The state of the home of a collection.
+    pub const QUOTA: Self = Self(8);
 
     /// These and those.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// Whether one of `other` is among these.
+    #[must_use]
+    pub const fn any(self, other: Self) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Whether all of `other` are among these.

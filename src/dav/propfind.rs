@@ -45,8 +45,9 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     }
     match root.calendar {
         Some(calendar) if Kinds::IN_HOME.has(kind) => {
+            let with = ask.with(cx.tables);
             let members = Members::of(cx, calendar, needs).await?;
-            let (rows, read) = members.rows(Which::All, needs).await?;
+            let (rows, read) = members.rows(Which::All, &with).await?;
             answer.of_rows(rows, Listing { members, read, ask }).await
         }
         _ => {
@@ -66,7 +67,7 @@ struct Listing {
 
 impl Each for Listing {
     fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
-        let facts = self.members.facts(row, self.read)?;
+        let facts = self.members.facts((self.read)(row)?, row)?;
         answer.response(&facts, &self.ask, self.members.cx());
         Ok(())
     }

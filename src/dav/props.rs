@@ -14,14 +14,13 @@ use super::{
     Cx, Target,
     header::http_date,
     locks,
-    prop::{Facts, Needs, Prop},
+    prop::{Facts, Needs, Prop, Source},
 };
 
 const PRINCIPAL: Kinds = Kind::Principal.only();
 const OBJECT: Kinds = Kind::Object.only();
 /// What GET gives.
 const TAGGED: Kinds = OBJECT.or(Kind::Calendar.only());
-const SYNCED: Kinds = Kind::Calendar.only().or(Kind::Inbox.only()).or(Kind::Notifications.only());
 const LOCKABLE: Kinds = Kind::Calendar.only().or(OBJECT);
 const PRINCIPALS: Kinds = PRINCIPAL.or(Kind::Group.only());
 const NAMED: Kinds = Kinds::HOMELY.or(OBJECT).or(PRINCIPALS);
@@ -39,13 +38,17 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::dav("getetag"), TAGGED, etag, "RFC 4918 §15.6").allprop(),
     Prop::live(Name::dav("getcontentlength"), OBJECT, length, "RFC 4918 §15.4").allprop(),
     Prop::live(Name::dav("supported-report-set"), Kinds::ANY, reports, "RFC 3253 §3.1.5"),
-    Prop::live(Name::dav("sync-token"), SYNCED, sync_token, "RFC 6578 §4"),
+    Prop::live(Name::dav("sync-token"), Kinds::HOMELY, sync_token, "RFC 6578 §4").needs(Needs::HOME),
     Prop::live(Name::dav("lockdiscovery"), LOCKABLE, locks::discovery, "RFC 4918 §15.8")
         .needs(Needs::LOCKS)
         .allprop(),
     Prop::live(Name::dav("supportedlock"), LOCKABLE, locks::supported, "RFC 4918 §15.10").allprop(),
-    Prop::absent(Name::dav("quota-available-bytes"), "RFC 4331 §3"),
-    Prop::absent(Name::dav("quota-used-bytes"), "RFC 4331 §4"),
+    Prop::live(Name::dav("quota-available-bytes"), Kinds::HOMELY, available, "RFC 4331 §3")
+        .needs(Needs::QUOTA),
+    Prop::live(Name::dav("quota-used-bytes"), Kinds::HOMELY, used, "RFC 4331 §4").needs(Needs::QUOTA),
+    Prop::live(Name::dav("resource-id"), Kinds::HOMELY, resource_id, "RFC 5842 §3.1").needs(Needs::HOME),
+    Prop::live(Name::dav("supported-method-set"), Kinds::ANY, methods, "RFC 3253 §3.1.3"),
+    Prop::live(Name::dav("supported-live-property-set"), Kinds::ANY, live_properties, "RFC 3253 §3.1.4"),
 ];
 
 fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
@@ -113,7 +116,48 @@ fn reports(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
     Some(())
 }
 
-fn sync_token(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
-    w.text(&facts.calendar.as_ref()?.state.to_string());
+fn sync_token(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    let calendar = facts.calendar.as_ref().map(|calendar| calendar.state.to_string());
+    let home = || facts.home.as_ref().map(|home| home.token(cx.outline).to_string());
+    w.text(&calendar.or_else(home)?);
+    Some(())
+}
+
+/// What is left of the home's quota, wherever in it one asks; none where there is no quota.
+fn available(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    let quota = i64::try_from(*cx.settings.calendar.quota).ok().filter(|quota| *quota > 0)?;
+    w.text(&(quota - facts.home.as_ref()?.octets()).max(0).to_string());
+    Some(())
+}
+
+/// What the objects in the collection, or in the whole home, take of it.
+fn used(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    let calendar = facts.calendar.as_ref().map(|calendar| calendar.octets);
+    let home = || facts.home.as_ref().map(|home| home.octets());
+    w.text(&calendar.or_else(home)?.to_string());
+    Some(())
+}
+
+fn resource_id(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    let calendar = facts.calendar.as_ref().map(|calendar| calendar.state.key);
+    let key = calendar.or(facts.home.as_ref().map(|home| home.state.key))?;
+    w.element(Name::dav("href"), &key.urn().to_string());
+    Some(())
+}
+
+fn methods(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    for method in cx.tables.methods.iter().filter(|m| m.on.has(facts.kind()) && m.elsewhere.is_none()) {
+        w.empty_with(Name::dav("supported-method"), &[("name", method.verb)]);
+    }
+    Some(())
+}
+
+fn live_properties(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    let data = |prop: &&Prop| !matches!(prop.source, Source::Data);
+    for prop in cx.tables.props.iter().copied().flatten().filter(|p| p.on.has(facts.kind())).filter(data) {
+        w.inside(Name::dav("supported-live-property"), |w| {
+            w.inside(Name::dav("prop"), |w| w.empty(prop.name));
+        });
+    }
     Some(())
 }

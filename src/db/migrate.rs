@@ -30,6 +30,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     3 "0003_locks",
     4 "0004_ace",
     5 "0005_pattern",
+    6 "0006_home_sync",
 ];
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.

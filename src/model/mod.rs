@@ -12,4 +12,4 @@ pub use instance::{Busy, Index, Instance};
 pub use kind::{Kind, Kinds};
 pub use lock::Lock;
 pub use privilege::{Privilege, Privileges};
-pub use token::SyncToken;
+pub use token::{HomeToken, Part, SyncToken};

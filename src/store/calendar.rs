@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{Error, Pool, Row, Tx},
-    model::{Components, Kind, Privileges, SyncToken},
+    model::{Components, HomeToken, Kind, Part, Privileges, SyncToken},
 };
 
 use super::{Viewer, ace};
@@ -18,6 +18,7 @@ crate::queries!("caldav/calendar.sql":
     LOCK = "lock",
     LOCK_HOME = "lock_home",
     COUNT = "count",
+    OCTETS = "octets",
     CREATE = "create",
     DELETE = "delete",
     TOUCH = "touch",
@@ -25,10 +26,47 @@ crate::queries!("caldav/calendar.sql":
 );
 
 /// What a home says of itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Home {
-    /// Changes with everything in it.
+    /// Its identity, and the revision of what happened to itself: collections made and gone.
     pub state: SyncToken,
+    /// The lowest revision that a token is still answered for.
+    pub floor: i64,
+    /// Its collections, in the order of their numbers.
+    pub collections: Vec<Held>,
+}
+
+/// What a home says of one of its collections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Its number.
+    pub id: i64,
+    /// Its revision.
+    pub revision: i64,
+    /// Octets that its objects take.
+    pub octets: i64,
+}
+
+impl Home {
+    /// What changes with everything in it and never comes back, as CS:getctag has it.
+    #[must_use]
+    pub fn tag(&self) -> String {
+        let inside: i64 = self.collections.iter().map(|held| held.revision).sum();
+        tag(SyncToken { revision: self.state.revision + inside, ..self.state })
+    }
+
+    /// The sync token of one who has seen all of it.
+    #[must_use]
+    pub fn token(&self, outline: u32) -> HomeToken {
+        let parts = self.collections.iter().map(|held| (held.id, Part::whole(held.revision))).collect();
+        HomeToken { key: self.state.key, outline, revision: self.state.revision, parts }
+    }
+
+    /// Octets that all objects in it take.
+    #[must_use]
+    pub fn octets(&self) -> i64 {
+        self.collections.iter().map(|held| held.octets).sum()
+    }
 }
 
 /// A collection in a home, as the home sees it.
@@ -46,6 +84,8 @@ pub struct Calendar {
     pub state: SyncToken,
     /// The lowest revision that a token is still answered for.
     pub floor: i64,
+    /// Octets that its objects take.
+    pub octets: i64,
     /// What it may hold.
     pub components: Components,
     /// When it was made.
@@ -83,7 +123,14 @@ pub async fn home_in(tx: &Tx, home_id: i64) -> Result<Option<Home>, Error> {
 }
 
 fn read_home(row: &Row) -> Result<Home, Error> {
-    Ok(Home { state: SyncToken { key: row.at("key")?, revision: row.at("revision")? } })
+    let (ids, revisions): (Vec<i64>, Vec<i64>) = (row.at("ids")?, row.at("revisions")?);
+    let octets: Vec<i64> = row.at("octets")?;
+    let held = |((id, revision), octets)| Held { id, revision, octets };
+    Ok(Home {
+        state: SyncToken { key: row.at("key")?, revision: row.at("revision")? },
+        floor: row.at("floor")?,
+        collections: ids.into_iter().zip(revisions).zip(octets).map(held).collect(),
+    })
 }
 
 /// The collections of a home, by name.
@@ -128,6 +175,11 @@ pub async fn count(tx: &Tx, home_id: i64) -> Result<i64, Error> {
     tx.row(&COUNT, &[&home_id]).await?.at(0)
 }
 
+/// Octets that all objects of the home take.
+pub async fn octets(tx: &Tx, home_id: i64) -> Result<i64, Error> {
+    tx.row(&OCTETS, &[&home_id]).await?.at(0)
+}
+
 /// Makes a calendar; gives its number.
 pub async fn create(tx: &Tx, home_id: i64, name: &str, components: Components) -> Result<i64, Error> {
     tx.row(&CREATE, &[&home_id, &name, &components.bits()]).await?.at(0)
@@ -158,6 +210,7 @@ fn read(row: &Row, viewer: &Viewer, home_id: i64) -> Result<Calendar, Error> {
         kind,
         state: SyncToken { key, revision: row.at("revision")? },
         floor: row.at("floor")?,
+        octets: row.at("octets")?,
         components: Components::from_bits(row.at("components")?),
         created: row.at("created")?,
         modified: row.at("modified")?,

@@ -1,12 +1,20 @@
-//! What changed in a collection since a revision. The twin of sql/caldav/change.sql.
+//! What changed in a collection or a home since a revision. The twin of sql/caldav/change.sql.
 
 use crate::db::{Error, Pool, Row, Rows};
 
-use super::{Calendar, Object, object};
+use super::{
+    Calendar, Object,
+    object::{self, With},
+};
 
 crate::queries!("caldav/change.sql":
     SINCE = "since",
     SINCE_WITH_BODY = "since_with_body",
+    SINCE_IN = "since_in",
+    GONE_FROM_HOME = "gone_from_home",
+    OLD = "old",
+    TRIM = "trim",
+    TRIM_HOME = "trim_home",
 );
 
 /// One change: the member as it is now, or the name of one that is gone.
@@ -29,17 +37,27 @@ impl Change {
     }
 }
 
-/// The changes after `revision`, oldest first, `limit` at most, with or without their octets; to one who has seen nothing,
-/// nothing is gone.
+/// A name under which a home no longer has what it had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grave {
+    /// The home's revision when it went.
+    pub revision: i64,
+    /// The name.
+    pub name: String,
+    /// The number of the collection.
+    pub calendar_id: i64,
+}
+
+/// The changes after `revision`, oldest first, `limit` at most; to one who has seen nothing (-1), nothing is gone.
 pub async fn since(
     pool: &Pool,
     calendar: &Calendar,
     revision: i64,
     limit: i64,
-    body: bool,
+    with: &With,
 ) -> Result<Rows<'static>, Error> {
-    let query = if body { &SINCE_WITH_BODY } else { &SINCE };
-    pool.stream(query, &[&calendar.home_id, &calendar.id, &revision, &limit]).await
+    let query = if with.body { &SINCE_WITH_BODY } else { &SINCE };
+    pool.stream(query, &[&calendar.home_id, &calendar.id, &revision, &limit, &with.stored]).await
 }
 
 /// The change of a row of [`since`].
@@ -48,4 +66,46 @@ pub fn read(row: &Row, body: bool) -> Result<Change, Error> {
         return Ok(Change::Gone(row.at("name")?, row.at("revision")?));
     }
     if body { object::read_whole(row) } else { object::read(row) }.map(Change::Member)
+}
+
+/// The changes in several collections of a home, each after the revision beside its number, collection by collection.
+pub async fn since_in(
+    pool: &Pool,
+    home_id: i64,
+    seen: &[(i64, i64)],
+    limit: i64,
+    with: &With,
+) -> Result<Rows<'static>, Error> {
+    let (ids, revisions): (Vec<i64>, Vec<i64>) = seen.iter().copied().unzip();
+    pool.stream(&SINCE_IN, &[&home_id, &ids, &revisions, &limit, &with.body, &with.stored]).await
+}
+
+/// What names went from a home after that revision, oldest first, `limit` at most.
+pub async fn gone_from_home(
+    pool: &Pool,
+    home_id: i64,
+    revision: i64,
+    limit: i64,
+) -> Result<Vec<Grave>, Error> {
+    let rows = pool.rows(&GONE_FROM_HOME, &[&home_id, &revision, &limit]).await?;
+    let grave = |row: &Row| {
+        Ok(Grave {
+            revision: row.at("revision")?,
+            name: row.at("name")?,
+            calendar_id: row.at("calendar_id")?,
+        })
+    };
+    rows.iter().map(grave).collect()
+}
+
+/// Homes in which something was deleted longer ago than so many days, as so many of the oldest deletions tell.
+pub async fn old(pool: &Pool, days: i32, most: i64) -> Result<Vec<i64>, Error> {
+    pool.rows(&OLD, &[&days, &most]).await?.iter().map(|row| row.at(0)).collect()
+}
+
+/// Forgets in a home what was deleted longer ago than so many days, so much of it at most; says how much that was.
+pub async fn trim(pool: &Pool, home_id: i64, days: i32, most: i64) -> Result<u64, Error> {
+    let client = pool.client().await?;
+    let members = client.execute(&TRIM, &[&home_id, &days, &most]).await?;
+    Ok(members + client.execute(&TRIM_HOME, &[&home_id, &days, &most]).await?)
 }

@@ -22,7 +22,7 @@ pub async fn of(pool: &Pool, calendar: &Calendar) -> Result<Vec<Lock>, Error> {
     if !calendar.locked {
         return Ok(Vec::new());
     }
-    pool.rows(&OF, &[&calendar.home_id, &calendar.id]).await?.iter().map(read).collect()
+    pool.rows(&OF, &[&calendar.home_id, &&[calendar.id][..]]).await?.iter().map(read).collect()
 }
 
 /// The same, the calendar being locked.
@@ -30,7 +30,13 @@ pub async fn of_in(tx: &Tx, calendar: &Calendar) -> Result<Vec<Lock>, Error> {
     if !calendar.locked {
         return Ok(Vec::new());
     }
-    tx.rows(&OF, &[&calendar.home_id, &calendar.id]).await?.iter().map(read).collect()
+    tx.rows(&OF, &[&calendar.home_id, &&[calendar.id][..]]).await?.iter().map(read).collect()
+}
+
+/// All of these calendars, each with the number of its calendar.
+pub async fn of_several(pool: &Pool, home_id: i64, ids: &[i64]) -> Result<Vec<(i64, Lock)>, Error> {
+    let rows = pool.rows(&OF, &[&home_id, &ids]).await?;
+    rows.iter().map(|row| Ok((row.at("calendar_id")?, read(row)?))).collect()
 }
 
 /// The locks on calendars themselves, each with the number of its calendar.

@@ -11,7 +11,7 @@ pub mod property;
 pub mod transfer;
 
 pub use ace::{Ace, Grantee, Viewer};
-pub use calendar::{Calendar, Home};
+pub use calendar::{Calendar, Held, Home};
 pub use object::{Object, Put};
 pub use principal::{Known, Principal};
 pub use property::{Property, Subject};

@@ -9,7 +9,7 @@ use crate::{
     model::{Busy, Component, Components, Index, Instance, Privileges},
 };
 
-use super::{Calendar, Viewer};
+use super::{Calendar, Viewer, property::Wanted};
 
 crate::queries!("caldav/object.sql":
     ALL_OF_CALENDAR = "all",
@@ -55,6 +55,23 @@ pub struct Object {
     pub body: Option<Bytes>,
 }
 
+/// What comes along with the rows of objects.
+#[derive(Clone, Debug, Default)]
+pub struct With {
+    /// Their octets.
+    pub body: bool,
+    /// Stored properties.
+    pub stored: Wanted,
+}
+
+impl With {
+    /// Their octets alone.
+    #[must_use]
+    pub const fn body() -> Self {
+        Self { body: true, stored: None }
+    }
+}
+
 /// How a row is read.
 pub type Read = fn(&Row) -> Result<Object, Error>;
 
@@ -76,6 +93,14 @@ pub struct Before {
     pub twin: Option<String>,
 }
 
+impl Before {
+    /// Octets of the object that is there.
+    #[must_use]
+    pub fn octets(&self) -> i64 {
+        self.object.as_ref().map_or(0, |(object, _)| object.size.into())
+    }
+}
+
 /// An object as it is to be stored.
 #[derive(Clone, Debug)]
 pub struct Put {
@@ -95,19 +120,27 @@ pub struct Put {
     pub times: i64,
 }
 
+impl Put {
+    /// Octets of the object.
+    #[must_use]
+    pub fn octets(&self) -> i64 {
+        i64::try_from(self.body.len()).unwrap_or(i64::MAX)
+    }
+}
+
 /// The objects of a calendar, as they come: the answer is never held whole.
 pub async fn stream(
     pool: &Pool,
     calendar: &Calendar,
     which: Which<'_>,
-    body: bool,
+    with: &With,
 ) -> Result<Rows<'static>, Error> {
-    let (home, id) = (&calendar.home_id, &calendar.id);
-    match (which, body) {
-        (Which::All, false) => pool.stream(&ALL_OF_CALENDAR, &[home, id]).await,
-        (Which::All, true) => pool.stream(&ALL_WITH_BODY, &[home, id]).await,
-        (Which::Named(names), false) => pool.stream(&BY_NAMES, &[home, id, &names]).await,
-        (Which::Named(names), true) => pool.stream(&BY_NAMES_WITH_BODY, &[home, id, &names]).await,
+    let (home, id, stored) = (&calendar.home_id, &calendar.id, &with.stored);
+    match (which, with.body) {
+        (Which::All, false) => pool.stream(&ALL_OF_CALENDAR, &[home, id, stored]).await,
+        (Which::All, true) => pool.stream(&ALL_WITH_BODY, &[home, id, stored]).await,
+        (Which::Named(names), false) => pool.stream(&BY_NAMES, &[home, id, &names, stored]).await,
+        (Which::Named(names), true) => pool.stream(&BY_NAMES_WITH_BODY, &[home, id, &names, stored]).await,
     }
 }
 
@@ -256,6 +289,7 @@ pub async fn put(tx: &Tx, calendar: &Calendar, put: &Put, before: &Before) -> Re
             &columns.busy,
             &columns.pattern,
             &put.index.horizon,
+            &before.octets(),
         ],
     )
     .await
@@ -277,9 +311,9 @@ pub struct Candidates {
     pub window: Option<(Range<i64>, Range<i64>)>,
     /// With this in the UID, in any case of letters.
     pub uid: Option<String>,
-    /// Whether their octets are needed. An object whose recurrence goes on where the index ends comes with them anyway, or
-    /// with its pattern.
-    pub body: bool,
+    /// What comes along. An object whose recurrence goes on where the index ends comes with its octets anyway, or with its
+    /// pattern.
+    pub with: With,
 }
 
 /// The candidates of a query, as they come.
@@ -289,10 +323,11 @@ pub async fn candidates(pool: &Pool, calendar: &Calendar, of: &Candidates) -> Re
     match &of.window {
         Some((at, floating)) => {
             let spans = (&at.start, &at.end, &floating.start, &floating.end);
-            let params: Params<'_> = &[home, id, spans.0, spans.1, spans.2, spans.3, &kinds, &of.body];
+            let params: Params<'_> =
+                &[home, id, spans.0, spans.1, spans.2, spans.3, &kinds, &of.with.body, &of.with.stored];
             pool.stream(&BETWEEN, params).await
         }
-        None => pool.stream(&MATCHING, &[home, id, &kinds, &of.uid, &of.body]).await,
+        None => pool.stream(&MATCHING, &[home, id, &kinds, &of.uid, &of.with.body, &of.with.stored]).await,
     }
 }
 

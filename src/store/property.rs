@@ -10,7 +10,6 @@ use super::Calendar;
 crate::queries!("caldav/property.sql":
     OF = "of",
     OF_CALENDARS = "of_calendars",
-    OF_MEMBERS = "of_members",
     SET = "set",
     REMOVE = "remove",
     SIZE = "size",
@@ -63,6 +62,30 @@ pub struct Property {
     pub value: String,
 }
 
+/// Which stored properties come along with the rows of a statement about many objects: none at all; all, where the list is
+/// empty; or those of these [keys](key).
+pub type Wanted = Option<Vec<String>>;
+
+/// What stands between the parts of a stored property in a row: no text of an XML document has it.
+const SEPARATOR: char = '\u{1}';
+
+/// A property as [`Wanted`] names it.
+#[must_use]
+pub fn key(name: &QName) -> String {
+    format!("{}{SEPARATOR}{}", name.ns, name.local)
+}
+
+/// The stored properties that came along with a row.
+pub fn along(row: &Row) -> Result<Vec<Property>, Error> {
+    let stored: Option<Vec<&str>> = row.at("stored")?;
+    let read = |text: &str| {
+        let mut parts = text.splitn(3, SEPARATOR);
+        let mut next = || parts.next().unwrap_or_default();
+        Property { name: QName::new(next(), next()), value: next().to_owned() }
+    };
+    Ok(stored.unwrap_or_default().into_iter().map(read).collect())
+}
+
 /// The stored properties of one resource.
 pub async fn of(pool: &Pool, subject: Subject) -> Result<Vec<Property>, Error> {
     let rows = pool.rows(&OF, &[&subject.home_id, &subject.calendar_id, &subject.object_id]).await?;
@@ -79,12 +102,6 @@ pub async fn of_in(tx: &Tx, subject: Subject) -> Result<Vec<Property>, Error> {
 pub async fn of_calendars(pool: &Pool, home_id: i64, ids: &[i64]) -> Result<Vec<(i64, Property)>, Error> {
     let rows = pool.rows(&OF_CALENDARS, &[&home_id, &ids]).await?;
     rows.iter().map(|row| Ok((row.at("calendar_id")?, read(row)?))).collect()
-}
-
-/// The stored properties of the members of a collection, each with the number of its member.
-pub async fn of_members(pool: &Pool, calendar: &Calendar) -> Result<Vec<(i64, Property)>, Error> {
-    let rows = pool.rows(&OF_MEMBERS, &[&calendar.home_id, &calendar.id]).await?;
-    rows.iter().map(|row| Ok((row.at("object_id")?, read(row)?))).collect()
 }
 
 /// Sets properties.

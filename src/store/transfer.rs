@@ -24,9 +24,9 @@ pub async fn relocate(
     tx.execute(&ARRIVE, &[&to.home_id, &to.id, &object.id, &name]).await.map(drop)
 }
 
-/// Calls a calendar otherwise in its home, where the name is free.
+/// Calls a calendar otherwise in its home, where the name is free; the home takes a revision, at which the old name went.
 pub async fn rename(tx: &Tx, calendar: &Calendar, name: &str) -> Result<(), Error> {
-    tx.execute(&RENAME, &[&calendar.home_id, &calendar.id, &name]).await.map(drop)
+    tx.execute(&RENAME, &[&calendar.home_id, &calendar.id, &name, &calendar.name]).await.map(drop)
 }
 
 /// Copies all objects of a calendar into the empty one with the number `copy` in the same home.

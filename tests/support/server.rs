@@ -280,6 +280,33 @@ impl Client {
         page(&answer, collection)
     }
 
+    /// What changed in a home since the token, `limit` responses at most; the answer, where the token is refused.
+    pub async fn sync_home(
+        &mut self,
+        home: &str,
+        token: &str,
+        level: &str,
+        limit: Option<u32>,
+    ) -> Result<Page, Answer> {
+        let limit =
+            limit.map_or(String::new(), |n| format!("<D:limit><D:nresults>{n}</D:nresults></D:limit>"));
+        let body = format!(
+            "<D:sync-collection xmlns:D=\"DAV:\" xmlns:CS=\"http://calendarserver.org/ns/\"><D:sync-token>{token}</D:sync-token>\
+             <D:sync-level>{level}</D:sync-level>{limit}<D:prop><D:getetag/><CS:getctag/></D:prop></D:sync-collection>"
+        );
+        let answer = self.ask(&format!("REPORT {home}"), &[("Prefer", "return=minimal")], body).await;
+        if answer.status == 207 { Ok(page(&answer, home)) } else { Err(answer) }
+    }
+
+    /// The collections in a home with their tags.
+    pub async fn collections(&mut self, home: &str) -> Vec<(String, String)> {
+        let body = "<D:propfind xmlns:D=\"DAV:\" xmlns:CS=\"http://calendarserver.org/ns/\"><D:prop><CS:getctag/></D:prop></D:propfind>";
+        let headers = [("Depth", "1"), ("Prefer", "depth-noroot")];
+        let answer = self.ask(&format!("PROPFIND {home}"), &headers, body).await;
+        assert_eq!(answer.status, 207, "{}", answer.text());
+        page(&answer, home).changed
+    }
+
     /// The members of the collection with their entity tags.
     pub async fn members(&mut self, collection: &str) -> Vec<(String, String)> {
         let body = "<D:propfind xmlns:D=\"DAV:\"><D:prop><D:getetag/></D:prop></D:propfind>";
@@ -304,7 +331,8 @@ fn page(answer: &Answer, collection: &str) -> Page {
             None => {
                 let propstat = response.child(Name::dav("propstat")).expect("a propstat");
                 let prop = propstat.child(Name::dav("prop")).expect("a prop");
-                page.changed.push((href, text(prop, "getetag").expect("an entity tag")));
+                let ctag = prop.child(Name::cs("getctag")).map(|tag| tag.text().to_owned());
+                page.changed.push((href, ctag.or_else(|| text(prop, "getetag")).expect("a tag")));
             }
         }
     }

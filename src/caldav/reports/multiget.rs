@@ -35,7 +35,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     }
     let render = data::rendering(&cx, &root, None).await?;
     let ask = Ask::of_report(&root, cx.tables)?;
-    let needs = ask.needs(cx.tables);
+    let (needs, with) = (ask.needs(cx.tables), ask.with(cx.tables));
     let mut unseen: HashMap<String, String> = HashMap::with_capacity(hrefs.len());
     let mut answer = Multistatus::new(Prefer::of(&cx.headers));
     for href in hrefs {
@@ -46,7 +46,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     }
     let names: Vec<String> = unseen.keys().cloned().collect();
     let members = Members::of(cx, calendar, needs).await?;
-    let (rows, read) = members.rows(Which::Named(&names), needs).await?;
+    let (rows, read) = members.rows(Which::Named(&names), &with).await?;
     answer.of_rows(rows, Named { members, read, ask, render, unseen }).await
 }
 
@@ -79,7 +79,7 @@ impl Each for Named {
     fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
         let object = (self.read)(row)?;
         self.unseen.remove(&object.name);
-        let facts = self.members.of_object(object);
+        let facts = self.members.facts(object, row)?;
         answer.rendered(&facts, &self.ask, self.members.cx(), self.render.as_deref())?;
         Ok(())
     }

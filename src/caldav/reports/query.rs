@@ -10,12 +10,11 @@ use crate::{
         facts::{self, Members},
         header::Prefer,
         multistatus::{Each, Multistatus, Render},
-        prop::Needs,
     },
     db::Row,
     front::Response,
     ical::{self, Budget, Calendar, Filter, Zone},
-    store::object::{Candidate, Candidates, candidates, read_candidate},
+    store::object::{Candidate, Candidates, With, candidates, read_candidate},
     xml::Element,
 };
 
@@ -36,14 +35,14 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     let zone = if timeless { Zone::utc() } else { range::zone(&cx, &root, &calendar).await? };
     let render = data::rendering(&cx, &root, (!timeless).then_some(&zone)).await?;
     let ask = Ask::of_report(&root, cx.tables)?;
-    let needs = ask.needs(cx.tables);
     let window = bounds.time.map(|(start, end)| {
         let window = start.unwrap_or(FOREVER.start)..end.unwrap_or(FOREVER.end);
         let floating = range::floating(&window, &zone);
         (window, floating)
     });
-    let body = !bounds.exact || needs.has(Needs::BODY);
-    let of = Candidates { kinds: bounds.kinds, window, uid: bounds.uid, body };
+    let (needs, asked) = (ask.needs(cx.tables), ask.with(cx.tables));
+    let with = With { body: asked.body || !bounds.exact, ..asked };
+    let of = Candidates { kinds: bounds.kinds, window, uid: bounds.uid, with };
     let answer = Multistatus::new(Prefer::of(&cx.headers));
     let only = match &cx.located.target {
         Target::Object(.., name) => Some(name.clone()),
@@ -96,7 +95,7 @@ impl Each for Found {
             return Ok(());
         }
         if self.test.passes(&candidate)? {
-            let facts = self.members.of_object(candidate.object);
+            let facts = self.members.facts(candidate.object, row)?;
             answer.rendered(&facts, &self.ask, self.members.cx(), self.render.as_deref())?;
         }
         Ok(())

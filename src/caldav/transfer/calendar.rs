@@ -17,7 +17,7 @@ use crate::{
     store::{self, Calendar, Subject, property},
 };
 
-use super::{Way, forbidden, lock_ends};
+use super::{super::limits::in_quota, Way, forbidden, lock_ends};
 
 /// Brings the calendar of the request's URL to the destination; says whether it replaced another one.
 pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
@@ -39,6 +39,8 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
     let (house, owner) = (&house, &house.owner);
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
+            // First of all: what was found by its name has it still when it is locked.
+            store::calendar::lock_home(&tx, owner.id).await?;
             let (from, there) = lock_ends(cx, &tx, (owner.id, name), (owner.id, new)).await?;
             let from = house.admit(cx, from, on, needed)?;
             house.need(cx, Privilege::Bind)?;
@@ -54,18 +56,18 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
                 let now = Now { calendar: replaced, object: None, locks: &met };
                 guard.at(&to.located).unlocked(&now, &[Touch::All])?;
             }
-            store::calendar::lock_home(&tx, owner.id).await?;
             if way == Way::Move {
                 store::lock::hand_over(&tx, &from, there.as_ref()).await?;
+            }
+            if way == Way::Copy && with_members {
+                let before = there.as_ref().map_or(0, |replaced| replaced.octets);
+                in_quota(cx, &tx, owner.id, from.octets - before).await?;
             }
             if let Some(replaced) = &there {
                 store::calendar::delete(&tx, replaced).await?;
             }
             match way {
-                Way::Move => {
-                    store::transfer::rename(&tx, &from, new).await?;
-                    store::calendar::touch_home(&tx, owner.id).await?;
-                }
+                Way::Move => store::transfer::rename(&tx, &from, new).await?,
                 Way::Copy => copy(cx, &tx, &from, new, with_members).await?,
             }
             Ok::<_, Error>(there.is_some())

@@ -37,7 +37,7 @@ async fn run(cx: &Cx, way: Way) -> Result<Response> {
     let to = Destination::of(cx)?;
     let ends = (&cx.located.target, &to.located.target);
     if ends.0 == ends.1 {
-        return Err(forbidden("it is there already").into());
+        return Err(it_is_there().into());
     }
     let replaced = match ends {
         (Target::Object(..), Target::Object(..)) => object::transfer(cx, &to, way).await?,
@@ -53,6 +53,10 @@ async fn run(cx: &Cx, way: Way) -> Result<Response> {
     }
     let place = cx.href(&to.located.target);
     Ok(Response::new(Status::CREATED).with(header::LOCATION, place))
+}
+
+fn it_is_there() -> Refusal {
+    forbidden("it is there already")
 }
 
 fn forbidden(why: &str) -> Refusal {

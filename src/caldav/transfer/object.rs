@@ -22,9 +22,10 @@ use crate::{
 use super::{
     super::{
         form::Form,
+        limits::in_quota,
         storing::{Shelf, understood},
     },
-    Way, lock_ends,
+    Way, it_is_there, lock_ends,
 };
 
 /// Both ends of a transfer, locked.
@@ -46,6 +47,10 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
             let ends = ends((cx, &there), &tx, houses, way).await?;
+            // A calendar that just came under another name was found by both.
+            if ends.to.calendar().id == ends.from.id && ends.name == ends.object.name {
+                return Err(it_is_there().into());
+            }
             ends.permitted(&guard, &there, way)?;
             let replaced = ends.before.object.as_ref().map(|(object, _)| object);
             to.may_replace(replaced.is_some())?;
@@ -53,12 +58,17 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
             ends.to.fits(ends.object.component, ends.name)?;
             ends.no_uid_conflict(way)?;
             let to = ends.to.calendar();
+            let within = way == Way::Move && ends.from.home_id == to.home_id;
+            if !within {
+                let more = i64::from(ends.object.size) - ends.before.octets();
+                in_quota(cx, &tx, to.home_id, more).await?;
+            }
             match replaced {
                 Some(object) => object::delete(&tx, to, object.id).await?,
                 None if to.id == ends.from.id && way == Way::Move => {}
                 None => ends.to.room().await?,
             }
-            if way == Way::Move && ends.from.home_id == to.home_id {
+            if within {
                 store::transfer::relocate(&tx, &ends.from, &ends.object, to, ends.name).await?;
             } else {
                 copy(cx, &tx, &ends).await?;

@@ -1,9 +1,11 @@
 //! The reports of WebDAV itself.
 
 pub mod expand_property;
+pub mod heard;
 pub mod principals;
 pub mod search;
 pub mod sync_collection;
+pub mod sync_home;
 
 use std::{sync::Arc, time::Instant};
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     db::Row,
     front::{Response, Status},
-    model::{Privilege, SyncToken},
+    model::{Kind, Privilege, SyncToken},
     observe::metrics,
     store::{
         Calendar,
@@ -21,22 +21,35 @@ use crate::dav::{
     facts::{self, Members},
     header::Prefer,
     multistatus::{Each, Multistatus},
-    prop::Needs,
 };
+
+use super::sync_home;
 
 /// Renders what only a report gives.
 pub type Rendering = Box<crate::dav::multistatus::Render>;
 
+/// How far below the collection members are told (RFC 6578 §6.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// Its own members.
+    One,
+    /// Theirs as well.
+    Infinite,
+}
+
 /// The changes since the token, all of them or as many as DAV:limit allows: the new token says how far they go.
 ///
-/// Clients send any Depth and none; what counts is DAV:sync-level, and here both levels are one.
+/// Clients send any Depth and none; what counts is DAV:sync-level, and of a collection of objects both levels are one.
 pub async fn run(cx: Arc<Cx>, root: Element, render: Option<Rendering>) -> Result<Response> {
+    let level = level(&root)?;
+    if cx.located.target.kind() == Kind::Home {
+        return sync_home::run(cx, root, level, render).await;
+    }
     let calendar = facts::collection(&cx, Privilege::Read).await?;
     let since = since(&root, &calendar)?;
     let limit = limit(&root)?;
     let ask = Ask::of_report(&root, cx.tables)?;
-    let needs = ask.needs(cx.tables);
-    let body = needs.has(Needs::BODY);
+    let (needs, with) = (ask.needs(cx.tables), ask.with(cx.tables));
     let mut answer = Multistatus::new(Prefer::of(&cx.headers));
     metrics::synced(match since {
         -1 => "initial",
@@ -53,8 +66,8 @@ pub async fn run(cx: Arc<Cx>, root: Element, render: Option<Rendering>) -> Resul
     let members = Members::of(cx, calendar, needs).await?;
     // One row more than are given tells whether there are more.
     let most = limit.map_or(i64::MAX, |n| n + 1);
-    let rows = change::since(&members.cx().pool, members.calendar(), since, most, body).await?;
-    let cut = false;
+    let rows = change::since(&members.cx().pool, members.calendar(), since, most, &with).await?;
+    let (body, cut) = (with.body, false);
     let each = Changes { members, body, ask, render, own_href, state, reached: since, left: limit, cut };
     answer.of_rows(rows, each).await
 }
@@ -71,8 +84,17 @@ fn since(root: &Element, calendar: &Calendar) -> Result<i64> {
     if known { Ok(token.revision) } else { Err(VALID_SYNC_TOKEN.into()) }
 }
 
+/// One level where nothing is said; some still say infinite as Depth has it.
+fn level(root: &Element) -> Result<Level, Refusal> {
+    match root.child(Name::dav("sync-level")).map_or("1", |level| level.text().trim()) {
+        "1" => Ok(Level::One),
+        "infinite" | "infinity" => Ok(Level::Infinite),
+        _ => Err(Refusal::bad_request("a DAV:sync-level is 1 or infinite")),
+    }
+}
+
 /// The most responses the client wants.
-fn limit(root: &Element) -> Result<Option<i64>> {
+pub fn limit(root: &Element) -> Result<Option<i64>> {
     let Some(limit) = root.child(Name::dav("limit")) else { return Ok(None) };
     let number = limit.child(Name::dav("nresults")).map(|n| n.text().trim().parse::<u64>());
     match number {
@@ -113,7 +135,7 @@ impl Each for Changes {
         match change {
             Change::Gone(name, _) => answer.status(&self.members.href(&name), Status::NOT_FOUND),
             Change::Member(object) => {
-                let facts = self.members.of_object(object);
+                let facts = self.members.facts(object, row)?;
                 answer.rendered(&facts, &self.ask, self.members.cx(), self.render.as_deref())?;
             }
         }

@@ -272,6 +272,93 @@ async fn moves_that_cross_lose_and_double_nothing() {
 // ---- nobody waits for nobody ----
 
 /// More readers than there are connections to the database: none may hold one while it waits for another.
+/// Whoever waits for a calendar means what has the name when the waiting is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_calendar_that_was_moved_meanwhile_is_not_taken_for_what_has_its_name() {
+    const OTHER: &str = "/dav/calendars/alice/other/";
+    let server = Server::start(|_| ()).await;
+    let mut alice = alice(&server).await;
+    let away = "UPDATE bind SET name = 'away' WHERE name = 'work'";
+    let replaced = "DELETE FROM calendar WHERE id = (SELECT calendar_id FROM bind WHERE name = 'work');
+         DELETE FROM bind WHERE name = 'work'; UPDATE bind SET name = 'work' WHERE name = 'third'";
+    for (line, to, meanwhile, status) in [
+        ("DELETE", "", away, 404),
+        ("MOVE", "/dav/calendars/alice/fourth/", away, 404),
+        ("PROPPATCH", "", away, 404),
+        ("DELETE", "", replaced, 204),
+        ("PUT", "", replaced, 201),
+    ] {
+        for name in ["work", "third", "other", "away", "fourth"] {
+            alice.ask(&format!("DELETE /dav/calendars/alice/{name}/"), &[], "").await;
+        }
+        for name in ["work", "third"] {
+            alice.ask(&format!("MKCALENDAR /dav/calendars/alice/{name}/"), &[], "").await;
+        }
+        let (path, body) = match line {
+            "PUT" => ("/dav/calendars/alice/work/a.ics", event("a", "x")),
+            "PROPPATCH" => (
+                "/dav/calendars/alice/work/",
+                "<D:propertyupdate xmlns:D=\"DAV:\"><D:set><D:prop><x/></D:prop></D:set></D:propertyupdate>"
+                    .to_owned(),
+            ),
+            _ => ("/dav/calendars/alice/work/", String::new()),
+        };
+        let answer = while_held(&server, &mut alice, meanwhile, (&format!("{line} {path}"), to, body)).await;
+        assert_eq!(answer.status, status, "{line} {meanwhile}: {}", answer.text());
+        if meanwhile == away {
+            let moved = alice.ask("PROPFIND /dav/calendars/alice/away/", &[("Depth", "0")], "").await;
+            assert_eq!(moved.status, 207, "{line} took what was moved");
+        }
+    }
+    // The place of a MOVE is free when what was there has gone elsewhere.
+    for name in ["work", "other"] {
+        alice.ask(&format!("MKCALENDAR /dav/calendars/alice/{name}/"), &[], "").await;
+    }
+    alice.ask("DELETE /dav/calendars/alice/away/", &[], "").await;
+    let line = format!("MOVE {OTHER}");
+    let answer =
+        while_held(&server, &mut alice, away, (&line, "/dav/calendars/alice/work/", String::new())).await;
+    assert_eq!(answer.status, 201, "{}", answer.text());
+    let moved = alice.ask("PROPFIND /dav/calendars/alice/away/", &[("Depth", "0")], "").await;
+    assert_eq!(moved.status, 207, "MOVE replaced what was moved");
+}
+
+/// Whoever waits for a calendar does with it what they may when the waiting is over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_waited_for_a_change_of_rights_meets_it() {
+    const LIST: &str = "<D:acl xmlns:D=\"DAV:\"><D:ace><D:principal><D:href>/dav/principals/bob/</D:href></D:principal>\
+        <D:grant><D:privilege><D:write/></D:privilege></D:grant></D:ace></D:acl>";
+    let server = Server::start(|_| ()).await;
+    let (mut alice, mut bob) = (alice(&server).await, server.client("bob").await);
+    assert_eq!(bob.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 207);
+    assert_eq!(alice.ask("MKCALENDAR /dav/calendars/alice/work/", &[], "").await.status, 201);
+    assert_eq!(alice.ask("ACL /dav/calendars/alice/work/", &[], LIST).await.status, 200);
+    let line = "PUT /dav/calendars/alice/work/a.ics";
+    let answer = while_held(&server, &mut bob, "DELETE FROM ace", (line, "", event("a", "x"))).await;
+    assert_eq!(answer.status, 403, "{}", answer.text());
+}
+
+/// Sends a request while somebody holds the calendar `work`, who then does something and lets go.
+async fn while_held(
+    server: &Server,
+    client: &mut Client,
+    meanwhile: &str,
+    (line, to, body): (&str, &str, String),
+) -> Answer {
+    let tx = server.db.pool.begin().await.unwrap();
+    tx.batch(
+        "SELECT FROM calendar WHERE id = (SELECT calendar_id FROM bind WHERE name = 'work') FOR NO KEY UPDATE",
+    )
+    .await
+    .unwrap();
+    let headers = [("Destination", to)];
+    let mut waiting = Box::pin(client.ask(line, &headers[usize::from(to.is_empty())..], body));
+    assert!(timeout(Duration::from_millis(300), &mut waiting).await.is_err(), "{line} does not wait");
+    tx.batch(meanwhile).await.unwrap();
+    tx.commit().await.unwrap();
+    waiting.await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_do_not_wait_for_each_other() {
     let server = Server::start(|s| s.database.pool_size = 4).await;

@@ -97,3 +97,26 @@ async fn a_url_of_the_public_address_names_what_lies_here_and_one_of_another_doe
         );
     }
 }
+
+#[tokio::test]
+async fn over_http_2_a_whole_url_with_the_name_of_the_server_is_its_own() {
+    let server = Server::start(|_| ()).await;
+    let mut alice = server.client("alice").await;
+    let path = "/dav/calendars/alice/calendar/a.ics";
+    assert_eq!(alice.ask(&format!("PUT {path}"), &[], event("a", "x")).await.status, 201);
+    let socket = tokio::net::TcpStream::connect(server.address).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(socket).await.unwrap();
+    tokio::spawn(connection);
+    for (host, status) in [("cal.example.org", 201), ("other.example.org", 502)] {
+        let request = http::Request::builder()
+            .method("COPY")
+            .uri(format!("http://cal.example.org{path}"))
+            .header("x-forwarded-user", "alice")
+            .header("destination", format!("http://{host}/dav/calendars/alice/copied/a.ics"))
+            .body(())
+            .unwrap();
+        alice.ask("MKCALENDAR /dav/calendars/alice/copied/", &[], "").await;
+        let (answer, _) = sender.send_request(request, true).unwrap();
+        assert_eq!(answer.await.unwrap().status().as_u16(), status, "{host}");
+    }
+}

@@ -1,11 +1,11 @@
 -- Who may do what: the entries of access control lists.
 
---: on_home
--- What entries of the home itself grant to the viewer $2, whose groups are $3.
+--: granted
+-- What entries of a collection and of its home grant to the viewer $3, whose groups are $4; of the home alone where $2 is 0.
 SELECT coalesce(bit_or(privileges), 0) AS granted
 FROM ace
-WHERE home_id = $1 AND calendar_id = 0
-  AND (grantee IN (2, 3) OR principal_id = $2 OR group_name = ANY ($3::text[]));
+WHERE home_id = $1 AND calendar_id IN (0, $2)
+  AND (grantee IN (2, 3) OR principal_id = $3 OR group_name = ANY ($4::text[]));
 
 --: of
 -- The list of a collection and behind it that of its home; of the home where $2 is 0.

@@ -1,5 +1,5 @@
 -- Homes and the collections in them, as one home sees them. What others than the owner may do is computed where a
--- collection is loaded: the viewer, whose groups follow, is looked for in the lists of the collection and of its home.
+-- collection is loaded, unless it is locked: the viewer, whose groups follow, is looked for in the lists of the collection and of its home.
 
 --: home
 -- Its state, and that of each collection in it: one snapshot, in the order of their numbers.
@@ -40,19 +40,15 @@ CROSS JOIN LATERAL (
 WHERE b.home_id = $1 AND b.name = $2 AND c.home_id = $1;
 
 --: lock
--- Held to the end of the transaction: one writer at a time, and its revision is seen only when all before it are.
+-- Held to the end of the transaction: one writer at a time, and its revision is seen only when all before it are. The name is
+-- held as well, so that what was renamed while somebody waited is not taken for what is called so. Rights are looked up when
+-- the waiting is over.
 SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified,
-       c.locked > now() IS TRUE AS locked, g.granted
+       c.locked > now() IS TRUE AS locked
 FROM bind b
 JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
-CROSS JOIN LATERAL (
-    SELECT bit_or(a.privileges) AS granted
-    FROM ace a
-    WHERE $3 <> $1 AND a.home_id = $1 AND a.calendar_id IN (0, c.id)
-      AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
-) AS g
 WHERE b.home_id = $1 AND b.name = $2 AND c.home_id = $1
-FOR NO KEY UPDATE OF c;
+FOR NO KEY UPDATE OF c FOR KEY SHARE OF b;
 
 --: lock_home
 -- Held to the end of the transaction: one at a time makes or counts calendars here.

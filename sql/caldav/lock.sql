@@ -48,13 +48,18 @@ DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2 AND token = $3;
 
 --: hand_over
 -- What moves leaves its locks behind, and comes under those of what it takes the place of (RFC 4918 §7.6); $3 is that, or 0.
+-- Those of members that nothing takes the place of go with them.
 WITH marked AS (
     UPDATE calendar SET locked = (SELECT max(expires) FROM lock WHERE home_id = $1 AND calendar_id = $3)
     WHERE home_id = $1 AND id = $2
 ), left_behind AS (
     DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2
 )
-UPDATE lock SET calendar_id = $2 WHERE home_id = $1 AND calendar_id = $3;
+UPDATE lock l SET calendar_id = $2
+WHERE l.home_id = $1 AND l.calendar_id = $3
+  AND (l.member IS NULL OR EXISTS (
+      SELECT FROM object o WHERE o.home_id = $1 AND o.calendar_id = $2 AND o.name = l.member
+  ));
 
 --: clear
 -- Those whose root is no more.

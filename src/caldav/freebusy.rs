@@ -29,8 +29,9 @@ const USUAL: i64 = 42 * DAY;
 /// The free-busy time of the home in the request's URL, for who may know it.
 pub async fn run(cx: &Cx) -> Result<Response> {
     if cx.settings.calendar.public_freebusy {
-        let owner = facts::owner(cx, cx.located.target.user().ok_or_else(Refusal::not_found)?).await?;
-        return of_home(&cx.pool, &cx.settings, owner.id, &own(owner), &cx.query).await;
+        let user = cx.located.target.user().ok_or_else(Refusal::not_found)?;
+        let told = published(&cx.pool, &cx.settings, user, &cx.query).await?;
+        return Ok(told.ok_or_else(Refusal::not_found)?);
     }
     let owner = facts::home_owner(cx, Privilege::ReadFreeBusy).await?;
     of_home(&cx.pool, &cx.settings, owner.id, &cx.viewer, &cx.query).await

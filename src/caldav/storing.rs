@@ -217,14 +217,20 @@ impl<'a> Shelf<'a> {
     /// RFC 3744 Appendix B: the content of what is there is the object's, what is new is the calendar's.
     pub fn may_store(&self, name: &str, there: bool) -> Result<(), Refusal> {
         if there {
-            return access::need(self.calendar.rights, Privilege::WriteContent, || self.href(name));
+            return self.need(Some(name), &[Privilege::WriteContent]);
         }
         self.may_add()
     }
 
     /// Whether anything may be added.
     pub fn may_add(&self) -> Result<(), Refusal> {
-        access::need(self.calendar.rights, Privilege::Bind, || self.own_href())
+        self.need(None, &[Privilege::Bind])
+    }
+
+    /// Refuses unless the viewer holds all of these on the member of that name, or on the calendar itself.
+    pub fn need(&self, member: Option<&str>, all: &[Privilege]) -> Result<(), Refusal> {
+        let href = || member.map_or_else(|| self.own_href(), |name| self.href(name));
+        all.iter().try_for_each(|privilege| access::need(self.calendar.rights, *privilege, href))
     }
 
     /// How it is, with the member that a request is about.

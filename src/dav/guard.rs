@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use crate::{
     front::{Conditions, HeaderMap, HeaderName, HeaderValue, Status, Verdict, header, is_tag_of},
-    model::{Lock, SyncToken},
+    model::{Lock, Privilege, SyncToken},
     store::{Calendar, Home, Object, calendar::tag},
 };
 
@@ -228,7 +228,7 @@ impl Guard {
         for place in places {
             let covering = || now.locks.iter().filter(|lock| lock.covers(place));
             if !covering().any(|lock| self.may_use(lock)) {
-                roots.extend(covering().map(|lock| self.root(now.calendar, lock)));
+                roots.extend(covering().map(|lock| self.told(now.calendar, lock)));
             }
         }
         roots.sort();
@@ -241,6 +241,16 @@ impl Guard {
     pub fn root(&self, calendar: &Calendar, lock: &Lock) -> String {
         let user = self.located.target.user().unwrap_or_default().to_owned();
         self.located.href(&root(user, calendar.name.clone(), lock))
+    }
+
+    /// The same for a refusal: who may not list the calendar is not told which of its members are locked.
+    #[must_use]
+    pub fn told(&self, calendar: &Calendar, lock: &Lock) -> String {
+        let about_all = matches!(self.located.target, Target::Collection(..));
+        if about_all && lock.member.is_some() && !calendar.rights.has(Privilege::Read) {
+            return self.located.own_href();
+        }
+        self.root(calendar, lock)
     }
 
     /// A token is of use to whoever took the lock alone, and counts as submitted wherever in the header it stands.

@@ -68,11 +68,7 @@ async fn new(cx: &Cx, guard: &Guard, wanted: Lock) -> Result<Response> {
             if calendar.kind != Kind::Calendar {
                 return Err(Refusal::need(cx.located.own_href(), Privilege::Bind).into());
             }
-            // RFC 3744 Appendix B.
-            match free {
-                Some(_) => access::need(calendar.rights, Privilege::Bind, || place.parent(cx))?,
-                None => access::need(calendar.rights, Privilege::WriteContent, || cx.located.own_href())?,
-            }
+            place.may_lock(cx, &calendar, free.is_some())?;
             let now = Now { calendar: &calendar, object: object.as_ref(), locks: &locks };
             guard.expects(&now)?;
             if let Some(roots) = in_the_way(guard, &now, lock)? {
@@ -105,12 +101,13 @@ async fn new(cx: &Cx, guard: &Guard, wanted: Lock) -> Result<Response> {
 /// Refuses where a lock on the resource itself excludes the new one; gives the roots of those on members that do.
 fn in_the_way(guard: &Guard, now: &Now, lock: &Lock) -> Result<Option<Vec<String>>, Refusal> {
     let against: Vec<&Lock> = now.locks.iter().filter(|other| other.excludes(lock)).collect();
-    let mut roots: Vec<String> = against.iter().map(|other| guard.root(now.calendar, other)).collect();
+    let mut roots: Vec<String> = against.iter().map(|other| guard.told(now.calendar, other)).collect();
     roots.sort();
     roots.dedup();
+    let listed = now.calendar.rights.has(Privilege::Read);
     if against.is_empty() {
         Ok(None)
-    } else if against.iter().all(|other| other.member.is_some() && lock.member.is_none()) {
+    } else if listed && against.iter().all(|other| other.member.is_some() && lock.member.is_none()) {
         Ok(Some(roots))
     } else {
         Err(NO_CONFLICTING_LOCK.at_all(roots))
@@ -151,6 +148,7 @@ async fn longer(cx: &Cx, guard: &Guard, seconds: Option<i32>) -> Result<Response
             if lock.principal_id != cx.viewer.principal.id {
                 return Err(Refusal::plain(Status::FORBIDDEN, "the lock is somebody else's").into());
             }
+            place.may_lock(cx, &calendar, lock.vacant)?;
             let seconds = seconds.unwrap_or(lock.seconds).min(most(*cx.settings.limits.lock_timeout));
             refresh(&tx, &calendar, lock, seconds).await?;
             lock.remaining = seconds.into();
@@ -193,9 +191,13 @@ impl Place {
         Ok(Some(self.house.admit(cx, found, On::Resource, needed)?))
     }
 
-    /// What the calendar's own path is, where a name in it is to be made.
-    fn parent(&self, cx: &Cx) -> String {
-        cx.href(&Target::Collection(self.house.owner.name.clone(), self.collection.clone()))
+    /// Refuses to lock for who could not change what is locked, or make what is not there (RFC 3744 Appendix B).
+    fn may_lock(&self, cx: &Cx, calendar: &Calendar, vacant: bool) -> Result<(), Refusal> {
+        if !vacant {
+            return access::need(calendar.rights, Privilege::WriteContent, || cx.located.own_href());
+        }
+        let parent = || cx.href(&Target::Collection(self.house.owner.name.clone(), self.collection.clone()));
+        access::need(calendar.rights, Privilege::Bind, parent)
     }
 
     /// The member, if it is about one and that is there.

@@ -163,11 +163,17 @@ pub async fn carry_out(tx: &Tx, subject: Subject, orders: &[Order]) -> Result<()
     }
     if !set.is_empty() {
         property::set(tx, subject, &set).await?;
-        let (number, octets) = property::size(tx, subject).await?;
-        let of_home = property::size_of_home(tx, subject.home_id).await?;
-        if number > MOST.0 || octets > MOST.1 || of_home > MOST_OF_HOME {
-            return Err(QUOTA_NOT_EXCEEDED.into());
-        }
+        room(tx, subject).await?;
+    }
+    Ok(())
+}
+
+/// Refuses where more properties were set on a resource than are kept of it, or of all in its home.
+pub async fn room(tx: &Tx, subject: Subject) -> Result<()> {
+    let (number, octets) = property::size(tx, subject).await?;
+    let of_home = property::size_of_home(tx, subject.home_id).await?;
+    if number > MOST.0 || octets > MOST.1 || of_home > MOST_OF_HOME {
+        return Err(QUOTA_NOT_EXCEEDED.into());
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures_util::FutureExt;
-use http::header::{self, CONTENT_LENGTH, HeaderName, ORIGIN, RETRY_AFTER, USER_AGENT};
+use http::header::{self, CONTENT_LENGTH, HOST, HeaderName, ORIGIN, RETRY_AFTER, USER_AGENT};
 use http::request::Parts;
 use http::{HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
@@ -177,7 +177,11 @@ async fn run<S: Service>(service: &S, rules: &Rules, request: Request) -> Respon
 fn shape(id: &str, head: Parts, judgement: Judgement, body: Body) -> Request {
     let path = head.uri.path().to_owned();
     let query = head.uri.query().map(str::to_owned);
-    let (method, headers, identity) = (head.method, head.headers, judgement.identity);
+    let (method, mut headers, identity) = (head.method, head.headers, judgement.identity);
+    // HTTP/2 says it in another place (RFC 9113 §8.3.1).
+    if let Some(host) = head.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
+        headers.entry(HOST).or_insert(host);
+    }
     Request { id: id.to_owned(), method, path, query, headers, identity, body }
 }
 

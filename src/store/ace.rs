@@ -8,7 +8,7 @@ use crate::{
 use super::Principal;
 
 crate::queries!("caldav/ace.sql":
-    ON_HOME = "on_home",
+    GRANTED = "granted",
     OF = "of",
     OF_ALL = "of_all",
     CLEAR = "clear",
@@ -86,7 +86,17 @@ pub struct Ace {
 /// What the home itself grants to the viewer.
 pub async fn on_home(pool: &Pool, viewer: &Viewer, home_id: i64) -> Result<Privileges, Error> {
     let who = &viewer.principal;
-    let row = pool.row(&ON_HOME, &[&home_id, &who.id, &who.groups]).await?;
+    let row = pool.row(&GRANTED, &[&home_id, &0_i64, &who.id, &who.groups]).await?;
+    Ok(viewer.rights(home_id, row.at("granted")?))
+}
+
+/// The viewer's rights on a collection as they are by now, if nothing else is said of its kind.
+pub async fn on(tx: &Tx, viewer: &Viewer, home_id: i64, calendar_id: i64) -> Result<Privileges, Error> {
+    if viewer.owns(home_id) {
+        return Ok(Privileges::ALL);
+    }
+    let who = &viewer.principal;
+    let row = tx.row(&GRANTED, &[&home_id, &calendar_id, &who.id, &who.groups]).await?;
     Ok(viewer.rights(home_id, row.at("granted")?))
 }
 

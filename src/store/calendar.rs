@@ -160,9 +160,15 @@ pub async fn is_taken(tx: &Tx, home_id: i64, name: &str) -> Result<bool, Error> 
 
 /// The collection of that name, which nobody else changes until the transaction ends.
 pub async fn lock(tx: &Tx, viewer: &Viewer, home_id: i64, name: &str) -> Result<Option<Calendar>, Error> {
-    let who = &viewer.principal;
-    let row = tx.optional(&LOCK, &[&home_id, &name, &who.id, &who.groups]).await?;
-    row.map(|row| read(&row, viewer, home_id)).transpose()
+    let mut row = tx.optional(&LOCK, &[&home_id, &name]).await?;
+    if row.is_none() {
+        // What was waited for may have gone, and another come in its place.
+        row = tx.optional(&LOCK, &[&home_id, &name]).await?;
+    }
+    let Some(row) = row else { return Ok(None) };
+    // A statement that waits for a row sees of all others what was before.
+    let rights = ace::on(tx, viewer, home_id, row.at("id")?).await?;
+    with_rights(&row, home_id, rights).map(Some)
 }
 
 /// Lets nobody else make calendars in the home until the transaction ends.
@@ -201,6 +207,10 @@ pub async fn touch_home(tx: &Tx, home_id: i64) -> Result<(), Error> {
 }
 
 fn read(row: &Row, viewer: &Viewer, home_id: i64) -> Result<Calendar, Error> {
+    with_rights(row, home_id, viewer.rights(home_id, row.at("granted")?))
+}
+
+fn with_rights(row: &Row, home_id: i64, rights: Privileges) -> Result<Calendar, Error> {
     let key: Uuid = row.at("key")?;
     let kind = kind(row.at("kind")?);
     Ok(Calendar {
@@ -215,7 +225,7 @@ fn read(row: &Row, viewer: &Viewer, home_id: i64) -> Result<Calendar, Error> {
         created: row.at("created")?,
         modified: row.at("modified")?,
         locked: row.at("locked")?,
-        rights: ace::capped(viewer.rights(home_id, row.at("granted")?), kind),
+        rights: ace::capped(rights, kind),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::{
         guard::{Now, Touch},
         header::{Depth, depth},
         locks,
+        proppatch::room,
     },
     db::Tx,
     model::{Kind, Privilege},
@@ -52,6 +53,7 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
                 return Err(forbidden("only a calendar takes the place of a calendar").into());
             }
             if let Some(replaced) = &there {
+                house.need(cx, Privilege::Unbind)?;
                 let met = store::lock::of_in(&tx, replaced).await?;
                 let now = Now { calendar: replaced, object: None, locks: &met };
                 guard.at(&to.located).unlocked(&now, &[Touch::All])?;
@@ -99,5 +101,5 @@ async fn copy(cx: &Cx, tx: &Tx, from: &Calendar, name: &str, with_members: bool)
     if with_members {
         store::transfer::copy_members(tx, from, made).await?;
     }
-    Ok(())
+    room(tx, subject).await
 }

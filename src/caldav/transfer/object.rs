@@ -9,6 +9,7 @@ use crate::{
         destination::Destination,
         guard::{Guard, Now, Touch},
         locks,
+        proppatch::room,
     },
     db::Tx,
     model::{Lock, Privilege},
@@ -54,7 +55,7 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
             ends.permitted(&guard, &there, way)?;
             let replaced = ends.before.object.as_ref().map(|(object, _)| object);
             to.may_replace(replaced.is_some())?;
-            ends.to.may_store(ends.name, replaced.is_some())?;
+            ends.may_arrive(way)?;
             ends.to.fits(ends.object.component, ends.name)?;
             ends.no_uid_conflict(way)?;
             let to = ends.to.calendar();
@@ -125,11 +126,23 @@ impl Ends<'_> {
         guard.at(&there.located).unlocked(&self.to.now(object), self.to.touched(&arrives, object))
     }
 
-    /// RFC 4791 §5.3.2.1. What is replaced goes first (RFC 4918 §9.9.4), so its UID is free.
+    /// RFC 3744 Appendix B: what is replaced by a COPY is changed, and by a MOVE removed.
+    fn may_arrive(&self, way: Way) -> Result<(), Refusal> {
+        match (&self.before.object, way) {
+            (None, _) => self.to.need(None, &[Privilege::Bind]),
+            (Some(_), Way::Copy) => {
+                self.to.need(Some(self.name), &[Privilege::WriteContent, Privilege::WriteProperties])
+            }
+            (Some(_), Way::Move) => self.to.need(None, &[Privilege::Bind, Privilege::Unbind]),
+        }
+    }
+
+    /// RFC 4791 §5.3.2.1: a UID is one object's, and what is replaced has the same one.
     fn no_uid_conflict(&self, way: Way) -> Result<(), Refusal> {
         let within = way == Way::Move && self.from.id == self.to.calendar().id;
-        match &self.before.twin {
-            Some(twin) if !(within && *twin == self.object.name) => Err(self.to.conflict(twin)),
+        match (&self.before.twin, &self.before.object) {
+            (Some(twin), _) if !(within && *twin == self.object.name) => Err(self.to.conflict(twin)),
+            (_, Some((object, _))) if object.uid != self.object.uid => Err(self.to.conflict(&object.name)),
             _ => Ok(()),
         }
     }
@@ -145,5 +158,7 @@ async fn copy(cx: &Cx, tx: &Tx, ends: &Ends<'_>) -> Result<()> {
         return Ok(());
     }
     let made = object::by_name_in(tx, to, ends.name).await?.ok_or_else(Refusal::not_found)?;
-    Ok(property::set(tx, Subject::object(to, made.id), &properties).await?)
+    let subject = Subject::object(to, made.id);
+    property::set(tx, subject, &properties).await?;
+    room(tx, subject).await
 }

@@ -14,7 +14,7 @@ use crate::{
     observe::{metrics, trace},
 };
 
-use super::{Cx, Given, Refusal, Result, condition::SUPPORTED_REPORT, facts, locks, prop::Needs};
+use super::{Cx, Error, Given, Refusal, Result, condition::SUPPORTED_REPORT, facts, locks, prop::Needs};
 
 /// REPORT: hands over to the report whose element the body is (RFC 3253 §3.6).
 pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
@@ -23,12 +23,23 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let known = cx.tables.reports.iter().find(|report| root.is(report.name) && report.on.has(kind));
     let report = known.ok_or(SUPPORTED_REPORT)?;
     let guard = locks::guard(&cx).await?;
+    let mut unread = false;
     if guard.asks() {
-        guard.holds(&facts::of_target(&cx, Needs::NONE).await?)?;
+        match facts::of_target(&cx, Needs::NONE).await {
+            Ok(facts) => guard.holds(&facts)?,
+            // There are reports for who may not read; which, they say themselves.
+            Err(Error::Refused(_)) => unread = true,
+            Err(fault) => return Err(fault),
+        }
     }
     let started = Instant::now();
     trace::report(report.name.local);
     let answer = (report.run)(cx, root).await;
     metrics::reported(report.name.local, started.elapsed());
-    answer
+    let answer = answer?;
+    if unread {
+        // What the viewer may not read has no state.
+        guard.unchanged(None, None)?;
+    }
+    Ok(answer)
 }

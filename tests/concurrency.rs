@@ -15,6 +15,7 @@ use futures_util::future::join_all;
 use kalends::caldav::index;
 use kalends::config::{HeaderName, Settings};
 use kalends::db::Pool;
+use kalends::{ical, store};
 use server::{Answer, Client, Server, event};
 use support::sql;
 use tokio::time::timeout;
@@ -596,4 +597,55 @@ async fn the_index_is_moved_on_by_any_number_of_nodes_and_answers_are_right_mean
     assert_eq!(state().await, before, "rows are lost, doubled, or others are told of a change");
     let answer = client.ask(&format!("REPORT {CALENDAR}"), &[("Depth", "1")], query).await;
     assert_eq!(answer.text().matches("getetag>\"").count(), 130);
+}
+
+/// What a node does to an object whose rows end too early, up to the moment before it is committed.
+async fn half_renewed(pool: &Pool) -> kalends::db::Tx {
+    let home = number(pool, "SELECT id FROM principal").await;
+    let tx = pool.begin().await.unwrap();
+    let due = store::index::due(&tx, home, i64::MAX, 10).await.unwrap();
+    for object in &due {
+        let calendar = ical::Calendar::parse(object.body.clone()).unwrap();
+        let (index, times) = index::place(&Settings::default(), &calendar);
+        store::index::renew(&tx, home, object, Some((&index, times))).await.unwrap();
+    }
+    assert_eq!(due.len(), 1);
+    tx
+}
+
+#[tokio::test]
+async fn an_event_that_is_moved_while_the_index_moves_on_is_no_longer_found_where_it_was() {
+    let server = Server::start(|_| ()).await;
+    let mut client = alice(&server).await;
+    let pool = &server.db.pool;
+    let monthly = event("m", "one").replace("SUMMARY", "RRULE:FREQ=MONTHLY\r\nSUMMARY");
+    assert_eq!(client.ask(&format!("PUT {CALENDAR}m.ics"), &[], &*monthly).await.status, 201);
+    assert_eq!(client.ask("MKCALENDAR /dav/calendars/alice/other/", &[], "").await.status, 201);
+    let spoil = "UPDATE object SET horizon = 1, times = 0";
+    let elsewhere = "SELECT count(*) FROM instance i JOIN object o ON o.id = i.object_id WHERE i.calendar_id <> o.calendar_id";
+
+    pool.client().await.unwrap().batch(spoil).await.unwrap();
+    let node = half_renewed(pool).await;
+    let path = format!("PUT {CALENDAR}m.ics");
+    let later = monthly.replace("20260301", "20260315");
+    let put = async { client.ask(&path, &[], later).await.status };
+    let commit = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        node.commit().await.unwrap();
+    };
+    assert_eq!(tokio::join!(put, commit).0, 204);
+    let old = "SELECT count(*) FROM instance WHERE (starts - 1772355600) % 86400 = 0 AND extract(day FROM to_timestamp(starts)) = 1";
+    assert_eq!(number(pool, old).await, 0, "rows of times that the event no longer has");
+
+    pool.client().await.unwrap().batch(spoil).await.unwrap();
+    let node = half_renewed(pool).await;
+    let path = format!("MOVE {CALENDAR}m.ics");
+    let to = [("Destination", "/dav/calendars/alice/other/m.ics")];
+    let moved = async { client.ask(&path, &to, "").await.status };
+    let commit = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        node.commit().await.unwrap();
+    };
+    assert_eq!(tokio::join!(moved, commit).0, 201);
+    assert_eq!(number(pool, elsewhere).await, 0, "the calendar it has left still finds it");
 }

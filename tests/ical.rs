@@ -15,6 +15,8 @@ mod forms;
 mod overlap;
 #[path = "ical/reference.rs"]
 mod reference;
+#[path = "ical/rows.rs"]
+mod rows;
 #[path = "ical/times.rs"]
 mod times;
 

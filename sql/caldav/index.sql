@@ -9,8 +9,21 @@ SELECT id FROM principal WHERE id > $1 ORDER BY id LIMIT 1000;
 SELECT EXISTS (SELECT FROM object WHERE home_id = $1 AND horizon < $2) AS waits;
 
 --: due
--- Some of those objects. Whoever else does the same, or writes to one, has it to itself until the transaction ends.
-SELECT id, times, body FROM object WHERE home_id = $1 AND horizon < $2 ORDER BY horizon LIMIT $3 FOR NO KEY UPDATE SKIP LOCKED;
+-- Some of those objects, and the calendars they lie in, to itself until the transaction ends: whoever writes to an object
+-- must not begin before its new rows are seen. What others have at hand is passed over, so that nobody is waited for.
+WITH next AS (
+    SELECT id, calendar_id FROM object WHERE home_id = $1 AND horizon < $2 ORDER BY horizon LIMIT $3
+), held AS (
+    SELECT c.id FROM calendar c
+    WHERE c.home_id = $1 AND c.id IN (SELECT calendar_id FROM next)
+    FOR NO KEY UPDATE SKIP LOCKED
+)
+SELECT o.id, o.times, o.body
+FROM next
+JOIN held ON held.id = next.calendar_id
+JOIN object o ON o.home_id = $1 AND o.id = next.id AND o.calendar_id = next.calendar_id
+WHERE o.horizon < $2
+FOR NO KEY UPDATE OF o SKIP LOCKED;
 
 --: renew
 -- What is derived of an object, and its rows where $7 says that they are others. Nothing that a client sees changes.

@@ -9,7 +9,7 @@ use crate::{
     config::Settings,
     dav::{Cx, Refusal, Result, Space, Target, facts},
     db::Pool,
-    front::{Request, Response},
+    front::{Request, Response, header},
     ical::{self, Budget, Duration},
     model::{Component, Kind, Privilege},
     store::{self, Calendar, Principal, Property, Viewer, property},
@@ -18,7 +18,7 @@ use crate::{
 
 use super::reports::{
     BUDGET,
-    freebusy::{answer, busy, now},
+    freebusy::{answer, busy, now, within_room},
     range,
 };
 
@@ -29,9 +29,11 @@ const USUAL: i64 = 42 * DAY;
 /// The free-busy time of the home in the request's URL, for who may know it.
 pub async fn run(cx: &Cx) -> Result<Response> {
     if cx.settings.calendar.public_freebusy {
-        let user = cx.located.target.user().ok_or_else(Refusal::not_found)?;
-        let told = published(&cx.pool, &cx.settings, user, &cx.query).await?;
-        return Ok(told.ok_or_else(Refusal::not_found)?);
+        let owner = facts::owner(cx, cx.located.target.user().ok_or_else(Refusal::not_found)?).await?;
+        // What is published of nobody may still be shared.
+        if !owner.disabled {
+            return of_home(&cx.pool, &cx.settings, owner.id, &own(owner), &cx.query).await;
+        }
     }
     let owner = facts::home_owner(cx, Privilege::ReadFreeBusy).await?;
     of_home(&cx.pool, &cx.settings, owner.id, &cx.viewer, &cx.query).await
@@ -90,9 +92,11 @@ async fn of_home(
         if timely && !is_transparent(&own) {
             let zone = range::zone_among(&own, settings);
             periods.extend(busy(pool, calendar, &window, &zone, &mut budget).await?);
+            periods = within_room(periods)?;
         }
     }
-    Ok(answer(window, periods))
+    // It changes with every event, and whose it is depends on who asks.
+    Ok(answer(window, periods).with(header::CACHE_CONTROL, "private, no-cache"))
 }
 
 /// Whether the owner said that the calendar is none of those that make them busy (RFC 6638 §9.1).

@@ -53,20 +53,21 @@ fn fingerprint(index: &Index) -> i64 {
 
 /// Objects that are indexed anew in one transaction, and a rest after each, so that requests come first.
 const BATCH: (i64, Duration) = (100, Duration::from_millis(50));
-/// How long until it is looked again, and how long after a failure.
+/// How long until it is looked again, and how long after a failure, or where others had some of it at hand.
 const PAUSE: (Duration, Duration) = (Duration::from_hours(24), Duration::from_mins(5));
 
 /// Moves the index of all homes on to the horizon of now, at once and every day, until it is told to stop. Any number of
-/// nodes may do so at the same time; objects that one of them has at hand are passed over by the others.
+/// nodes may do so at the same time; what one of them, or a request, has at hand is passed over by the others.
 pub async fn keep(pool: Pool, settings: Arc<Settings>, mut stopping: watch::Receiver<bool>) {
     let work = async {
         loop {
             let pause = match renew(&pool, &settings).await {
-                Ok(0) => PAUSE.0,
-                Ok(objects) => {
+                Ok((0, true)) => PAUSE.0,
+                Ok((objects, true)) => {
                     tracing::info!(objects, "the time-range index reaches to its horizon");
                     PAUSE.0
                 }
+                Ok((_, false)) => PAUSE.1,
                 Err(error) => {
                     tracing::warn!(error = chain(&error), "the time-range index could not be moved on");
                     PAUSE.1
@@ -81,19 +82,20 @@ pub async fn keep(pool: Pool, settings: Arc<Settings>, mut stopping: watch::Rece
     }
 }
 
-/// Indexes anew whatever ends at an earlier horizon; how many objects those were.
-async fn renew(pool: &Pool, settings: &Settings) -> Result<u64, Error> {
+/// Indexes anew whatever ends at an earlier horizon; how many objects those were, and whether that was all.
+async fn renew(pool: &Pool, settings: &Settings) -> Result<(u64, bool), Error> {
     let horizon = horizon(settings);
-    let (mut home, mut done) = (0, 0);
+    let (mut home, mut done, mut all) = (0, 0, true);
     loop {
         let homes = store::index::homes(pool, home).await?;
-        let Some(last) = homes.last() else { return Ok(done) };
+        let Some(last) = homes.last() else { return Ok((done, all)) };
         home = *last;
         for home in homes {
             while store::index::waits(pool, home, horizon).await? {
                 let count = batch(pool, settings, home, horizon).await?;
                 if count == 0 {
                     // Others have the rest at hand.
+                    all = false;
                     break;
                 }
                 if (done + count) / 10_000 > done / 10_000 {

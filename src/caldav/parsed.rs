@@ -14,8 +14,10 @@ use crate::{
 
 use super::quarantine;
 
-/// Octets of objects that are kept; what is known of their lines takes as much again.
-const ROOM: usize = 8 << 20;
+/// Octets that all of it may take, with what is known of the lines.
+const ROOM: usize = 16 << 20;
+/// What an entry takes beside that, about.
+const ENTRY: usize = 256;
 /// The longest object that is kept.
 const LONGEST: usize = 64 << 10;
 
@@ -58,7 +60,7 @@ impl Kept {
             self.old = mem::take(&mut self.new);
             self.octets = 0;
         }
-        self.octets += read.bytes().len();
+        self.octets += read.weight() + ENTRY;
         self.new.insert(tag.into(), read);
     }
 }
@@ -114,5 +116,19 @@ mod tests {
             assert!(held <= ROOM + 2 * LONGEST, "{held}");
         }
         assert!(kept.find("0").is_none());
+    }
+
+    #[test]
+    fn what_is_all_lines_counts_by_its_lines() {
+        let mut kept = Kept::default();
+        let short = object("a", 0).to_vec();
+        let lines =
+            [&short[..short.len() - 15], "A:\r\n".repeat(15_000).as_bytes(), b"END:VCALENDAR\r\n"].concat();
+        let read = Arc::new(Calendar::parse(lines.into()).unwrap());
+        for number in 0..1_000 {
+            kept.keep(&number.to_string(), read.clone());
+            let held = (kept.new.len() + kept.old.len()) * read.weight();
+            assert!(held <= ROOM + 12 * LONGEST, "{held} octets of {}", read.bytes().len());
+        }
     }
 }

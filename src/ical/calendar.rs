@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::ical::decode;
 use crate::ical::line::{self, Cursor, Line};
-use crate::ical::text::{self, Invalid, Text};
+use crate::ical::text::{self, Invalid, Node, Text};
 use crate::ical::value::{DateValue, Duration, PeriodValue};
 use crate::ical::write;
 use crate::model;
@@ -45,6 +45,13 @@ impl Calendar {
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.text.bytes
+    }
+
+    /// Octets that it takes, with what is known of its lines.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let Text { bytes, lines, nodes, .. } = &self.text;
+        bytes.len() + lines.capacity() * size_of::<Line>() + nodes.capacity() * size_of::<Node>()
     }
 
     /// The octets as text; folded anew where a fold cuts a character, which no XML could carry.
@@ -166,6 +173,12 @@ impl<'a> Component<'a> {
     #[must_use]
     pub fn date(self, name: &str) -> Option<DateValue<'a>> {
         self.property(name)?.date()
+    }
+
+    /// The UID by which components belong together, however it is escaped and whatever white space is around it.
+    pub(super) fn uid(self) -> Option<Cow<'a, str>> {
+        let uid = self.property("UID")?.text();
+        Some(if uid.trim_ascii().len() == uid.len() { uid } else { uid.trim_ascii().to_owned().into() })
     }
 
     /// Its octets, from BEGIN to END, without the last line break.

@@ -99,7 +99,7 @@ pub fn merge(mut periods: Vec<Period>) -> Vec<Period> {
 pub fn reply(window: Range<i64>, periods: Vec<Period>, stamp: i64) -> String {
     let moments = [stamp, window.start, window.end].map(utc_stamp);
     let [made, start, end] = &moments;
-    let mut lines = vec![
+    let head = [
         Property::new("BEGIN", "VCALENDAR"),
         Property::new("VERSION", "2.0"),
         Property::new("PRODID", PRODID),
@@ -110,9 +110,10 @@ pub fn reply(window: Range<i64>, periods: Vec<Period>, stamp: i64) -> String {
         Property::new("DTEND", end),
     ];
     let clipped = periods.into_iter().filter_map(|period| clip(period, &window)).collect();
-    lines.extend(merge(clipped).into_iter().map(freebusy));
-    lines.extend([Property::new("END", "VFREEBUSY"), Property::new("END", "VCALENDAR")]);
-    lines.into_iter().filter_map(|line| TryInto::<String>::try_into(line).ok()).collect()
+    let end = ["VFREEBUSY", "VCALENDAR"].map(|name| Property::new("END", name));
+    // One after the other: as properties all of them would be ten times as large as their text.
+    let lines = head.into_iter().chain(merge(clipped).into_iter().map(freebusy)).chain(end);
+    lines.filter_map(|line| TryInto::<String>::try_into(line).ok()).collect()
 }
 
 /// FREEBUSY of one period.

@@ -59,7 +59,7 @@ fn add(index: &mut Index, series: &Series<'_>, view: &View<'_>, (horizon, max_ro
         ControlFlow::Continue(())
     });
     // A later place on the rule may still mean an earlier moment, by so much.
-    let (_, slack) = series.reach();
+    let slack = series.slack();
     let fixed = index.instances.len();
     let (mut first, mut latest, mut often, mut far) = (None, ALWAYS.start, false, false);
     let walked = series.walk(view, &mut |occurrence| {

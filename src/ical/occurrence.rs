@@ -6,7 +6,7 @@ use std::ops::{ControlFlow, Range};
 
 use jiff::civil::{Date, DateTime};
 
-use crate::ical::calendar::{Calendar, Component, Property};
+use crate::ical::calendar::{Calendar, Component};
 use crate::ical::clock::When;
 use crate::ical::recur::{Budget, Exhausted};
 use crate::ical::series::{Ends, Length, Override, Repetition, Shape, later};
@@ -178,11 +178,10 @@ impl<'a> Series<'a> {
         }
         let mut all = Vec::with_capacity(masters.len() + 1);
         for master in masters {
-            let uid = master.component.property("UID").map(Property::value);
+            let uid = master.component.uid();
             let mut series = Self::of(master, &mut zones, budget)?;
             for slot in &mut overrides {
-                let same =
-                    |one: &mut Override<'a>| one.shape.component.property("UID").map(Property::value) == uid;
+                let same = |one: &mut Override<'a>| one.shape.component.uid() == uid;
                 if let Some(one) = slot.take_if(same) {
                     series.replace(one, &mut zones, budget)?;
                 }
@@ -316,14 +315,25 @@ impl<'a> Series<'a> {
     }
 
     /// How much earlier than its place on the rule, and how much later, an instance may touch the window.
-    pub fn reach(&self) -> (i64, i64) {
+    fn reach(&self) -> (i64, i64) {
         let lengths = self.repetition.iter().flat_map(|r| r.lengths.values().copied());
         let futures = self.futures.iter().map(|(_, shape)| shape.length);
         let own = self.master.iter().map(|master| master.length);
         let longest = lengths.chain(futures).chain(own).map(Length::bound).max().unwrap_or(0);
-        let shifts = || self.futures.iter().map(|(from, shape)| seconds(shape.anchor.local) - seconds(*from));
-        let (later, earlier) = (shifts().max().unwrap_or(0).max(0), shifts().min().unwrap_or(0).min(0));
+        let (earlier, later) = self.shifts();
         (longest.saturating_add(later).saturating_add(DAY), DAY - earlier)
+    }
+
+    /// How much sooner than an instance one may happen that has a later place on the rule.
+    pub fn slack(&self) -> i64 {
+        let (earlier, later) = self.shifts();
+        later - earlier + DAY
+    }
+
+    /// How far from their places instances are, at most: to the past and to the future.
+    fn shifts(&self) -> (i64, i64) {
+        let shifts = || self.futures.iter().map(|(from, shape)| seconds(shape.anchor.local) - seconds(*from));
+        (shifts().min().unwrap_or(0).min(0), shifts().max().unwrap_or(0).max(0))
     }
 
     /// Shows the instance of the rule at `local`, unless it is overridden.
@@ -392,6 +402,7 @@ fn show<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ical::calendar::Property;
     use crate::ical::value::utc_stamp;
 
     /// The instances of events with these lines, as `start/end` and what their SUMMARY says.
@@ -501,6 +512,20 @@ mod tests {
         // UNTIL is in the second half past one; the first one is not after it.
         let until = "DTSTART;TZID=America/New_York:20261031T014500 RRULE:FREQ=DAILY;UNTIL=20261101T063000Z";
         assert_eq!(instances(&[until]).len(), 2);
+    }
+
+    #[test]
+    fn an_override_whose_uid_is_written_otherwise_is_no_second_event() {
+        let event = |uid: &str, lines: &str| format!("BEGIN:VEVENT\nUID:{uid}\n{lines}\nEND:VEVENT\n");
+        let daily = event("a\\,b", "DTSTART:20260101T100000Z\nRRULE:FREQ=DAILY;COUNT=3");
+        for uid in ["a,b", "a\\,b ", " a,b"] {
+            let moved = event(uid, "RECURRENCE-ID:20260102T100000Z\nDTSTART:20260102T120000Z");
+            let calendar = Calendar::parse(format!("BEGIN:VCALENDAR\n{daily}{moved}END:VCALENDAR\n").into());
+            let calendar = calendar.unwrap();
+            assert!(crate::ical::object(&calendar, &crate::ical::Limits::default()).is_ok());
+            let found = occurrences(&calendar, 0..4_000_000_000, &Zone::utc(), &Budget::new(1_000)).unwrap();
+            assert_eq!(found.len(), 3, "{uid:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a calendar object resource must be before it is stored.
 //! RFC 4791 §4.1, §5.3.2.1; where real products are wrong but clear, they are right here.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::ical::calendar::{Calendar, Component, Property};
@@ -193,8 +194,8 @@ fn nothing(calendar: &Calendar) -> Fault {
 }
 
 fn uid(component: Component<'_>) -> Result<String, Fault> {
-    let uid = component.property("UID").map(|p| p.text().trim_ascii().to_owned()).unwrap_or_default();
-    if uid.is_empty() { Err(Fault::Resource(component.invalid("a component without UID"))) } else { Ok(uid) }
+    let uid = component.uid().filter(|uid| !uid.is_empty());
+    uid.map(Cow::into_owned).ok_or_else(|| Fault::Resource(component.invalid("a component without UID")))
 }
 
 /// The dates of a component must be readable, for else nobody could find it.

@@ -32,7 +32,7 @@ pub async fn waits(pool: &Pool, home_id: i64, horizon: i64) -> Result<bool, Erro
     pool.row(&WAITS, &[&home_id, &horizon]).await?.at(0)
 }
 
-/// At most `most` of those objects, which nobody else writes to until the transaction ends.
+/// At most `most` of those objects, in calendars that nobody else writes to until the transaction ends.
 pub async fn due(tx: &Tx, home_id: i64, horizon: i64, most: i64) -> Result<Vec<Due>, Error> {
     let rows = tx.rows(&DUE, &[&home_id, &horizon, &most]).await?;
     let due = |row: &crate::db::Row| {

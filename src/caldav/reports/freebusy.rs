@@ -29,7 +29,7 @@ use super::{super::form::Form, range};
 
 /// Periods that are held before those that meet are put together, and how many of them there may be after that: memory is no
 /// part of the budget.
-const ROOM: Range<usize> = 10_000..1_000_000;
+const ROOM: Range<usize> = 10_000..500_000;
 
 /// The busy periods of the window, as a VFREEBUSY.
 pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
@@ -70,15 +70,21 @@ pub async fn busy(
             }
         }
         if periods.len() > most {
-            periods = merge(periods);
+            periods = within_room(periods)?;
             most = ROOM.start.max(2 * periods.len());
-        }
-        if most > ROOM.end {
-            return Err(MAX_INSTANCES.into());
         }
         consume_budget().await;
     }
     Ok(periods)
+}
+
+/// The same time with as few periods as can be, where they are many.
+pub fn within_room(periods: Vec<Period>) -> Result<Vec<Period>> {
+    if periods.len() <= ROOM.start {
+        return Ok(periods);
+    }
+    let merged = merge(periods);
+    if merged.len() > ROOM.end { Err(MAX_INSTANCES.into()) } else { Ok(merged) }
 }
 
 /// The answer that lists the periods.

@@ -68,10 +68,9 @@ impl<'a> Subject<'a> {
                 Some(model::Component::Vevent | model::Component::Vtodo | model::Component::Vjournal)
             )
         };
-        let uid = |c: Component<'_>| c.property("UID").map(|uid| uid.value().into_owned());
-        let mut uids = calendar.components().filter(edited).map(uid);
+        let mut uids = calendar.components().filter(edited).map(Component::uid);
         let first = uids.next();
-        if uids.any(|uid| Some(uid) != first) {
+        if uids.any(|uid| Some(&uid) != first.as_ref()) {
             return Err(Fault::Ambiguous);
         }
         for component in calendar.components().filter(edited) {

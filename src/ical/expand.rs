@@ -30,12 +30,13 @@ pub(super) fn expand(
             copy(component, wanted, freebusy, out);
         }
     }
-    let mut lines: HashMap<Component<'_>, Vec<Property<'_>>> = HashMap::new();
+    let mut parts: HashMap<Component<'_>, Parts<'_>> = HashMap::new();
     for occurrence in &overlapping(calendar, view)? {
         let component = occurrence.component;
         if let Some(wanted) = wanted.part(component) {
-            let lines = lines.entry(component).or_insert_with(|| single(component));
-            Instance { occurrence, lines, wanted, budget: view.budget }.write(&mut zones, out)?;
+            let parts = parts.entry(component).or_insert_with(|| Parts::of(component, wanted));
+            view.budget.spend(parts.cost)?;
+            Instance { occurrence, parts, wanted, budget: view.budget }.write(&mut zones, out)?;
             if out.len() > MAX_OCTETS {
                 return Err(Exhausted);
             }
@@ -47,15 +48,31 @@ pub(super) fn expand(
 /// How long the answer about one object may be, for memory is no part of the budget.
 const MAX_OCTETS: usize = 32 << 20;
 
-/// The properties that an instance has of its component: all but those that make it recur.
-fn single(component: Component<'_>) -> Vec<Property<'_>> {
-    const RECURRENCE: [&str; 5] = ["RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"];
-    component.lines().filter(|property| !RECURRENCE.iter().any(|name| property.is(name))).collect()
+/// What an instance has of its component: all that is wanted but what makes it recur.
+struct Parts<'a> {
+    lines: Vec<Property<'a>>,
+    components: Vec<Component<'a>>,
+    /// What it costs to write them, in units of the budget.
+    cost: u64,
+}
+
+impl<'a> Parts<'a> {
+    fn of(component: Component<'a>, wanted: Wanted<'_>) -> Self {
+        const RECURRENCE: [&str; 5] = ["RRULE", "RDATE", "EXDATE", "EXRULE", "RECURRENCE-ID"];
+        let recurs = |line: &Property<'_>| RECURRENCE.iter().any(|name| line.is(name));
+        let is_wanted = |line: &Property<'_>| wanted.property(&line.name()).is_some();
+        let lines: Vec<_> = component.lines().filter(|line| !recurs(line) && is_wanted(line)).collect();
+        let components: Vec<_> = component.components().filter(|part| wanted.part(*part).is_some()).collect();
+        let octets: usize = lines.iter().map(|line| line.raw().len()).sum();
+        let inside: usize = components.iter().map(|part| part.raw().len()).sum();
+        let cost = 1 + lines.len() / 2 + octets / 128 + inside / 32;
+        Self { lines, components, cost: cost as u64 }
+    }
 }
 
 struct Instance<'e, 'a> {
     occurrence: &'e Occurrence<'a>,
-    lines: &'e [Property<'a>],
+    parts: &'e Parts<'a>,
     wanted: Wanted<'e>,
     budget: &'e Budget,
 }
@@ -65,13 +82,13 @@ impl<'a> Instance<'_, 'a> {
         let component = self.occurrence.component;
         let name = component.name();
         out.pieces(&["BEGIN:", &name]);
-        for property in self.lines {
+        for property in &self.parts.lines {
             self.property(*property, zones, out)?;
         }
         if let Some(id) = &self.occurrence.id {
             out.pieces(&["RECURRENCE-ID", &stamp(id)]);
         }
-        component.components().for_each(|part| copy(part, self.wanted, None, out));
+        self.parts.components.iter().for_each(|part| copy(*part, self.wanted, None, out));
         out.pieces(&["END:", &name]);
         Ok(())
     }

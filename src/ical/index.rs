@@ -25,6 +25,7 @@ use crate::model::{self, Busy, Index, Instance};
 /// the horizon, the number of rows or the budget, is in the tail.
 #[must_use]
 pub fn index(calendar: &Calendar, horizon: i64, max_rows: usize, budget: &Budget) -> Index {
+    budget.next_object();
     // Floating times are kept as if they were in UTC.
     let floating = Zone::utc();
     let view = View { window: ALWAYS, floating: &floating, budget };

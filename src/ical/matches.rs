@@ -31,6 +31,7 @@ pub fn matches(
     floating: &Zone,
     budget: &Budget,
 ) -> Result<bool, Exhausted> {
+    budget.next_object();
     let query = Query { calendar, floating, budget, alarms: RefCell::default() };
     query.is(&filter.0.name, &filter.0.test)
 }
@@ -49,6 +50,9 @@ fn is_named(component: Component<'_>, name: &str) -> bool {
     name == "*" || component.is(name)
 }
 
+/// Octets that are read while a candidate of a recurrence is looked at.
+const OCTETS_A_UNIT: usize = 32;
+
 /// One question to one object.
 struct Query<'q> {
     calendar: &'q Calendar,
@@ -65,7 +69,8 @@ impl<'q> Query<'q> {
             CompTest::NotDefined => Ok(!is_named(root, name)),
             CompTest::AnyOf(tests) => any(tests, |test| self.is(name, test)),
             CompTest::Defined { time_range, props, comps } => {
-                if !is_named(root, name) || !self.has_properties(root, props, None)? {
+                let props: Vec<_> = props.iter().collect();
+                if !is_named(root, name) || !self.has_properties(root, &props, None)? {
                     return Ok(false);
                 }
                 if let Some(range) = time_range
@@ -95,11 +100,14 @@ impl<'q> Query<'q> {
             CompTest::NotDefined => return Ok(!self.calendar.components().any(|c| is_named(c, name))),
         };
         let passes = |component: Component<'q>, occurrence: Option<&Occurrence<'_>>| {
-            // Parts are looked at once an instance: an object of many alarms is many steps.
-            let parts = if comps.is_empty() { 0 } else { component.components().count() * comps.len() };
-            self.budget.spend(parts as u64)?;
-            Ok(self.has_properties(component, props, occurrence)?
-                && comps.iter().all(|comp| self.has_part(component, comp, occurrence)))
+            // What all instances have in common was asked before. For the rest each reads its component anew.
+            let of_all = occurrence.is_none();
+            let own: Vec<_> = props.iter().filter(|prop| of_all || is_about_instances(prop)).collect();
+            let timed: Vec<_> = comps.iter().filter(|comp| of_all || is_timed(&comp.test)).collect();
+            let read = component.raw().len() / OCTETS_A_UNIT * (own.len() + timed.len());
+            self.budget.spend(read as u64)?;
+            Ok(self.has_properties(component, &own, occurrence)?
+                && timed.iter().all(|comp| self.has_part(component, comp, occurrence)))
         };
         let Some(window) = self.window(name, test) else {
             return any(self.calendar.components().filter(|c| is_named(*c, name)), |c| passes(c, None));
@@ -200,7 +208,7 @@ impl<'q> Query<'q> {
     fn has_properties(
         &self,
         component: Component<'q>,
-        filters: &[PropFilter],
+        filters: &[&PropFilter],
         occurrence: Option<&Occurrence<'_>>,
     ) -> Result<bool, Exhausted> {
         self.budget.spend(filters.len() as u64)?;

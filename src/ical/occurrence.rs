@@ -72,11 +72,12 @@ pub fn occurrences<'a>(
     floating: &Zone,
     budget: &Budget,
 ) -> Result<Vec<Occurrence<'a>>, Exhausted> {
+    budget.next_object();
     overlapping(calendar, &View { window, floating, budget })
 }
 
 /// How many instances of one object an answer may hold, for memory is no part of the budget.
-const MAX_FOUND: usize = 50_000;
+const MAX_FOUND: usize = 20_000;
 
 /// The instances that overlap the window of a view, in the order of their start.
 pub(super) fn overlapping<'a>(
@@ -99,6 +100,10 @@ pub(super) fn overlapping<'a>(
     found.sort_by_key(|occurrence| (occurrence.start, occurrence.end));
     Ok(found)
 }
+
+/// Units of the budget for an instance: for its moments in its zone, and for the search among the overrides.
+const SHOWN: u64 = 1;
+const SHOWN_BUT_FOR_OTHERS: u64 = 8;
 
 /// Who looks, at which stretch of time.
 pub(super) struct View<'v> {
@@ -278,8 +283,10 @@ impl<'a> Series<'a> {
         instances.seek(later(clock.local(view.window.start, view.floating), -back));
         let last = later(clock.local(view.window.end, view.floating), ahead);
         instances.stop_before(later(last, 1));
+        let cost = if self.overrides.is_empty() { SHOWN } else { SHOWN_BUT_FOR_OTHERS };
         for local in instances {
             let local = local?;
+            view.budget.spend(cost)?;
             if local > last {
                 break;
             }

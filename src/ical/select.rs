@@ -73,6 +73,7 @@ pub fn select(
     floating: &Zone,
     budget: &Budget,
 ) -> Result<String, Exhausted> {
+    budget.next_object();
     let root = calendar.root();
     let wanted = Wanted(selection.comp.as_ref().filter(|comp| root.is(&comp.name)));
     let freebusy = selection.freebusy.as_ref();

@@ -169,6 +169,10 @@ impl Repetition {
         let mut read = Self { set: recur::Set::new(moment(shape)), lengths: HashMap::new() };
         let mut repeats = false;
         for property in shape.component.lines() {
+            let rules = read.set.rules.len() + read.set.exrules.len();
+            if rules > FEW && (property.is("RRULE") || property.is("EXRULE")) {
+                budget.spend(RULE_COST)?;
+            }
             if property.is("RRULE") {
                 read.set.rules.extend(rule(&property.value(), &shape.anchor.clock));
             } else if property.is("EXRULE") {
@@ -201,6 +205,10 @@ impl Repetition {
         Ok(repeats.then_some(read))
     }
 }
+
+/// Rules of a component that cost nothing: others have one. Beyond them each has its price, for each takes half a KiB.
+const FEW: usize = 8;
+const RULE_COST: u64 = 100;
 
 /// DTSTART as the recurrence engine takes it.
 fn moment(shape: &Shape<'_>) -> Moment {

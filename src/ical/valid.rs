@@ -238,7 +238,7 @@ const COUNT_BUDGET: u64 = 500_000;
 fn instances(calendar: &Calendar, limit: usize) -> Result<(), Fault> {
     let budget = Budget::new(COUNT_BUDGET);
     let Ok(all) = Series::all(calendar, &budget) else {
-        let why = "the time zones of the object change too often";
+        let why = "its time zones change too often, or its rules are too many";
         return Err(Fault::Resource(calendar.root().invalid(why)));
     };
     match all.iter().find(|series| limit > 0 && series.is_longer_than(limit, &budget)) {

@@ -32,6 +32,8 @@ struct Change {
     /// Seconds east of UTC before and from that moment.
     before: i64,
     after: i64,
+    /// Up to this time on the clock it is, for all that shows it, not yet after the change.
+    until: i64,
 }
 
 impl Zone {
@@ -92,7 +94,7 @@ impl Zone {
             }
             Rules::Own(changes) => {
                 let clock = seconds(local);
-                let next = changes.partition_point(|c| c.at + c.before.max(c.after) <= clock);
+                let next = changes.partition_point(|c| c.until <= clock);
                 clock - offset_before(changes, next)
             }
         }
@@ -162,11 +164,17 @@ fn offset_before(changes: &[Change], next: usize) -> i64 {
 /// The database that is part of the program: some systems leave out the zones' former names, some have no database.
 static BUNDLED: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
 
+/// No name of a zone is longer; what is made of slashes would be asked for at each.
+const LONGEST_NAME: usize = 64;
+
 /// The zone of a name in the database of the system, or else in our own.
 fn iana(name: &str) -> Option<TimeZone> {
     // Names of the database that depend on the machine or stand for "not set".
     const LOCAL: [&str; 3] = ["Factory", "localtime", "posixrules"];
-    if name.is_empty() || LOCAL.iter().any(|local| local.eq_ignore_ascii_case(name)) {
+    if name.is_empty()
+        || name.len() > LONGEST_NAME
+        || LOCAL.iter().any(|local| local.eq_ignore_ascii_case(name))
+    {
         return None;
     }
     TimeZone::get(name).or_else(|_| BUNDLED.get(name)).ok()
@@ -197,6 +205,13 @@ fn evaluate(own: Component<'_>, budget: &Budget) -> Result<Option<Zone>, Exhaust
     }
     changes.sort_unstable();
     changes.dedup_by_key(|change| change.at);
+    let (mut last, mut until) = (None, i64::MIN);
+    for change in &mut changes {
+        // A definition may contradict itself: what the clock showed before is what it showed.
+        change.before = last.unwrap_or(change.before);
+        until = until.max(change.at + change.before.max(change.after));
+        (last, change.until) = (Some(change.after), until);
+    }
     Ok((!changes.is_empty()).then(|| Zone(Rules::Own(changes.into()))))
 }
 
@@ -207,6 +222,7 @@ fn onsets(observance: Component<'_>, budget: &Budget, changes: &mut Vec<Change>)
     else {
         return Ok(());
     };
+    let change = |local| Change { at: seconds(local) - before, before, after, until: 0 };
     let mut set = Set::new(Moment::Time(start.civil()));
     let rules = observance.properties("RRULE").filter_map(|p| Rule::parse(&p.value()).ok());
     set.rules = rules.map(|rule| rule.localised(|utc| civil(seconds(utc) + before))).collect();
@@ -214,7 +230,7 @@ fn onsets(observance: Component<'_>, budget: &Budget, changes: &mut Vec<Change>)
     let mut onsets = set.instances(budget);
     if !set.rules.is_empty() {
         // Some products begin each rule in 1601; what changed last before 1900 is near enough their DTSTART.
-        changes.push(Change { at: seconds(start.civil()) - before, before, after });
+        changes.push(change(start.civil()));
         onsets.seek(date(1900, 1, 1).at(0, 0, 0, 0));
     }
     onsets.stop_before(date(2101, 1, 1).at(0, 0, 0, 0));
@@ -223,7 +239,7 @@ fn onsets(observance: Component<'_>, budget: &Budget, changes: &mut Vec<Change>)
         if changes.len() >= MAX_CHANGES {
             break;
         }
-        changes.push(Change { at: seconds(onset) - before, before, after });
+        changes.push(change(onset));
     }
     Ok(())
 }
@@ -249,7 +265,10 @@ impl<'a> Zones<'a> {
         };
         let zone = match Zone::named(tzid) {
             Some(zone) => Some(zone),
-            None => resolve(tzid, self.calendar.components().find(same), budget)?.or_else(|| self.usual()),
+            None => {
+                budget.spend(2 * self.calendar.components().count() as u64)?;
+                resolve(tzid, self.calendar.components().find(same), budget)?.or_else(|| self.usual())
+            }
         };
         self.known.insert(tzid.to_owned(), zone.clone());
         Ok(zone)
@@ -329,6 +348,33 @@ mod tests {
         assert!(of("").is_err());
         assert!(of(&zone("Here", "")).is_err());
         assert!(of(&[zone("Here", observance), zone("There", observance)].concat()).is_err());
+    }
+
+    #[test]
+    fn the_first_time_is_meant_where_a_zone_contradicts_itself() {
+        let onset = |start: &str, from: &str, to: &str| {
+            format!("BEGIN:STANDARD\nDTSTART:{start}\nTZOFFSETFROM:{from}\nTZOFFSETTO:{to}\nEND:STANDARD\n")
+        };
+        let of = |onsets: &[String]| {
+            let zone = format!("BEGIN:VTIMEZONE\nTZID:Nowhere\n{}END:VTIMEZONE\n", onsets.concat());
+            Zone::of(&Calendar::parse(format!("BEGIN:VCALENDAR\n{zone}END:VCALENDAR\n").into()).unwrap())
+                .unwrap()
+                .1
+        };
+        let from_elsewhere =
+            of(&[onset("20200101T000000", "+0200", "+0200"), onset("20261101T020000", "-0400", "-0500")]);
+        let two_in_an_hour = of(&[
+            onset("20200101T000000", "+1400", "+1400"),
+            onset("20261101T140000", "+1400", "-1200"),
+            onset("20261031T130000", "-1200", "-1200"),
+        ]);
+        for zone in [from_elsewhere, two_in_an_hour] {
+            for hour in -48..48 {
+                let instant = 1_793_491_200 + hour * 3_600;
+                let (local, again) = (zone.local(instant), zone.instant(zone.local(instant)));
+                assert!(again <= instant && zone.local(again) == local, "{local} at {instant} is {again}");
+            }
+        }
     }
 
     #[test]

@@ -81,7 +81,10 @@ fn parameters(line: Property<'_>) -> BTreeMap<String, Vec<String>> {
 /// Whether the values are the same text, or the same dates, periods, rule or numbers, however they are spelled.
 fn same_value(one: Property<'_>, other: Property<'_>) -> bool {
     let text = |line: Property<'_>| line.text().into_owned();
-    let times = |line: Property<'_>| format!("{:?} {:?} {:?}", line.dates(), line.periods(), line.duration());
+    let times = |line: Property<'_>| {
+        // Nor is the zone another one for a carriage return in its name.
+        format!("{:?} {:?} {:?}", line.dates(), line.periods(), line.duration()).replace("\\r", "")
+    };
     let spelled = |line: Property<'_>| {
         let value = line.value().to_ascii_uppercase();
         let mut parts: Vec<String> = value.split(';').map(part).filter(|part| part != " [\"\"]").collect();

@@ -174,7 +174,7 @@ fn is_over(calendar: &Calendar) -> Result<bool, Fault> {
 }
 
 /// What reading an edited object again may cost.
-const BUDGET: u64 = 1_000_000;
+const BUDGET: u64 = 500_000;
 
 fn read(text: Bytes) -> Result<(Calendar, Budget), Fault> {
     let calendar = Calendar::parse(text).map_err(|fault| Fault::Invalid(fault.into()))?;

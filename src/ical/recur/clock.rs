@@ -47,6 +47,10 @@ pub(super) fn next(mask: u64, from: i64) -> Option<i64> {
 
 /// The index of the bit that has `n` others below it; 64 where there is none.
 pub(super) fn nth_bit(mut mask: u64, n: u64) -> u32 {
+    // Most masks have all values from 0 on.
+    if u64::from(mask.trailing_ones()) > n {
+        return u32::try_from(n).unwrap_or(64);
+    }
     for _ in 0..n {
         mask &= mask.wrapping_sub(1);
     }

@@ -51,13 +51,18 @@ impl Moment {
 #[derive(Debug)]
 pub struct Budget {
     left: Cell<u64>,
+    /// What the object that is looked at leaves for the others.
+    kept: Cell<u64>,
 }
+
+/// What one object may spend, so that none takes longer than 50 ms.
+const ONE_OBJECT: u64 = 500_000;
 
 impl Budget {
     /// A budget of so many units; a million is enough for any honest request.
     #[must_use]
     pub fn new(units: u64) -> Self {
-        Self { left: Cell::new(units) }
+        Self { left: Cell::new(units), kept: Cell::new(0) }
     }
 
     /// The units not yet spent.
@@ -66,9 +71,14 @@ impl Budget {
         self.left.get()
     }
 
+    /// Another object is looked at: of what is left it may have its share.
+    pub(super) fn next_object(&self) {
+        self.kept.set(self.left.get().saturating_sub(ONE_OBJECT));
+    }
+
     /// Takes units, or, where there are too few, takes the rest and says so.
     pub(super) fn spend(&self, units: u64) -> Result<(), Exhausted> {
-        let left = self.left.get().checked_sub(units);
+        let left = self.left.get().checked_sub(units).filter(|left| *left >= self.kept.get());
         self.left.set(left.unwrap_or(0));
         left.map(drop).ok_or(Exhausted)
     }

@@ -59,6 +59,7 @@ impl Set {
         let rule = |rule: &Rule| Source::new(rule.occurrences(self.start, budget).counting_start());
         let exrule = |rule: &Rule| Source::new(rule.occurrences(self.start, budget));
         Instances {
+            budget,
             dates,
             at: 0,
             rules: self.rules.iter().map(rule).collect(),
@@ -72,6 +73,7 @@ impl Set {
 /// The instances of a [`Set`].
 #[derive(Clone, Debug)]
 pub struct Instances<'b> {
+    budget: &'b Budget,
     /// DTSTART and RDATE, sorted; those before `at` are done.
     dates: Vec<DateTime>,
     at: usize,
@@ -111,6 +113,7 @@ impl Instances<'_> {
     /// The earliest time of any source, taken from every source that has it.
     fn join(&mut self) -> Result<Option<DateTime>, Exhausted> {
         let mut earliest = self.dates.get(self.at).copied();
+        self.budget.spend(u64::from(earliest.is_some()) + self.rules.len() as u64 / AT_ONCE)?;
         for rule in &mut self.rules {
             earliest = earliest.into_iter().chain(rule.head()?).min();
         }
@@ -122,12 +125,15 @@ impl Instances<'_> {
     }
 
     fn is_excluded(&mut self, time: DateTime) -> Result<bool, Exhausted> {
+        if self.days.is_empty() && self.times.is_empty() && self.exrules.is_empty() {
+            return Ok(false);
+        }
+        self.budget.spend(1 + self.exrules.len() as u64 / AT_ONCE)?;
         if self.days.binary_search(&time.date()).is_ok() || self.times.binary_search(&time).is_ok() {
             return Ok(true);
         }
         for rule in &mut self.exrules {
-            rule.seek(time);
-            if rule.head()? == Some(time) {
+            if rule.head_from(time)? == Some(time) {
                 return Ok(true);
             }
         }
@@ -142,6 +148,9 @@ impl Iterator for Instances<'_> {
         self.step().transpose()
     }
 }
+
+/// How many rules can be asked for a time that is known, for one unit of the budget.
+const AT_ONCE: u64 = 8;
 
 /// A rule's walk with its next time looked up.
 #[derive(Clone, Debug)]
@@ -163,6 +172,18 @@ impl<'b> Source<'b> {
             self.is_looked_up = true;
         }
         Ok(self.head)
+    }
+
+    /// The next time that is not before `from`. Often it is the very next one: a jump costs more than a step.
+    fn head_from(&mut self, from: DateTime) -> Result<Option<DateTime>, Exhausted> {
+        for _ in 0..2 {
+            match self.head()? {
+                Some(head) if head < from => self.is_looked_up = false,
+                head => return Ok(head),
+            }
+        }
+        self.seek(from);
+        self.head()
     }
 
     /// Takes the head off where it is at `time`.

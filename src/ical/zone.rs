@@ -263,12 +263,11 @@ impl<'a> Zones<'a> {
         let same = |c: &Component<'_>| {
             c.is("VTIMEZONE") && c.property("TZID").is_some_and(|p| p.text().eq_ignore_ascii_case(tzid))
         };
-        let zone = match Zone::named(tzid) {
-            Some(zone) => Some(zone),
-            None => {
-                budget.spend(2 * self.calendar.components().count() as u64)?;
-                resolve(tzid, self.calendar.components().find(same), budget)?.or_else(|| self.usual())
-            }
+        let zone = if let Some(zone) = Zone::named(tzid) {
+            Some(zone)
+        } else {
+            budget.spend(2 * self.calendar.components().count() as u64)?;
+            resolve(tzid, self.calendar.components().find(same), budget)?.or_else(|| self.usual())
         };
         self.known.insert(tzid.to_owned(), zone.clone());
         Ok(zone)

@@ -102,6 +102,20 @@ fn other_encodings_are_refused() {
     let utf16: Vec<u8> = "<a/>".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(matches!(parse(&utf16).unwrap_err().fault, Fault::Character(0)));
     assert_eq!(parse(b"<a>\xe9</a>").unwrap_err().fault, Fault::NotUtf8);
+    let marked = |text: &str| -> Vec<u8> {
+        "\u{feff}"
+            .chars()
+            .chain(text.chars())
+            .collect::<String>()
+            .encode_utf16()
+            .flat_map(u16::to_be_bytes)
+            .collect()
+    };
+    assert!(parse(&marked("<?xml version='1.0' encoding='UTF-16'?><a/>")).is_ok());
+    let named = parse(&marked("<?xml version='1.0' encoding='UTF-8'?><a/>")).unwrap_err().fault;
+    assert_eq!(named, Fault::Encoding("UTF-8".to_owned()));
+    let named = parse(b"<?xml version='1.0' encoding='UTF-16'?><a/>").unwrap_err().fault;
+    assert_eq!(named, Fault::Encoding("UTF-16".to_owned()));
 }
 
 /// The fragment of the first element in the first element of `body`.

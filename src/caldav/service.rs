@@ -105,7 +105,15 @@ impl CalDav {
         // One object is taken as PUT takes it.
         let adds = row.body == Takes::Batch && request.query.as_deref() == Some(post::ADD_MEMBER);
         match if adds { Takes::Content } else { row.body } {
-            Takes::Nothing => Ok(Given::default()),
+            Takes::Nothing if is_safe(row.verb) => Ok(Given::default()),
+            // RFC 4918 §8.4: what would be passed over meant something to whoever sent it.
+            Takes::Nothing => match request.body.read(0).await {
+                Ok(_) => Ok(Given::default()),
+                Err(BodyError::TooLarge) => {
+                    Err(Refusal::plain(Status::UNSUPPORTED_MEDIA_TYPE, "this method takes no body").into())
+                }
+                Err(fault) => Err(fault.into()),
+            },
             Takes::Content => {
                 let kept = self.settings.calendar.max_resource_size.0;
                 let longest = if self.settings.rewrite.shortens() { most } else { kept.min(most) };

@@ -73,7 +73,7 @@ pub struct Method {
 /// What a method takes as its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
-    /// Nothing: what is sent all the same is left unread.
+    /// Nothing: what is sent all the same is refused where something would be changed, and else left unread.
     Nothing,
     /// XML, or nothing.
     Xml,

@@ -3,6 +3,7 @@
 //! XML 1.0 §2.2 (characters), §2.3 (names), §3.1 (tags); Namespaces in XML 1.0 §3. A stored fragment is sent out again
 //! word for word, so whatever is let in here must be well-formed to the letter.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// Why a body is not a document the server reads.
@@ -27,7 +28,7 @@ impl std::error::Error for Malformed {}
 pub enum Fault {
     /// There is no root element.
     Empty,
-    /// The octets are not UTF-8.
+    /// The octets are neither UTF-8 nor UTF-16.
     NotUtf8,
     /// The declaration names another encoding.
     Encoding(String),
@@ -66,8 +67,10 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the XML document has no root element"),
-            Self::NotUtf8 => f.write_str("the XML document is not UTF-8"),
-            Self::Encoding(name) => write!(f, "the XML encoding {name} is not supported; send UTF-8"),
+            Self::NotUtf8 => f.write_str("the XML document is neither UTF-8 nor UTF-16"),
+            Self::Encoding(name) => {
+                write!(f, "the XML encoding {name} is not supported, or not what came; send UTF-8")
+            }
             Self::Character(code) => write!(f, "the character U+{code:04X} is forbidden in XML"),
             Self::DocumentType => f.write_str("a document type declaration is not accepted"),
             Self::Entity(name) => write!(f, "the entity &{name}; is not declared"),
@@ -83,14 +86,31 @@ impl fmt::Display for Fault {
     }
 }
 
+/// Whether the body is UTF-16: then it says so by its byte order mark (XML 1.0 §4.3.3).
+pub(super) fn is_wide(body: &[u8]) -> bool {
+    body.starts_with(&[0xfe, 0xff]) || body.starts_with(&[0xff, 0xfe])
+}
+
 /// The body as text without its byte order mark, made of nothing but characters that XML allows.
-pub(super) fn characters(body: &[u8]) -> Result<&str, Malformed> {
-    let text = std::str::from_utf8(body).map_err(|e| Fault::NotUtf8.at(e.valid_up_to()))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+pub(super) fn characters(body: &[u8]) -> Result<Cow<'_, str>, Malformed> {
+    let text = if is_wide(body) {
+        Cow::Owned(wide(body).ok_or(Fault::NotUtf8.at(0))?)
+    } else {
+        let text = std::str::from_utf8(body).map_err(|e| Fault::NotUtf8.at(e.valid_up_to()))?;
+        Cow::Borrowed(text.strip_prefix('\u{feff}').unwrap_or(text))
+    };
     match text.char_indices().find(|(_, c)| !allowed(*c)) {
         Some((at, c)) => Err(Fault::Character(c.into()).at(at)),
         None => Ok(text),
     }
+}
+
+/// The text of whole, well-paired units of UTF-16 behind their mark.
+fn wide(body: &[u8]) -> Option<String> {
+    let unit = if body[0] == 0xfe { u16::from_be_bytes } else { u16::from_le_bytes };
+    let (units, rest) = body[2..].as_chunks();
+    let text = char::decode_utf16(units.iter().map(|pair| unit(*pair))).collect::<Result<_, _>>().ok();
+    text.filter(|_| rest.is_empty())
 }
 
 /// Whether XML 1.0 allows the character (§2.2 `Char`).
@@ -150,15 +170,20 @@ mod tests {
 
     #[test]
     fn a_byte_order_mark_is_no_part_of_the_text() {
-        assert_eq!(characters(b"\xef\xbb\xbf<a/>"), Ok("<a/>"));
+        assert_eq!(characters(b"\xef\xbb\xbf<a/>"), Ok("<a/>".into()));
     }
 
     #[test]
     fn control_characters_and_non_characters_are_refused_where_they_stand() {
         assert_eq!(characters(b"<a>\x01</a>"), Err(Fault::Character(1).at(3)));
         assert_eq!(characters("<a>\u{ffff}</a>".as_bytes()), Err(Fault::Character(0xffff).at(3)));
-        assert_eq!(characters(b"\xff\xfe<\0a\0"), Err(Fault::NotUtf8.at(0)));
-        assert_eq!(characters("\t\r\n \u{85}\u{1f600}".as_bytes()), Ok("\t\r\n \u{85}\u{1f600}"));
+        assert_eq!(characters(b"\xff\xfe<\0a\0\x3d\xd8\x00\xde"), Ok("<a\u{1f600}".into()));
+        assert_eq!(characters(b"\xfe\xff\0<\0a"), Ok("<a".into()));
+        for broken in [&b"\xff\xfe<\0a"[..], b"\xff\xfe\x3d\xd8a\0", b"\xfe\xff\xde\x00\0a"] {
+            assert_eq!(characters(broken), Err(Fault::NotUtf8.at(0)));
+        }
+        assert_eq!(characters(b"\xff\xfe\x01\0"), Err(Fault::Character(1).at(0)));
+        assert_eq!(characters("\t\r\n \u{85}\u{1f600}".as_bytes()), Ok("\t\r\n \u{85}\u{1f600}".into()));
     }
 
     #[test]

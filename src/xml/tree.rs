@@ -11,7 +11,7 @@ use quick_xml::reader::Reader;
 
 use super::name::{Name, QName};
 use super::scope::Scope;
-use super::strict::{Fault, Malformed, allowed, characters, ncname, spacing};
+use super::strict::{Fault, Malformed, allowed, characters, is_wide, ncname, spacing};
 
 /// Elements may nest as deep as this.
 const MAX_DEPTH: usize = 64;
@@ -94,13 +94,13 @@ impl Element {
     }
 }
 
-/// Reads a document; UTF-8 only.
+/// Reads a document in UTF-8, or in UTF-16 with its mark.
 ///
 /// # Errors
 /// When it is not well-formed, not namespace-well-formed, has a document type or an entity of its own, or is beyond the
 /// bounds: 64 levels, 200,000 elements, 64 attributes on an element.
 pub fn parse(body: &[u8]) -> Result<Element, Malformed> {
-    let document: Arc<str> = characters(body)?.into();
+    let document: Arc<str> = characters(body)?.as_ref().into();
     let mut reader = Reader::from_str(&document);
     reader.config_mut().check_comments = true;
     let mut tree = Tree::of(document.clone());
@@ -118,7 +118,7 @@ pub fn parse(body: &[u8]) -> Result<Element, Malformed> {
             Event::GeneralRef(reference) => {
                 character(&reference).and_then(|c| tree.section(c.encode_utf8(&mut [0; 4])))
             }
-            Event::Decl(declaration) => declared(&declaration, at),
+            Event::Decl(declaration) => declared(&declaration, at, is_wide(body)),
             Event::PI(instruction) => instruct(instruction.target()),
             Event::DocType(_) => Err(Fault::DocumentType),
             Event::Comment(_) => Ok(()),
@@ -272,17 +272,16 @@ fn character(reference: &BytesRef<'_>) -> Result<char, Fault> {
     }
 }
 
-/// An XML declaration stands first and names no other encoding than UTF-8 or its subset.
-fn declared(declaration: &BytesDecl<'_>, at: usize) -> Result<(), Fault> {
+/// An XML declaration stands first and names no other encoding than that of the document.
+fn declared(declaration: &BytesDecl<'_>, at: usize, wide: bool) -> Result<(), Fault> {
     if at != 0 {
         return Err(Fault::Misplaced("an XML declaration"));
     }
     declaration.xml_version().map_err(|e| Fault::Syntax(e.to_string()))?;
+    let known: &[&str] = if wide { &["utf-16"] } else { &["utf-8", "us-ascii"] };
     match declaration.encoding() {
         None => Ok(()),
-        Some(Ok(name)) if ["utf-8", "us-ascii"].iter().any(|known| name.eq_ignore_ascii_case(known)) => {
-            Ok(())
-        }
+        Some(Ok(name)) if known.iter().any(|known| name.eq_ignore_ascii_case(known)) => Ok(()),
         Some(Ok(name)) => Err(Fault::Encoding(name.into_owned())),
         Some(Err(e)) => Err(Fault::Syntax(e.to_string())),
     }

@@ -11,6 +11,10 @@ use super::registry::TABLES;
 /// The tables that can be printed.
 pub const NAMES: [&str; 6] = ["features", "methods", "reports", "properties", "conditions", "settings"];
 
+/// What stands above all tables.
+const HEAD: &str = "# What kalends implements\n\nPrinted by `kalends list`; do not edit. What each RFC asks, section by \
+                    section, and what shows it: [compliance/](compliance/).\n";
+
 /// The table of that name as Markdown; all but the settings where none is named, nothing where none has the name.
 #[must_use]
 pub fn print(name: Option<&str>) -> String {
@@ -18,7 +22,7 @@ pub fn print(name: Option<&str>) -> String {
         Some("settings") => config::markdown(),
         Some(name) => section(name),
         None => {
-            let head = "# What kalends implements\n\nPrinted by `kalends list`; do not edit.\n".to_owned();
+            let head = HEAD.to_owned();
             NAMES[..5].iter().fold(head, |page, name| page + "\n" + &section(name))
         }
     }

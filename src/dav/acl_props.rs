@@ -18,15 +18,14 @@ use super::{
 const PRINCIPAL: Kinds = Kind::Principal.only();
 const GROUP: Kinds = Kind::Group.only();
 const PRINCIPALS: Kinds = PRINCIPAL.or(GROUP);
-const KEPT: Kinds = Kinds::HOMELY.or(Kind::Object.only());
 
 /// The rows.
 pub const PROPS: &[Prop] = &[
     Prop::live(Name::dav("current-user-principal"), Kinds::ANY, current_user_principal, "RFC 5397 §3"),
     Prop::live(Name::dav("current-user-privilege-set"), Kinds::ANY, privileges, "RFC 3744 §5.4")
         .guarded(Privilege::ReadCurrentUserPrivilegeSet),
-    Prop::live(Name::dav("owner"), KEPT.or(PRINCIPAL), owner, "RFC 3744 §5.1"),
-    Prop::live(Name::dav("group"), KEPT, nothing, "RFC 3744 §5.2"),
+    Prop::live(Name::dav("owner"), Kinds::ANY, owner, "RFC 3744 §5.1"),
+    Prop::live(Name::dav("group"), Kinds::ANY, nothing, "RFC 3744 §5.2"),
     Prop::live(Name::dav("supported-privilege-set"), Kinds::ANY, supported, "RFC 3744 §5.3"),
     Prop::live(Name::dav("acl"), Kinds::ANY, acl, "RFC 3744 §5.5")
         .needs(Needs::ACL)
@@ -58,8 +57,11 @@ fn privileges(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     Some(())
 }
 
+/// Who owns it; empty where nobody does.
 fn owner(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
-    href(&cx.href(&Target::Principal(facts.target.user()?.to_owned())), w);
+    if let Some(user) = facts.target.user() {
+        href(&cx.href(&Target::Principal(user.to_owned())), w);
+    }
     Some(())
 }
 

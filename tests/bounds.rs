@@ -85,9 +85,9 @@ fn lists() -> Vec<String> {
         let time = |n| format!("{}T{:02}{:02}00Z", 20_260_101 + n / 1440 % 28, n / 60 % 24, n % 60);
         format!("{name}:{}", (0..count / SMALLER).map(time).collect::<Vec<_>>().join(","))
     };
-    let days = |name: &str, count: i64| {
-        let date = |n| utc_stamp(n * 86_400)[..8].to_owned();
-        format!("{name}:{}", (0..count / SMALLER as i64).map(date).collect::<Vec<_>>().join(","))
+    let days = |name: &str, count: usize| {
+        let date = |n| utc_stamp(i64::try_from(n).unwrap() * 86_400)[..8].to_owned();
+        format!("{name}:{}", (0..count / SMALLER).map(date).collect::<Vec<_>>().join(","))
     };
     vec![
         times("RDATE", 40_000),
@@ -163,7 +163,7 @@ fn looks(calendar: &Calendar) -> [Look<'_>; LOOKS] {
     let expand = |range| Selection { recurrence: Some(Recurrence::Expand(range)), ..Selection::default() };
     let (few, many, limits) = (expand(week.clone()), expand(ages.clone()), LIMITS);
     let uids = Selection { comp: Some(uid_alone()), ..many.clone() };
-    let (far, ever, never) = (within(Some(week.clone()), vec![]), within(Some(0..1), vec![]), never(&week));
+    let (far, ever, never) = (within(Some(&week), vec![]), within(Some(&(0..1)), vec![]), never(&week));
     let rows = || index(calendar, 1_900_000_000, 1_000, &Budget::new(200_000 / SMALLER as u64));
     [
         ("to take it", Box::new(move || hold(object(calendar, &limits)))),
@@ -192,9 +192,9 @@ fn time(range: &Range<i64>) -> TimeRange {
 }
 
 /// A filter of the events that happen in a range and have these properties.
-fn within(range: Option<Range<i64>>, props: Vec<PropFilter>) -> Filter {
+fn within(range: Option<&Range<i64>>, props: Vec<PropFilter>) -> Filter {
     let test = |time_range, props, comps| CompTest::Defined { time_range, props, comps };
-    let inner = CompFilter { name: "VEVENT".into(), test: test(range.as_ref().map(time), props, vec![]) };
+    let inner = CompFilter { name: "VEVENT".into(), test: test(range.map(time), props, vec![]) };
     Filter(CompFilter { name: "VCALENDAR".into(), test: test(None, vec![], vec![inner]) })
 }
 
@@ -202,9 +202,9 @@ fn within(range: Option<Range<i64>>, props: Vec<PropFilter>) -> Filter {
 fn never(week: &Range<i64>) -> Filter {
     let other = span("20700101T000000Z", "20700108T000000Z");
     let text = TextMatch { text: "short".into(), negate: true, ..TextMatch::default() };
-    let of = |name: &str, value| {
-        let test = PropTest::Defined { value: Some(value), params: vec![] };
-        PropFilter { name: name.into(), test }
+    let of = |name: &str, value| PropFilter {
+        name: name.into(),
+        test: PropTest::Defined { value: Some(value), params: vec![] },
     };
     let (start, end) = (ValueTest::Time(time(week)), ValueTest::Time(time(&other)));
     within(None, vec![of("DTSTART", start), of("DESCRIPTION", ValueTest::Text(text)), of("DTEND", end)])
@@ -233,7 +233,7 @@ fn taken(lines: &str, only: Option<usize>) -> Vec<Taken> {
         fs::write("/proc/self/clear_refs", "5").unwrap();
         let (began, before) = (on_processor(), memory("VmRSS"));
         look();
-        let (took, grown) = (on_processor() - began, memory("VmHWM").saturating_sub(before));
+        let (took, grown) = (on_processor().saturating_sub(began), memory("VmHWM").saturating_sub(before));
         (took, grown, format!("{what}: {name:?}"))
     };
     let looks = looks(&calendar);

@@ -21,7 +21,7 @@ use kalends::ical::{
 /// All is that much smaller where nothing is optimised, and everything slower: what nobody pays for shows there too.
 const SMALLER: usize = if cfg!(debug_assertions) { 20 } else { 1 };
 /// What a request may spend, as the service has it.
-const BUDGET: u64 = kalends::caldav::reports::BUDGET / SMALLER as u64;
+const BUDGET: u64 = kalends::caldav::BUDGET / SMALLER as u64;
 /// KiB that the process may grow by.
 const GROWTH: u64 = 8 << 10;
 

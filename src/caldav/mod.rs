@@ -22,4 +22,4 @@ mod storing;
 mod timezones;
 mod transfer;
 
-pub use reports::filter;
+pub use reports::{BUDGET, filter};

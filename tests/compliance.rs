@@ -16,12 +16,13 @@ fn root() -> &'static Path {
 /// The pages, in the order of their names.
 fn pages() -> Vec<PathBuf> {
     let entries = fs::read_dir(root().join("docs/compliance")).into_iter().flatten().flatten();
-    let mut pages: Vec<PathBuf> = entries
-        .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|x| x == "md"))
-        .collect();
+    let mut pages: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| is_a(path, "md")).collect();
     pages.sort();
     pages
+}
+
+fn is_a(path: &Path, extension: &str) -> bool {
+    path.extension().is_some_and(|x| x == extension)
 }
 
 /// The cells of a row.
@@ -55,11 +56,11 @@ fn judge(row: &[&str], of_rules: bool) -> Vec<String> {
 fn missing(proof: &str) -> Result<(), String> {
     let proof = proof.trim_matches('`');
     let (file, test) = proof.split_once(": ").map_or((proof, None), |(file, test)| (file, Some(test)));
-    let text = fs::read_to_string(root().join(file)).map_err(|e| format!("{file:?}: {e}"))?;
+    let content = fs::read_to_string(root().join(file)).map_err(|e| format!("{file:?}: {e}"))?;
     match test {
-        Some(name) if text.contains(&format!("fn {name}(")) => Ok(()),
+        Some(name) if content.contains(&format!("fn {name}(")) => Ok(()),
         Some(name) => Err(format!("{file} has no test {name:?}")),
-        None if file.starts_with("tests/") && file.ends_with(".txt") => Ok(()),
+        None if file.starts_with("tests/") && is_a(Path::new(file), "txt") => Ok(()),
         None => Err(format!("{file:?} is no transcript")),
     }
 }

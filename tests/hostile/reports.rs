@@ -51,7 +51,8 @@ fn documents() -> Vec<Case> {
         .flat_map(u16::to_le_bytes)
         .collect();
     vec![
-        propfind("UTF-16", utf16).is(400),
+        propfind("UTF-16 that ends within a unit", utf16[..utf16.len() - 1].to_vec()).is(400),
+        propfind("UTF-16 without its mark", utf16[2..].to_vec()).is(400),
         propfind(
             "Latin-1 octets",
             b"<D:propfind xmlns:D=\"DAV:\"><D:prop><D:x>\xe9</D:x></D:prop></D:propfind>".to_vec(),

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// What indexing one object may cost, in units of [`Budget`]; beyond it the index ends early, which is no fault.
-const PER_OBJECT: u64 = 200_000;
+const PER_OBJECT: u64 = 50_000;
 /// Rows that one object may have in the index.
 const MAX_ROWS: usize = 1000;
 const DAY: i64 = 86_400;

@@ -3,6 +3,8 @@
 
 usage: cost.py put [TIMES]       PUT of a single event and of series, new and with other times: a ratio to the single event
        cost.py query [TIMES [SIZES]]   a week's query and free-busy on calendars of so many series of one kind, 1000,10000
+       cost.py stream CALENDAR   PROPFIND, multiget, sync and GET of a whole calendar: first octet, CPU, growth of memory
+       cost.py gone CALENDAR SOCKET    hangs up in the middle of a sync, and asks pg_stat_activity by the socket in that folder
        cost.py export CALENDAR   a whole calendar (user bench1) by GET and by ?export: first octet, CPU, growth of memory
 kalends.sh beside this file starts and stops the server; `put` and `query` begin with `kalends.sh wipe`.
 """
@@ -166,6 +168,86 @@ def export(cal):
         script("stop")
 
 
+SPACES = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav"'
+PROP = "<D:prop><D:getetag/>%s</D:prop>"
+LIST = f"<D:propfind {SPACES}>{PROP % ''}</D:propfind>"
+SYNC = f"<D:sync-collection {SPACES}><D:sync-token/><D:sync-level>1</D:sync-level>%s</D:sync-collection>"
+
+
+def drain(server, method, path, body, depth="0"):
+    """Reads the answer as it comes and keeps nothing of it: first octet in ms, octets, and how often each mark was in it."""
+    sent = time.monotonic()
+    octets = body.encode()
+    head = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "X-Forwarded-User: bench1", f"Depth: {depth}", "Connection: close"]
+    head += ["Content-Type: application/xml", f"Content-Length: {len(octets)}", "", ""]
+    link = socket.create_connection(("127.0.0.1", PORT))
+    link.sendall("\r\n".join(head).encode() + octets)
+    piece, first, total, ends, tail = link.recv(1 << 16), None, 0, 0, b""
+    first = (time.monotonic() - sent) * 1000
+    assert piece.startswith((b"HTTP/1.1 200", b"HTTP/1.1 207")), piece[:200]
+    mark = b"END:VEVENT" if method == "GET" else b"</D:response>"
+    while piece:
+        total += len(piece)
+        ends += (tail + piece).count(mark)
+        tail = piece[-len(mark) + 1:]
+        piece = link.recv(1 << 16)
+    return first, total, ends
+
+
+def multiget(server, cal, most):
+    _, answer = server.ask("PROPFIND", HOME + cal + "/", LIST, Depth="1")
+    names = re.findall(rb"<D:href>([^<]+\.ics)</D:href>", answer)[:most]
+    hrefs = "".join(f"<D:href>{name.decode()}</D:href>" for name in names)
+    return f"<C:calendar-multiget {SPACES}>{PROP % '<C:calendar-data/>'}{hrefs}</C:calendar-multiget>"
+
+
+def answers(cal):
+    script("start")
+    few = multiget(Server(), "c10000", 5000)
+    script("stop")
+    data = PROP % "<C:calendar-data/>"
+    yield "PROPFIND, ETags", "PROPFIND", cal, LIST, "1"
+    yield "multiget of 5,000", "REPORT", "c10000", few, "1"
+    yield "sync, ETags", "REPORT", cal, SYNC % (PROP % ""), "0"
+    yield "sync, whole objects", "REPORT", cal, SYNC % data, "0"
+    yield "GET", "GET", cal, "", "0"
+
+
+def stream(cal):
+    print(f"| {cal} | first octet, ms | MB | told of | CPU, ms | memory grew by, MiB |\n|---|---|---|---|---|---|")
+    for name, method, where, body, depth in answers(cal):
+        script("start")
+        server = Server()
+        server.ask("GET", HOME + "c100/")
+        memory, cpu = server.memory(), server.cpu()
+        first, total, ends = drain(server, method, f"{HOME}{where}/", body, depth)
+        cpu, grew = (server.cpu() - cpu) * 1000, (server.memory() - memory) / 1024
+        print(f"| {name} | {first:.0f} | {total / 1e6:.0f} | {ends:,} | {cpu:.0f} | {grew:.1f} |", flush=True)
+        script("stop")
+
+
+def gone(cal, folder):
+    script("start")
+    look = "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%FROM object%' AND pid <> pg_backend_pid()"
+    owner = os.stat(folder).st_uid
+    ask = ["setpriv", f"--reuid={owner}", f"--regid={owner}", "--clear-groups", "psql", "-XAtq", "-h", folder, "-U", "kalends", "-d", "kalends", "-c", look]
+    running = lambda: int(subprocess.run(ask, check=True, capture_output=True, text=True, cwd="/").stdout)
+    body = (SYNC % (PROP % "<C:calendar-data/>")).encode()
+    link = socket.create_connection(("127.0.0.1", PORT))
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    head = f"REPORT {HOME}{cal}/ HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Forwarded-User: bench1\r\nContent-Type: application/xml\r\n"
+    link.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+    link.recv(1000)
+    time.sleep(0.3)
+    print(f"statements while the client does not read: {running()}")
+    link.close()
+    closed = time.monotonic()
+    while running() and time.monotonic() - closed < 10:
+        time.sleep(0.01)
+    print(f"{running()} are left {(time.monotonic() - closed) * 1000:.0f} ms after it went away")
+    script("stop")
+
+
 verb, given = (sys.argv + [""])[1], sys.argv[2:]
 if verb == "put":
     put(int(given[0]) if given else 2000)
@@ -173,5 +255,9 @@ elif verb == "query":
     query(int(given[0]) if given else 300, [int(size) for size in given[1].split(",")] if given[1:] else [1000, 10000])
 elif verb == "export":
     export(given[0])
+elif verb == "stream":
+    stream(given[0])
+elif verb == "gone":
+    gone(*given)
 else:
     sys.exit(__doc__)

@@ -42,6 +42,8 @@ const HOT: &[&str] = &[
     "caldav/object.sql: by_name_with_body",
     "caldav/object.sql: by_path_with_body",
     "caldav/object.sql: first",
+    "caldav/object.sql: tags",
+    "caldav/object.sql: tagged_bodies",
     "caldav/object.sql: by_names",
     "caldav/object.sql: by_names_with_body",
     "caldav/object.sql: before_put",
@@ -418,6 +420,7 @@ fn values(name: &str, types: &[String]) -> String {
         "members" => &["'g1'", "10"],
         "by_name" | "by_name_with_body" => &["7", "32", "'o150.ics'"],
         "by_names" | "by_names_with_body" => &["7", "32", "'{o150.ics,o151.ics,o152.ics}'", "'{}'"],
+        "tagged_bodies" => &["7", "32", "'{o150.ics,o151.ics,o152.ics}'"],
         "all" | "all_with_body" => &["7", "32", "'{}'"],
         "before_put" => &["7", "32", "'o150.ics'", "'uid-150'"],
         "put" => &[
@@ -687,9 +690,10 @@ async fn read(pool: &Pool, calendar: &Calendar) {
     assert_eq!(store::calendar::all(pool, &viewer(1), 1).await.unwrap().len(), 3);
     let names = ["a.ics".to_owned()];
     for body in [false, true] {
-        let with = With { body, stored: Some(Vec::new()) };
+        let with = With { body, stored: Some(Vec::new()), ..With::default() };
         for which in [Which::All, Which::Named(&names)] {
             assert_eq!(count(object::stream(pool, calendar, which, &with).await.unwrap()).await, 1);
+            assert_eq!(count(object::brief(pool, calendar, which, &with).await.unwrap().0).await, 1);
         }
         assert!(object::by_name(pool, calendar, "a.ics", body).await.unwrap().is_some());
         assert_eq!(count(store::change::since(pool, calendar, 0, 9, &with).await.unwrap()).await, 1);
@@ -713,7 +717,7 @@ async fn read(pool: &Pool, calendar: &Calendar) {
         (Some(vec![key(&QName::new("urn:x", "x"))]), 1),
         (Some(vec![key(&QName::new("urn:x", "y"))]), 0),
     ] {
-        let with = With { body: false, stored: wanted };
+        let with = With { stored: wanted, ..With::default() };
         let rows = object::stream(pool, calendar, Which::All, &with).await.unwrap();
         let along: Vec<Property> = rows.map(|row| along(&row.unwrap()).unwrap()).concat().await;
         assert_eq!(along.len(), there);

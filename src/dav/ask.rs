@@ -103,7 +103,7 @@ impl Ask {
                 Some(stored.map(|a| key(&a.name)).collect())
             }
         };
-        With { body: needs.has(Needs::BODY), stored }
+        With { body: needs.has(Needs::BODY), stored, brief: !needs.any(Needs::STORED.or(Needs::DETAIL)) }
     }
 }
 

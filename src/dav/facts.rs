@@ -18,6 +18,7 @@ use super::{
     Cx, Refusal, Result, Target,
     access::{self, Household, On, household},
     prop::{Facts, Needs},
+    target::member,
 };
 
 /// The principal to whom a home or principal URL belongs; nobody is made by being looked up.
@@ -158,6 +159,8 @@ pub struct Members {
     cx: Arc<Cx>,
     calendar: Calendar,
     user: String,
+    /// The path of the collection.
+    path: String,
     locks: Vec<Lock>,
     acl: Option<Arc<[Ace]>>,
 }
@@ -174,12 +177,16 @@ impl Members {
     #[must_use]
     pub fn with(cx: Arc<Cx>, calendar: Calendar, locks: Vec<Lock>, acl: Option<Arc<[Ace]>>) -> Self {
         let user = cx.located.target.user().unwrap_or_default().to_owned();
-        Self { cx, calendar, user, locks, acl }
+        let path = cx.href(&Target::Collection(user.clone(), calendar.name.clone()));
+        Self { cx, calendar, user, path, locks, acl }
     }
 
     /// The rows of the members with what comes along, and how they are read. Whoever has begun to read rows holds a
     /// connection, and must not wait for another: all else is loaded before.
     pub async fn rows(&self, which: Which<'_>, with: &With) -> Result<(Rows<'static>, store::object::Read)> {
+        if with.brief {
+            return Ok(store::object::brief(&self.cx.pool, &self.calendar, which, with).await?);
+        }
         let rows = store::object::stream(&self.cx.pool, &self.calendar, which, with).await?;
         Ok((rows, if with.body { store::object::read_whole } else { store::object::read }))
     }
@@ -192,8 +199,7 @@ impl Members {
 
     /// The facts of an object, and of what came along with its row.
     pub fn facts(&self, object: store::Object, row: &Row) -> Result<Facts> {
-        let target = self.target(&object.name);
-        let href = self.cx.href(&target);
+        let (target, href) = (self.target(&object.name), self.href(&object.name));
         let stored = property::along(row)?;
         let locks = on(&self.locks, Some(&object.name));
         let facts = Facts::bare(target, href, self.calendar.rights);
@@ -217,7 +223,7 @@ impl Members {
     /// The path of the member of that name.
     #[must_use]
     pub fn href(&self, name: &str) -> String {
-        self.cx.href(&self.target(name))
+        member(&self.path, name)
     }
 
     /// The request.

@@ -73,13 +73,13 @@ impl Multistatus {
 
     /// A response that is a status alone.
     pub fn status(&mut self, href: &str, status: Status) {
-        self.other(href, |w| w.element(Name::dav("status"), &line(status)));
+        self.other(href, |w| write_line(status, w));
     }
 
     /// A response that is a refusal.
     pub fn refused(&mut self, href: &str, refusal: &Refusal) {
         self.other(href, |w| {
-            w.element(Name::dav("status"), &line(refusal.status));
+            write_line(refusal.status, w);
             if refusal.condition.is_some() {
                 w.inside(Name::dav("error"), |w| refusal.write(w));
             }
@@ -159,11 +159,20 @@ pub fn line(status: Status) -> String {
     format!("HTTP/1.1 {} {}", status.as_str(), status.canonical_reason().unwrap_or_default())
 }
 
+/// The same as a DAV:status: there is one in every answer about a resource.
+fn write_line(status: Status, w: &mut Writer) {
+    w.inside(Name::dav("status"), |w| {
+        for piece in ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default()] {
+            w.raw(piece);
+        }
+    });
+}
+
 /// Writes a propstat: its properties, its status, and what is said about it.
 pub fn propstat<T>(status: Status, w: &mut Writer, props: impl FnOnce(&mut Writer) -> T) -> T {
     w.inside(Name::dav("propstat"), |w| {
         let value = w.inside(Name::dav("prop"), props);
-        w.element(Name::dav("status"), &line(status));
+        write_line(status, w);
         value
     })
 }
@@ -172,7 +181,7 @@ pub fn propstat<T>(status: Status, w: &mut Writer, props: impl FnOnce(&mut Write
 fn refused(asked: &Asked, refusal: &Refusal, w: &mut Writer) {
     w.inside(Name::dav("propstat"), |w| {
         w.inside(Name::dav("prop"), |w| w.empty_owned(&asked.name));
-        w.element(Name::dav("status"), &line(refusal.status));
+        write_line(refusal.status, w);
         if refusal.condition.is_some() {
             w.inside(Name::dav("error"), |w| refusal.write(w));
         }

@@ -87,6 +87,8 @@ impl Needs {
     pub const HOME: Self = Self(2);
     /// The octets of the object.
     pub const BODY: Self = Self(4);
+    /// More of an object than its name and its entity tag: kind, size, times.
+    pub const DETAIL: Self = Self(32);
     /// The locks; names that only a lock reserves are there for who needs them.
     pub const LOCKS: Self = Self(16);
     /// The access control list.

@@ -33,10 +33,15 @@ pub const PROPS: &[Prop] = &[
         .protected_on(PRINCIPALS)
         .allprop(),
     Prop::live(Name::dav("creationdate"), Kinds::IN_HOME.or(OBJECT), creationdate, "RFC 4918 §15.1")
+        .needs(Needs::DETAIL)
         .allprop(),
-    Prop::live(Name::dav("getlastmodified"), Kinds::IN_HOME.or(OBJECT), modified, "RFC 4918 §15.7").allprop(),
+    Prop::live(Name::dav("getlastmodified"), Kinds::IN_HOME.or(OBJECT), modified, "RFC 4918 §15.7")
+        .needs(Needs::DETAIL)
+        .allprop(),
     Prop::live(Name::dav("getetag"), TAGGED, etag, "RFC 4918 §15.6").allprop(),
-    Prop::live(Name::dav("getcontentlength"), OBJECT, length, "RFC 4918 §15.4").allprop(),
+    Prop::live(Name::dav("getcontentlength"), OBJECT, length, "RFC 4918 §15.4")
+        .needs(Needs::DETAIL)
+        .allprop(),
     Prop::live(Name::dav("supported-report-set"), Kinds::ANY, reports, "RFC 3253 §3.1.5"),
     Prop::live(Name::dav("sync-token"), Kinds::HOMELY, sync_token, "RFC 6578 §4").needs(Needs::HOME),
     Prop::live(Name::dav("lockdiscovery"), LOCKABLE, locks::discovery, "RFC 4918 §15.8")
@@ -93,13 +98,19 @@ fn modified(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 }
 
 fn etag(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
-    // A name that only a lock reserves has none.
-    if facts.object.is_none() && facts.calendar.is_none() {
-        return None;
+    match (&facts.object, &facts.calendar) {
+        (Some(object), _) => {
+            w.text("\"");
+            w.text(&object.etag);
+        }
+        // In which order a calendar gives its objects is nobody's promise.
+        (None, Some(calendar)) => {
+            w.text("W/\"");
+            w.text(&calendar.tag());
+        }
+        // A name that only a lock reserves has none.
+        (None, None) => return None,
     }
-    // In which order a calendar gives its objects is nobody's promise.
-    w.text(if facts.object.is_some() { "\"" } else { "W/\"" });
-    w.text(&facts.state().0);
     w.text("\"");
     Some(())
 }

@@ -297,6 +297,15 @@ pub fn href(base: &str, target: &Target) -> String {
     out
 }
 
+/// The canonical path of a member of the collection with that path.
+#[must_use]
+pub fn member(path: &str, name: &str) -> String {
+    let mut out = String::with_capacity(path.len() + name.len() + 8);
+    out.push_str(path);
+    out.extend(utf8_percent_encode(name, SEGMENT));
+    out
+}
+
 fn push(out: &mut String, part: &str, names: &[&str], slash: bool) {
     out.push_str(part);
     for (i, name) in names.iter().enumerate() {
@@ -428,7 +437,12 @@ mod tests {
             let target = Target::Object(folded(&user, false), calendar.map(|b| char::from(b % 26 + 97)).iter().collect(), name);
             let path = href("/dav/", &target);
             match Space::new(&["/dav/".to_owned()], false).locate(&path) {
-                Ok(located) => assert_eq!((&located.target, located.own_href()), (&target, path)),
+                Ok(located) => {
+                    let Target::Object(user, calendar, name) = &target else { unreachable!() };
+                    let collection = href("/dav/", &Target::Collection(user.clone(), calendar.clone()));
+                    assert_eq!(member(&collection, name), path);
+                    assert_eq!((&located.target, located.own_href()), (&target, path));
+                }
                 Err(fault) => assert!(matches!(fault, BadPath::Malformed(_)), "{path}"),
             }
         }

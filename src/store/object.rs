@@ -1,6 +1,9 @@
 //! Calendar objects. The twin of sql/caldav/object.sql.
 
-use std::{ops::Range, time::SystemTime};
+use std::{
+    ops::Range,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 
@@ -14,6 +17,8 @@ use super::{Calendar, Viewer, property::Wanted};
 crate::queries!("caldav/object.sql":
     ALL_OF_CALENDAR = "all",
     ALL_WITH_BODY = "all_with_body",
+    TAGS = "tags",
+    TAGGED_BODIES = "tagged_bodies",
     BY_NAME = "by_name",
     BY_NAME_WITH_BODY = "by_name_with_body",
     BY_PATH_WITH_BODY = "by_path_with_body",
@@ -62,13 +67,15 @@ pub struct With {
     pub body: bool,
     /// Stored properties.
     pub stored: Wanted,
+    /// Whether of the objects themselves the name, the entity tag and the octets are enough.
+    pub brief: bool,
 }
 
 impl With {
     /// Their octets alone.
     #[must_use]
     pub const fn body() -> Self {
-        Self { body: true, stored: None }
+        Self { body: true, stored: None, brief: false }
     }
 }
 
@@ -141,6 +148,25 @@ pub async fn stream(
         (Which::All, true) => pool.stream(&ALL_WITH_BODY, &[home, id, stored]).await,
         (Which::Named(names), false) => pool.stream(&BY_NAMES, &[home, id, &names, stored]).await,
         (Which::Named(names), true) => pool.stream(&BY_NAMES_WITH_BODY, &[home, id, &names, stored]).await,
+    }
+}
+
+/// As [`stream`], but of each object only its name, its entity tag and its octets with its revision, and how that is read.
+pub async fn brief(
+    pool: &Pool,
+    calendar: &Calendar,
+    which: Which<'_>,
+    with: &With,
+) -> Result<(Rows<'static>, Read), Error> {
+    let (home, id) = (&calendar.home_id, &calendar.id);
+    match (which, with.body) {
+        (Which::All, false) => Ok((pool.stream(&TAGS, &[home, id]).await?, read_tag)),
+        (Which::Named(names), true) => {
+            Ok((pool.stream(&TAGGED_BODIES, &[home, id, &names]).await?, read_tagged_body))
+        }
+        // What hardly anybody asks for.
+        (_, true) => Ok((stream(pool, calendar, which, with).await?, read_whole)),
+        (_, false) => Ok((stream(pool, calendar, which, with).await?, read)),
     }
 }
 
@@ -381,6 +407,29 @@ pub fn read_taken(row: &Row) -> Result<Taken, Error> {
 pub fn read_whole(row: &Row) -> Result<Object, Error> {
     let body: &[u8] = row.at("body")?;
     Ok(Object { body: Some(Bytes::copy_from_slice(body)), ..read(row)? })
+}
+
+/// The name, the entity tag and the octets of an object, and which state of which it is.
+fn read_tagged_body(row: &Row) -> Result<Object, Error> {
+    let body: &[u8] = row.at(2)?;
+    let body = Some(Bytes::copy_from_slice(body));
+    Ok(Object { id: row.at(3)?, revision: row.at(4)?, body, ..read_tag(row)? })
+}
+
+/// The name and the entity tag of an object, and nothing else.
+fn read_tag(row: &Row) -> Result<Object, Error> {
+    Ok(Object {
+        id: 0,
+        name: row.at(0)?,
+        uid: String::new(),
+        component: Components::default(),
+        etag: row.at(1)?,
+        revision: 0,
+        size: 0,
+        created: UNIX_EPOCH,
+        modified: UNIX_EPOCH,
+        body: None,
+    })
 }
 
 /// The object of a row, without its octets.

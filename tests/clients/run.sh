@@ -56,7 +56,7 @@ shipped() {
   python3 "$TOOLS/unwrap_tls.py" "$port" "localhost:$SITE_PORT" "$SITE_CA" > "$WORK/unwrap.log" 2>&1 &
   echo $! > "$WORK/unwrap.pid"
   PLAIN_URL=http://127.0.0.1:$port
-  wait_until 10 curl -s -o /dev/null "$PLAIN_URL/" || die "nothing carries plain connections on, see $WORK/unwrap.log"
+  wait_until "$PATIENCE" curl -s -o /dev/null "$PLAIN_URL/" || die "nothing carries plain connections on, see $WORK/unwrap.log"
 }
 
 plain() {

@@ -79,7 +79,7 @@ start() {
   write_site "$dir" "$2"
   apache2 -f "$home/httpd.conf" -t 2> "$home/syntax.log" || { cat "$home/syntax.log" >&2; die "Apache does not like its configuration"; }
   apache2 -f "$home/httpd.conf" -k start
-  wait_until 20 curl -s -k -o /dev/null "https://127.0.0.1:$SITE_PORT/" || {
+  wait_until "$PATIENCE" curl -s -k -o /dev/null "https://127.0.0.1:$SITE_PORT/" || {
     tail -20 "$home"/*error.log >&2
     die "Apache does not answer"
   }

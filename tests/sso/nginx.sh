@@ -130,7 +130,7 @@ start_sidecar() {
     die "Apache does not like the sidecar's configuration"
   }
   apache2 -f "$home/httpd.conf" -k start
-  wait_until 20 curl -s -o /dev/null "http://$signin/kalends/whoami" || {
+  wait_until "$PATIENCE" curl -s -o /dev/null "http://$signin/kalends/whoami" || {
     tail -20 "$home"/*error.log >&2
     die "the sidecar does not answer"
   }
@@ -140,7 +140,7 @@ start_credentials() {
   local home=$1
   setsid python3 "$ROOT/tests/sso/credentials.py" "$home/api.sock" "$HTPASSWD" "$SECRET" > "$home/credentials.log" 2>&1 < /dev/null &
   echo $! > "$home/credentials.pid"
-  wait_until 10 test -S "$home/api.sock" || die "the credential endpoint does not answer, see $home/credentials.log"
+  wait_until "$PATIENCE" test -S "$home/api.sock" || die "the credential endpoint does not answer, see $home/credentials.log"
 }
 
 start() {
@@ -161,7 +161,7 @@ start() {
   [[ $passwords != credentials ]] || start_credentials "$home"
   [[ $browsers != sidecar ]] || start_sidecar "$dir/sidecar" "$signin"
   nginx -p "$home" -e "$home/error.log" -c "$home/nginx.conf" || die "nginx does not like its configuration"
-  wait_until 10 curl -s -k -o /dev/null "https://127.0.0.1:$SITE_PORT/" || {
+  wait_until "$PATIENCE" curl -s -k -o /dev/null "https://127.0.0.1:$SITE_PORT/" || {
     tail -20 "$home/error.log" >&2
     die "nginx does not answer"
   }

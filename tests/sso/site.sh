@@ -48,7 +48,11 @@ start_provider() {
 }
 
 provider_answers() {
-  wait_until 20 grep -q ^ISSUER= "$DIR/provider.out" || { tail -20 "$DIR/provider.log" >&2 && die "the provider does not answer"; }
+  wait_until "$PATIENCE" grep -q ^ISSUER= "$DIR/provider.out" || {
+    tail -20 "$DIR/provider.log" >&2
+    grep -s '^State\|^VmRSS' "/proc/$(cat "$DIR/provider.pid")/status" >&2 || say "its process is gone"
+    die "the provider does not answer; load $(cut -d' ' -f1-3 /proc/loadavg), $(sed -n 's/^MemAvailable: *//p' /proc/meminfo) free"
+  }
   ISSUER=$(sed -n 's/^ISSUER=//p' "$DIR/provider.out")
 }
 

@@ -39,7 +39,7 @@ case ${1:-} in
   start)
     write_conf "$2" "$3" "$4"
     apache2 -d "$2" -f "$2/apache.conf" -k start
-    wait_until 10 curl -s -o /dev/null "http://127.0.0.1:$3/" || die "Apache does not answer, see $2/error.log"
+    wait_until "$PATIENCE" curl -s -o /dev/null "http://127.0.0.1:$3/" || die "Apache does not answer, see $2/error.log"
     ;;
   stop) stop_pid "$2/apache.pid" 10 ;;
   *) die "usage: apache.sh start DIR PORT UPSTREAM | stop DIR" ;;

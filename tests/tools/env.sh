@@ -17,6 +17,11 @@ die() { say "$*"; exit 1; }
 # A loopback port that nobody listens on now.
 free_port() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
 
+# How long a program may take to come up, in seconds. It ends what hangs: a machine whose disk is read for the first time,
+# or that was put to sleep, takes tens of seconds for what takes one elsewhere.
+# shellcheck disable=SC2034
+PATIENCE=120
+
 # wait_until SECONDS COMMAND...: until the command succeeds.
 wait_until() {
   local end=$((SECONDS + $1))

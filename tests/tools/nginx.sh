@@ -68,7 +68,7 @@ case ${1:-} in
   start)
     write_conf "$2" "$3" "$4"
     nginx -p "$2" -e "$2/error.log" -c "$2/nginx.conf"
-    wait_until 10 curl -s -o /dev/null "http://127.0.0.1:$3/" || die "nginx does not answer, see $2/error.log"
+    wait_until "$PATIENCE" curl -s -o /dev/null "http://127.0.0.1:$3/" || die "nginx does not answer, see $2/error.log"
     ;;
   stop) stop_pid "$2/nginx.pid" 10 ;;
   *) die "usage: nginx.sh start DIR PORT UPSTREAM | stop DIR" ;;

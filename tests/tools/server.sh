@@ -41,7 +41,7 @@ case ${1:-} in
     write_conf "$2"
     setsid "$binary" up --config "$2/kalends.toml" > "$2/kalends.log" 2>&1 < /dev/null &
     echo $! > "$2/kalends.pid"
-    wait_until 60 curl -s -o /dev/null --unix-socket "$2/kalends.sock" http://kalends/ || {
+    wait_until "$PATIENCE" curl -s -o /dev/null --unix-socket "$2/kalends.sock" http://kalends/ || {
       tail -30 "$2/kalends.log" >&2
       die "kalends does not answer"
     }

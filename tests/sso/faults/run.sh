@@ -34,7 +34,7 @@ gather() {
 reload() {
   bash -c "${RELOAD/graceful/restart}" > "$GOOD/reload.log" 2>&1 || return 1
   sleep "${RELOAD_WAIT:-0.5}"
-  wait_until 10 curl -s -k -o /dev/null "https://127.0.0.1:$SITE_PORT/"
+  wait_until "$PATIENCE" curl -s -k -o /dev/null "https://127.0.0.1:$SITE_PORT/"
 }
 
 restore() {

@@ -180,6 +180,12 @@ struct Stage {
 }
 
 impl Stage {
+    /// Bob holds this there, and nothing else anywhere.
+    async fn grant(&mut self, level: Level, granted: &'static str) {
+        (self.level, self.granted) = (level, granted);
+        self.set().await;
+    }
+
     /// Puts everything in its place again.
     async fn set(&mut self) {
         let list = |here: bool| {
@@ -292,6 +298,26 @@ async fn stage(server: &Server) -> Stage {
     Stage { alice, bob, level: Level::Nowhere, granted: "D:all" }
 }
 
+/// How often something was tried, and what was wrong.
+#[derive(Default)]
+struct Tried {
+    times: usize,
+    faults: Vec<String>,
+}
+
+impl Tried {
+    fn add(&mut self, fault: Option<String>) {
+        self.times += 1;
+        self.faults.extend(fault);
+    }
+
+    /// Nothing was wrong, of more than so many.
+    fn assert_right(&self, more_than: usize) {
+        let (Self { times, faults }, wrong) = (self, self.faults.len());
+        assert!(*times > more_than && wrong == 0, "{times} tried, {wrong} wrong:\n{}", faults.join("\n"));
+    }
+}
+
 /// Each privilege at each level, and none at all.
 fn grants() -> impl Iterator<Item = (Level, &'static str)> {
     let each = |level| TREE.iter().map(move |(name, _)| (level, *name));
@@ -302,17 +328,16 @@ fn grants() -> impl Iterator<Item = (Level, &'static str)> {
 async fn no_method_forgets_a_right() {
     let server = Server::start(with_groups).await;
     let mut stage = stage(&server).await;
-    let (mut faults, mut tried) = (Vec::new(), 0);
+    let mut tried = Tried::default();
     for (level, granted) in grants() {
-        (stage.level, stage.granted) = (level, granted);
-        stage.set().await;
+        stage.grant(level, granted).await;
         for row in METHODS.iter().filter(|row| row.verb != "REPORT") {
             for place in PLACES.iter().filter(|place| row.on.has(place.kind)) {
                 // What is not there can only be made.
                 if !place.there && row.verb != "PUT" {
                     continue;
                 }
-                let posted = format!("posted-{tried}");
+                let posted = format!("posted-{}", tried.times);
                 let uid = if place.there { "a" } else { "new" };
                 let event = server::event(if row.verb == "POST" { &posted } else { uid }, "y");
                 let body = match row.verb {
@@ -324,27 +349,20 @@ async fn no_method_forgets_a_right() {
                     "LOCK" => LOCKINFO,
                     _ => "",
                 };
-                faults.extend(stage.fault(row.verb, *place, body, &needed(row.verb, *place)).await);
-                tried += 1;
+                tried.add(stage.fault(row.verb, *place, body, &needed(row.verb, *place)).await);
             }
         }
     }
-    assert!(
-        tried > 700 && faults.is_empty(),
-        "{tried} tried, {} wrong:\n{}",
-        faults.len(),
-        faults.join("\n")
-    );
+    tried.assert_right(700);
 }
 
 #[tokio::test]
 async fn no_report_forgets_a_right() {
     let server = Server::start(with_groups).await;
     let mut stage = stage(&server).await;
-    let (mut faults, mut tried) = (Vec::new(), 0);
+    let mut tried = Tried::default();
     for (level, granted) in grants() {
-        (stage.level, stage.granted) = (level, granted);
-        stage.set().await;
+        stage.grant(level, granted).await;
         for report in REPORTS {
             let name = report.name.to_string();
             let inside = match report.name.local {
@@ -362,17 +380,11 @@ async fn no_report_forgets_a_right() {
                 "<{name} xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" xmlns:CS=\"http://calendarserver.org/ns/\">{inside}</{name}>"
             );
             for place in PLACES.iter().filter(|place| place.there && report.on.has(place.kind)) {
-                faults.extend(stage.fault("REPORT", *place, &body, &[needed_to_report(&name)]).await);
-                tried += 1;
+                tried.add(stage.fault("REPORT", *place, &body, &[needed_to_report(&name)]).await);
             }
         }
     }
-    assert!(
-        tried > 1000 && faults.is_empty(),
-        "{tried} tried, {} wrong:\n{}",
-        faults.len(),
-        faults.join("\n")
-    );
+    tried.assert_right(1000);
 }
 
 /// What the server tells of rights is what it does.
@@ -383,8 +395,7 @@ async fn what_is_told_of_rights_is_what_is_held() {
     let ask = "<D:propfind xmlns:D=\"DAV:\"><D:prop><D:current-user-privilege-set/></D:prop></D:propfind>";
     let mut told_of = 0;
     for (level, granted) in grants() {
-        (stage.level, stage.granted) = (level, granted);
-        stage.set().await;
+        stage.grant(level, granted).await;
         for place in PLACES.iter().filter(|place| place.there) {
             let held = held(level, granted, place.kind);
             let answer = stage.bob.ask(&format!("PROPFIND {}", place.path), &[("Depth", "0")], ask).await;

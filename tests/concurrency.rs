@@ -184,6 +184,21 @@ async fn of_many_calendars_of_one_name_exactly_one_is_made() {
     assert_eq!(number(&server.db.pool, "SELECT count(*) FROM calendar").await, 6);
 }
 
+/// Whoever makes a calendar only in a home as they know it (RFC 6578 §5): the first changes it, and no other knew that.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_calendar_is_made_in_one_state_of_a_home() {
+    let ask = "<propfind xmlns=\"DAV:\"><prop><sync-token/></prop></propfind>";
+    let server = Server::start(|_| ()).await;
+    let told =
+        alice(&server).await.ask("PROPFIND /dav/calendars/alice/", &[("Depth", "0")], ask).await.text();
+    let token = told.split("sync-token>").nth(1).unwrap().trim_end_matches("</D:");
+    let known = format!("</dav/calendars/alice/> (<{token}>)");
+    let answers = at_once(&server, 20, async |nth, mut client| {
+        client.ask(&format!("MKCALENDAR /dav/calendars/alice/work-{nth}/"), &[("If", &known)], "").await
+    });
+    assert_eq!(statuses(&answers.await), BTreeMap::from([(201, 1), (412, 19)]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_home_never_has_more_calendars_than_it_may() {
     let server = Server::start(|s| s.calendar.max_collections = 5).await;

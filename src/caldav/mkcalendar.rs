@@ -100,9 +100,9 @@ async fn make(cx: &Cx, root: Option<&Element>, orders: Vec<Order>) -> Result<Res
 }
 
 /// Refuses where the home, or another resource, is not in the state that the request expects; gives the home's, where that is
-/// told by its tag.
+/// told by its tag. The home is locked, so what a token says of it is held against what it is now.
 async fn expected(cx: &Cx, tx: &Tx, owner: &Principal, mut guard: Guard) -> Result<Option<Home>> {
-    if !guard.names_ctag() {
+    if guard.tokens().is_empty() {
         guard.unchanged(None, None)?;
         return Ok(None);
     }
@@ -112,7 +112,7 @@ async fn expected(cx: &Cx, tx: &Tx, owner: &Principal, mut guard: Guard) -> Resu
         guard.learn(Target::Home(owner.name.clone()), State { etag: None, tokens });
     }
     guard.unchanged(None, None)?;
-    Ok(home)
+    Ok(home.filter(|_| guard.names_ctag()))
 }
 
 /// The new tags of the home and of the calendar in it. What others changed meanwhile the client has not seen, and so it is not

@@ -121,11 +121,6 @@ pub fn etag(body: &[u8]) -> String {
     })
 }
 
-/// RFC 4918 §9.7.1: no collection comes into being on the way.
-pub fn no_calendar() -> Refusal {
-    Refusal::plain(Status::CONFLICT, "there is no such calendar")
-}
-
 /// What storing an object did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
@@ -157,8 +152,9 @@ impl<'a> Shelf<'a> {
     /// The one that was found and locked, if the viewer may change something in it at all; who may not is not told what is
     /// there.
     pub async fn of(cx: &'a Cx, tx: &'a Tx, house: &Household, found: Option<Calendar>) -> Result<Self> {
-        if found.is_none() && !house.rights.is_empty() {
-            return Err(no_calendar().into());
+        if house.lacks(found.as_ref()) {
+            // RFC 4918 §9.7.1: no collection comes into being on the way.
+            return Err(Refusal::plain(Status::CONFLICT, "there is no such calendar").into());
         }
         let rights = found.as_ref().map_or(Privileges::NONE, |calendar| calendar.rights);
         let known = [Privilege::WriteContent, Privilege::Read].into_iter().find(|p| rights.has(*p));

@@ -80,6 +80,13 @@ impl Household {
         need(self.rights, privilege, || self.href(cx, On::Home))
     }
 
+    /// Whether a collection that was looked for is not there, and the viewer may be told so: who holds nothing in the home is
+    /// [admitted](Self::admit) to nothing either way.
+    #[must_use]
+    pub const fn lacks(&self, found: Option<&Calendar>) -> bool {
+        found.is_none() && !self.rights.is_empty()
+    }
+
     /// The collection that was looked for in the home, if it is there and the viewer holds `privilege`. Who holds nothing
     /// in the home gets one answer, whether it is there or not.
     pub fn admit(

@@ -182,7 +182,7 @@ impl Place {
     /// the first is what is needed.
     pub async fn calendar(&self, cx: &Cx, tx: &Tx, any: &[Privilege]) -> Result<Option<Calendar>> {
         let found = store::calendar::lock(tx, &cx.viewer, self.house.owner.id, &self.collection).await?;
-        if found.is_none() && !self.house.rights.is_empty() {
+        if self.house.lacks(found.as_ref()) {
             return Ok(None);
         }
         let rights = found.as_ref().map_or(self.house.rights, |calendar| calendar.rights);

@@ -17,11 +17,11 @@ const SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// What a page may send, besides what every page may.
 const SENDS: &str = "Accept, Authorization, Brief, CalDAV-Timezones, Content-Type, Depth, Destination, If, If-Match, \
     If-Modified-Since, If-None-Match, If-Range, If-Schedule-Tag-Match, If-Unmodified-Since, Lock-Token, Overwrite, Prefer, \
-    Range, Schedule-Reply, Timeout, X-Client, X-Requested-With";
+    Range, Schedule-Reply, Timeout, X-Client, X-MobileMe-DAV-Options, X-Requested-With";
 
 /// What a page may read, besides what every page may.
-const READS: &str = "Accept-Encoding, Accept-Ranges, Allow, Content-Disposition, Content-Encoding, Content-Location, \
-    Content-Range, DAV, ETag, Link, Location, Lock-Token, \
+const READS: &str = "Accept-Encoding, Accept-Ranges, Allow, CTag, Content-Disposition, Content-Encoding, Content-Location, \
+    Content-Range, DAV, ETag, Home-CTag, Link, Location, Lock-Token, \
     Preference-Applied, Retry-After, Schedule-Tag, Sync-Token, WWW-Authenticate, X-Request-Id";
 
 /// Seconds for which a browser may remember a preflight; none remembers longer than two hours.

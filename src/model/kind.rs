@@ -92,8 +92,6 @@ impl Kinds {
         Kind::Calendar.only().or(Kind::Inbox.only()).or(Kind::Outbox.only()).or(Kind::Notifications.only());
     /// A home and its members.
     pub const HOMELY: Self = Kind::Home.only().or(Self::IN_HOME);
-    /// Everything that is a collection.
-    pub const COLLECTIONS: Self = Self(Self::ANY.0 & !Kind::Object.only().0);
 
     /// This set and that one.
     #[must_use]

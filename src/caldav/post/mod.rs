@@ -92,7 +92,7 @@ fn member(cx: &Cx, name: &str) -> Result<Located, Refusal> {
 async fn shelf<'a>(cx: &'a Cx, tx: &'a Tx, house: &Household) -> Result<Shelf<'a>> {
     let Target::Collection(_, name) = &cx.located.target else { return Err(Refusal::not_found().into()) };
     let found = store::calendar::lock(tx, &cx.viewer, house.owner.id, name).await?;
-    if found.is_none() && !house.rights.is_empty() {
+    if house.lacks(found.as_ref()) {
         return Err(Refusal::not_found().into());
     }
     Shelf::of(cx, tx, house, found).await

@@ -15,6 +15,8 @@ pub mod store;
 
 pub mod dav;
 
+pub mod share;
+
 pub mod caldav;
 pub mod cluster;
 pub mod probe;

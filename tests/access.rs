@@ -85,6 +85,7 @@ const PLACES: &[Place] = &[
     place(Kind::Inbox, "/dav/calendars/alice/inbox/"),
     place(Kind::Outbox, "/dav/calendars/alice/outbox/"),
     place(Kind::Notifications, "/dav/calendars/alice/notifications/"),
+    place(Kind::Notification, "/dav/calendars/alice/notifications/a.xml"),
     place(Kind::Object, "/dav/calendars/alice/work/a.ics"),
     Place { kind: Kind::Object, path: "/dav/calendars/alice/work/new.ics", there: false },
 ];
@@ -149,13 +150,16 @@ fn held(level: Level, granted: &str, kind: Kind) -> BTreeSet<&'static str> {
             return LOOK.iter().copied().collect();
         }
         Kind::Calendar | Kind::Object => level != Level::Nowhere,
-        Kind::Home | Kind::Inbox | Kind::Outbox | Kind::Notifications | Kind::FreeBusy => {
-            level == Level::Home
-        }
+        Kind::Home
+        | Kind::FreeBusy
+        | Kind::Inbox
+        | Kind::Outbox
+        | Kind::Notifications
+        | Kind::Notification => level == Level::Home,
     };
     let all = if reaches { all } else { BTreeSet::new() };
     match kind {
-        Kind::Inbox | Kind::Outbox | Kind::Notifications => {
+        Kind::Inbox | Kind::Outbox | Kind::Notifications | Kind::Notification => {
             all.into_iter().filter(|name| TENDED.contains(name)).collect()
         }
         _ => all,
@@ -163,7 +167,11 @@ fn held(level: Level, granted: &str, kind: Kind) -> BTreeSet<&'static str> {
 }
 
 fn parent(kind: Kind) -> Kind {
-    if kind == Kind::Object { Kind::Calendar } else { Kind::Home }
+    match kind {
+        Kind::Object => Kind::Calendar,
+        Kind::Notification => Kind::Notifications,
+        _ => Kind::Home,
+    }
 }
 
 fn may(level: Level, granted: &str, place: Place, (on, privilege): (On, &str)) -> bool {
@@ -172,14 +180,15 @@ fn may(level: Level, granted: &str, place: Place, (on, privilege): (On, &str)) -
 }
 
 /// The two, and a calendar between them.
-struct Stage {
+struct Stage<'a> {
+    server: &'a Server,
     alice: Client,
     bob: Client,
     level: Level,
     granted: &'static str,
 }
 
-impl Stage {
+impl Stage<'_> {
     /// Bob holds this there, and nothing else anywhere.
     async fn grant(&mut self, level: Level, granted: &'static str) {
         (self.level, self.granted) = (level, granted);
@@ -206,6 +215,7 @@ impl Stage {
         self.bob.ask("DELETE /dav/calendars/bob/calendar/new.ics", &[], "").await;
         let put = self.alice.ask("PUT /dav/calendars/alice/work/a.ics", &[], server::event("a", "x")).await;
         assert!(put.is_done(), "{}", put.text());
+        self.server.notify("alice", "a.xml").await;
         for (path, list) in lists {
             let answer = self.alice.ask(&format!("ACL {path}"), &[], list).await;
             assert_eq!(answer.status, 200, "{path}: {}", answer.text());
@@ -273,6 +283,7 @@ fn names(answer: &Answer, place: Place, on: On, privilege: &str) -> bool {
     let path = match (on, place.kind) {
         (On::Itself, _) => place.path,
         (On::Parent, Kind::Object) => "/dav/calendars/alice/work/",
+        (On::Parent, Kind::Notification) => "/dav/calendars/alice/notifications/",
         (On::Parent, _) => "/dav/calendars/alice/",
     };
     let Some(root) = answer.xml().filter(|_| answer.status == 403 && is_refused(answer)) else {
@@ -290,12 +301,12 @@ fn with_groups(settings: &mut Settings) {
     settings.identity.groups_header = HeaderName::named(settings.identity.groups_header.usual());
 }
 
-async fn stage(server: &Server) -> Stage {
+async fn stage(server: &Server) -> Stage<'_> {
     let mut alice = server.client("alice").await.always("X-Forwarded-Groups", "team");
     let mut bob = server.client("bob").await;
     alice.ask("PROPFIND /dav/", &[("Depth", "0")], "").await;
     bob.ask("PROPFIND /dav/", &[("Depth", "0")], "").await;
-    Stage { alice, bob, level: Level::Nowhere, granted: "D:all" }
+    Stage { server, alice, bob, level: Level::Nowhere, granted: "D:all" }
 }
 
 /// How often something was tried, and what was wrong.

@@ -18,6 +18,7 @@ const USES: &[(&str, &[&str])] = &[
     ("ical", &["model", "xml"]),
     ("store", &["model", "xml", "db"]),
     ("dav", &["config", "observe", "model", "xml", "db", "front", "store"]),
+    ("share", &["model", "xml", "store"]),
     ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav"]),
     ("cluster", &["config", "db"]),
     ("probe", &["config", "xml"]),

@@ -16,7 +16,7 @@ use kalends::model::{Busy, Component, Components, Index, Instance, Kind, Lock, P
 use kalends::store::object::{Candidates, Put, Which, With};
 use kalends::store::principal::{Field, How, Known, Search, Start, Test};
 use kalends::store::property::{along, key};
-use kalends::store::{self, Ace, Calendar, Grantee, Principal, Property, Subject, Viewer};
+use kalends::store::{self, Ace, Calendar, Grantee, Notification, Principal, Property, Subject, Viewer};
 use kalends::xml::QName;
 use kalends::{cluster, store::object};
 use support::{Db, database, sql};
@@ -549,8 +549,9 @@ async fn worked() -> (Db, Pool) {
 
 async fn arrive(pool: &Pool) {
     let known = Known { subject: Some("s"), email: Some("a@x"), ..Known::default() };
-    let start = [("calendar", Kind::Calendar), ("tasks", Kind::Calendar), ("inbox", Kind::Inbox)]
-        .map(|(name, kind)| Start { name, kind, components: 1, label: Some("<x/>".to_owned()) });
+    let start =
+        [("calendar", Kind::Calendar), ("tasks", Kind::Calendar), ("notifications", Kind::Notifications)]
+            .map(|(name, kind)| Start { name, kind, components: 1, label: Some("<x/>".to_owned()) });
     let tx = pool.begin().await.unwrap();
     store::principal::one_at_a_time(&tx).await.unwrap();
     store::principal::create(&tx, "alice", &known, &start, ("calendar", "tasks")).await.unwrap();
@@ -757,6 +758,23 @@ async fn leave(pool: &Pool, calendar: &Calendar) {
     store::calendar::delete(&tx, &work).await.unwrap();
     tx.commit().await.unwrap();
     forget(pool, calendar).await;
+    notify(pool).await;
+}
+
+async fn notify(pool: &Pool) {
+    let told = |body: &str| Notification {
+        name: "a.xml".to_owned(),
+        kind: "<x/>".to_owned(),
+        body: body.to_owned().into(),
+    };
+    let tx = pool.begin().await.unwrap();
+    for body in ["x", "y"] {
+        store::notification::put(&tx, 1, &told(body)).await.unwrap();
+    }
+    assert_eq!(store::notification::whole(&tx, 1, "a.xml").await.unwrap().unwrap(), "y");
+    store::notification::remove(&tx, 1, "a.xml").await.unwrap();
+    assert_eq!(store::notification::whole(&tx, 1, "a.xml").await.unwrap(), None);
+    tx.commit().await.unwrap();
 }
 
 /// An object and a calendar have just been deleted.

@@ -212,6 +212,7 @@ fn path(kind: Kind, user: &str) -> String {
         Kind::Notifications => format!("/dav/calendars/{user}/notifications/"),
         Kind::Object => format!("/dav/calendars/{user}/calendar/a.ics"),
         Kind::FreeBusy => format!("/dav/calendars/{user}/freebusy"),
+        Kind::Notification => format!("/dav/calendars/{user}/notifications/a.xml"),
         Kind::Group => "/dav/principals/groups/team/".to_owned(),
     }
 }
@@ -252,6 +253,9 @@ async fn every_kind_allows_what_the_tables_say_and_nothing_else() {
             if kind == Kind::Object {
                 client.ask(&format!("PUT {}", path(kind, &user)), &[], server::event("a", "x")).await;
             }
+            if kind == Kind::Notification {
+                server.notify(&user, "a.xml").await;
+            }
             let answer = client.ask(&format!("{verb} {}", path(kind, &user)), &[("Depth", "0")], body).await;
             // Where a calendar cannot be, the refusal says so; where one is already, another cannot be made.
             let judged = answer.condition().is_some();
@@ -277,6 +281,7 @@ async fn every_kind_answers_the_reports_it_names() {
     let mut client = member(&server, "alice").await;
     client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await;
     client.ask(&format!("PUT {}", path(Kind::Object, "alice")), &[], server::event("a", "x")).await;
+    server.notify("alice", "a.xml").await;
     for kind in Kinds::ANY.iter() {
         for report in REPORTS {
             let (prefix, uri) = (report.name.ns.prefix(), report.name.ns.uri());

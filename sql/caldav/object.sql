@@ -1,4 +1,4 @@
--- The calendar objects: one row an .ics resource.
+-- The calendar objects: one row an .ics resource. What has no kind of component is a notification.
 
 --: all
 SELECT id, name, uid, component, etag, revision, size, created, modified,
@@ -69,12 +69,12 @@ CROSS JOIN LATERAL (
 ) AS o;
 
 --: of_home
--- The objects of a home with their octets, $3 of them at most, in the order of their numbers from behind $2 on: for whoever
+-- The calendar objects of a home with their octets, $3 of them at most, in the order of their numbers from behind $2 on: for whoever
 -- goes through all of them.
 SELECT o.id, coalesce(b.name, '') AS calendar, o.name, o.etag, o.body
 FROM object o
 LEFT JOIN bind b ON b.home_id = $1 AND b.owner_home_id = $1 AND b.calendar_id = o.calendar_id
-WHERE o.home_id = $1 AND o.id > $2
+WHERE o.home_id = $1 AND o.id > $2 AND o.component <> 0
 ORDER BY o.id
 LIMIT $3;
 

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::{
-    dav::{Cx, Given, Refusal, Result, Target, facts, header::http_date, locks, prop::Needs, stream},
+    dav::{
+        Cx, Given, Refusal, Result, Target, error::XML, facts, header::http_date, locks, prop::Needs, stream,
+    },
     front::{HeaderName, Response, Status, Verdict, header},
     model::{Kind, Privilege},
     store::{self, Object},
@@ -24,6 +26,7 @@ pub const VARY: &str = "Accept, CalDAV-Timezones";
 /// The content of what the URL names.
 pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
     match &cx.located.target {
+        other if other.kind() == Kind::Notification => notification(&cx).await,
         Target::Object(_, collection, name) => object(&cx, collection, name).await,
         other if other.kind() == Kind::FreeBusy => freebusy::run(&cx).await,
         _ => collection(&cx).await,
@@ -94,6 +97,23 @@ async fn object(cx: &Cx, collection: &str, name: &str) -> Result<Response> {
             let answer = if stored { answer.with(header::ACCEPT_RANGES, "bytes") } else { answer };
             Ok(answer.body(shown.form.content_type(), shown.body))
         }
+    }
+}
+
+/// A notification as it lies there: it has one form.
+async fn notification(cx: &Cx) -> Result<Response> {
+    let object = facts::of_target(cx, Needs::BODY).await?.object.ok_or_else(Refusal::not_found)?;
+    let dated = http_date(object.modified);
+    let answer = |status| {
+        let tagged = private(Response::new(status)).with(header::ETAG, quoted(&object.etag));
+        dated.iter().fold(tagged, |answer, date| answer.with(header::LAST_MODIFIED, date))
+    };
+    match locks::guard(cx).await?.verdict(Some(&object.etag), Some(object.modified), true) {
+        Verdict::Failed => {
+            Err(Refusal::plain(Status::PRECONDITION_FAILED, "the notification is another").into())
+        }
+        Verdict::NotModified => Ok(answer(Status::NOT_MODIFIED)),
+        Verdict::Proceed => Ok(answer(Status::OK).body(XML, object.body.unwrap_or_default())),
     }
 }
 

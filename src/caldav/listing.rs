@@ -46,9 +46,9 @@ fn section(name: &str) -> String {
             ["Property", "On", "Set by", "Defined in"],
             TABLES.props.iter().copied().flatten().map(|p| {
                 let by = match p.source {
-                    Source::Stored(_) => "clients",
+                    Source::Stored(_) if p.protected != Kinds::ANY => "clients",
                     Source::Live(_) if p.at_creation => "clients, at creation",
-                    Source::Live(_) | Source::Data => "the server",
+                    Source::Stored(_) | Source::Live(_) | Source::Data => "the server",
                 };
                 [p.name.to_string(), on(p.on), by.to_owned(), p.rfc.to_owned()]
             }),

@@ -11,6 +11,7 @@ use crate::{
     dav::{
         Cx, Prop, Refusal, Target,
         condition::{SUPPORTED_CALENDAR_COMPONENT, VALID_CALENDAR_DATA, VALID_TIMEZONE},
+        error::XML,
         prop::{Facts, Needs},
     },
     front::Status,
@@ -27,6 +28,7 @@ use super::{
 
 const CALENDAR: Kinds = Kind::Calendar.only();
 const OBJECT: Kinds = Kind::Object.only();
+const NOTIFICATION: Kinds = Kind::Notification.only();
 const PRINCIPAL: Kinds = Kind::Principal.only();
 const HOME: Kinds = Kind::Home.only();
 const HOLDS_OBJECTS: Kinds = CALENDAR.or(Kind::Inbox.only());
@@ -43,6 +45,8 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::cal("schedule-inbox-URL"), PRINCIPAL, inbox, "RFC 6638 §2.2.1"),
     Prop::live(Name::cal("schedule-outbox-URL"), PRINCIPAL, outbox, "RFC 6638 §2.1.1"),
     Prop::live(Name::cs("notification-URL"), PRINCIPAL, notifications, "caldav-notifications §4.1"),
+    Prop::stored(Name::cs("notificationtype"), NOTIFICATION, "caldav-notifications §4.2.1")
+        .protected_on(Kinds::ANY),
     Prop::live(Name::cs("email-address-set"), PRINCIPAL, emails, "calendarserver"),
     Prop::live(Name::cal("timezone-service-set"), HOME, timezone_services, "RFC 7809 §5.1"),
     // What a calendar is.
@@ -81,7 +85,7 @@ pub const PROPS: &[Prop] = &[
     // What scheduling will give, and nobody sets.
     Prop::absent(Name::cal("schedule-tag"), "RFC 6638 §3.2.10"),
     // What an object is.
-    Prop::live(Name::dav("getcontenttype"), OBJECT, content_type, "RFC 4918 §15.5")
+    Prop::live(Name::dav("getcontenttype"), OBJECT.or(NOTIFICATION), content_type, "RFC 4918 §15.5")
         .needs(Needs::DETAIL)
         .allprop(),
     Prop::data(Name::cal("calendar-data"), "RFC 4791 §9.6"),
@@ -244,6 +248,10 @@ fn opaque(_: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 }
 
 fn content_type(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    if facts.kind() == Kind::Notification {
+        w.text(XML);
+        return Some(());
+    }
     let component = facts.object.as_ref()?.component.iter().next()?;
     w.text("text/calendar; charset=utf-8; component=");
     w.text(&component.name().to_ascii_lowercase());

@@ -28,7 +28,9 @@ const OBJECT: Kinds = Kind::Object.only();
 const HOME_AND_CALENDAR: Kinds = CALENDAR.or(Kind::Home.only());
 const MADE: Kinds = CALENDAR.or(OBJECT);
 const FREE_BUSY: Kinds = Kind::FreeBusy.only();
-const READ: Kinds = MADE.or(FREE_BUSY);
+/// What a DELETE takes away.
+const GOING: Kinds = MADE.or(Kind::Notification.only());
+const READ: Kinds = GOING.or(FREE_BUSY);
 const WITH_OBJECTS: Kinds = MADE.or(Kind::Inbox.only());
 const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(Kind::Principal.only());
 
@@ -45,7 +47,7 @@ pub const METHODS: &[Method] = &[
     row("HEAD", READ, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.2"),
     row("PUT", OBJECT, Takes::Content, |c, g| Box::pin(put::run(c, g)), "RFC 4791 §5.3.2"),
     row("POST", CALENDAR, Takes::Batch, |c, g| Box::pin(post::run(c, g)), "RFC 5995 §3.1"),
-    row("DELETE", MADE, Takes::Nothing, |c, g| Box::pin(delete::run(c, g)), "RFC 4918 §9.6"),
+    row("DELETE", GOING, Takes::Nothing, |c, g| Box::pin(delete::run(c, g)), "RFC 4918 §9.6"),
     row("COPY", MADE, Takes::Nothing, |c, g| Box::pin(transfer::copy(c, g)), "RFC 4918 §9.8"),
     row("MOVE", MADE, Takes::Nothing, |c, g| Box::pin(transfer::relocate(c, g)), "RFC 4918 §9.9"),
     row("PROPFIND", Kinds::ANY, Takes::Xml, |c, g| Box::pin(propfind::run(c, g)), "RFC 4918 §9.1"),

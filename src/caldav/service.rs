@@ -13,7 +13,7 @@ use crate::{
     },
     db::Pool,
     front::{BodyError, Denial, HeaderMap, Identity, Request, Response, Service, Status, header, is_safe},
-    model::Kind,
+    model::{Kind, Privilege},
     observe::{metrics, trace},
     xml,
 };
@@ -63,7 +63,7 @@ impl CalDav {
         trace::kind(kind.name());
         let row = match TABLES.methods.iter().find(|row| row.verb == request.method.as_str()) {
             Some(row) if row.on.has(kind) => row,
-            other => return not_here(other, kind),
+            other => return not_here(other, &located),
         };
         if self.settings.server.read_only && !is_safe(row.verb) {
             return Err(provision::read_only().into());
@@ -241,9 +241,18 @@ fn undecoded() -> Response {
 }
 
 /// The answer to a method that is not allowed here, or not known at all.
-fn not_here(row: Option<&Method>, kind: Kind) -> Result<Response> {
+fn not_here(row: Option<&Method>, located: &Located) -> Result<Response> {
+    let kind = located.target.kind();
     match row {
-        Some(Method { elsewhere: Some(condition), .. }) if kind == Kind::Object => Err((*condition).into()),
+        Some(Method { elsewhere: Some(condition), .. })
+            if matches!(kind, Kind::Object | Kind::Notification) =>
+        {
+            Err((*condition).into())
+        }
+        // caldav-notifications §4
+        Some(Method { verb: "PUT", .. }) if kind == Kind::Notification => {
+            Err(Refusal::need(located.collection().unwrap_or_default(), Privilege::Bind).into())
+        }
         _ => {
             let allow = options::allow(&TABLES, kind, false);
             let answer = Response::new(Status::METHOD_NOT_ALLOWED).with(header::ALLOW, allow);

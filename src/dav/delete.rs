@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     db::Tx,
     front::{Response, Status},
-    model::Privilege,
+    model::{Kind, Privilege},
     store::{self, object},
 };
 
@@ -51,7 +51,10 @@ pub async fn member(tx: &Tx, now: &Now<'_>, name: &str, guard: &Guard) -> Result
     }
     guard.permits(&Now { object: object.as_ref(), ..*now }, &[Touch::Member(name), Touch::Calendar])?;
     if let Some(object) = object {
-        object::delete(tx, now.calendar, object.id).await?;
+        match now.calendar.kind {
+            Kind::Notifications => store::notification::delete(tx, now.calendar, name).await?,
+            _ => object::delete(tx, now.calendar, object.id).await?,
+        }
     }
     Ok(store::lock::clear(tx, now.calendar, name).await?)
 }

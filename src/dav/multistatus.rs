@@ -261,6 +261,7 @@ impl Of<'_> {
 
     fn asked(&self, asked: &Asked, w: &mut Writer) -> Result<Rendered, Refusal> {
         let written = match asked.prop {
+            Some(Prop { source: Source::Data, on, .. }) if !on.has(self.facts.kind()) => None,
             Some(Prop { source: Source::Data, .. }) => {
                 return self.render.map_or(Ok(Rendered::Absent), |render| render(self.facts, w));
             }

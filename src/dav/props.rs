@@ -19,8 +19,10 @@ use super::{
 
 const PRINCIPAL: Kinds = Kind::Principal.only();
 const OBJECT: Kinds = Kind::Object.only();
+/// What lies in a collection, one row each.
+const MEMBER: Kinds = OBJECT.or(Kind::Notification.only());
 /// What GET gives.
-const TAGGED: Kinds = OBJECT.or(Kind::Calendar.only());
+const TAGGED: Kinds = MEMBER.or(Kind::Calendar.only());
 const LOCKABLE: Kinds = Kind::Calendar.only().or(OBJECT);
 const PRINCIPALS: Kinds = PRINCIPAL.or(Kind::Group.only());
 const NAMED: Kinds = Kinds::HOMELY.or(OBJECT).or(PRINCIPALS);
@@ -32,14 +34,14 @@ pub const PROPS: &[Prop] = &[
         .or(principal_name)
         .protected_on(PRINCIPALS)
         .allprop(),
-    Prop::live(Name::dav("creationdate"), Kinds::IN_HOME.or(OBJECT), creationdate, "RFC 4918 §15.1")
+    Prop::live(Name::dav("creationdate"), Kinds::IN_HOME.or(MEMBER), creationdate, "RFC 4918 §15.1")
         .needs(Needs::DETAIL)
         .allprop(),
-    Prop::live(Name::dav("getlastmodified"), Kinds::IN_HOME.or(OBJECT), modified, "RFC 4918 §15.7")
+    Prop::live(Name::dav("getlastmodified"), Kinds::IN_HOME.or(MEMBER), modified, "RFC 4918 §15.7")
         .needs(Needs::DETAIL)
         .allprop(),
     Prop::live(Name::dav("getetag"), TAGGED, etag, "RFC 4918 §15.6").allprop(),
-    Prop::live(Name::dav("getcontentlength"), OBJECT, length, "RFC 4918 §15.4")
+    Prop::live(Name::dav("getcontentlength"), MEMBER, length, "RFC 4918 §15.4")
         .needs(Needs::DETAIL)
         .allprop(),
     Prop::live(Name::dav("supported-report-set"), Kinds::ANY, reports, "RFC 3253 §3.1.5"),
@@ -66,8 +68,18 @@ fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
         Kind::Calendar => w.empty(Name::cal("calendar")),
         Kind::Inbox => w.empty(Name::cal("schedule-inbox")),
         Kind::Outbox => w.empty(Name::cal("schedule-outbox")),
-        Kind::Notifications => w.empty(Name::cs("notification")),
-        Kind::Root | Kind::Principals | Kind::Homes | Kind::Home | Kind::Object | Kind::FreeBusy => {}
+        // The one name is that of caldav-sharing §4, which clients look for, the other that of caldav-notifications §4.
+        Kind::Notifications => {
+            w.empty(Name::cs("notification"));
+            w.empty(Name::cs("notifications"));
+        }
+        Kind::Root
+        | Kind::Principals
+        | Kind::Homes
+        | Kind::Home
+        | Kind::Object
+        | Kind::FreeBusy
+        | Kind::Notification => {}
     }
     Some(())
 }

@@ -46,9 +46,8 @@ impl Target {
             Self::Group(_) => Kind::Group,
             Self::Homes => Kind::Homes,
             Self::Home(_) => Kind::Home,
-            Self::Collection(_, name) => {
-                FIXED.iter().find(|(fixed, _)| fixed == name).map_or(Kind::Calendar, |(_, kind)| *kind)
-            }
+            Self::Collection(_, name) => fixed(name),
+            Self::Object(_, name, _) if fixed(name) == Kind::Notifications => Kind::Notification,
             Self::Object(..) => Kind::Object,
         }
     }
@@ -63,6 +62,11 @@ impl Target {
             }
         }
     }
+}
+
+/// What a member of a home is by its name.
+fn fixed(name: &str) -> Kind {
+    FIXED.iter().find(|(fixed, _)| *fixed == name).map_or(Kind::Calendar, |(_, kind)| *kind)
 }
 
 /// A target and the base path it was asked for under: answers use the same one.
@@ -324,6 +328,13 @@ impl Located {
     #[must_use]
     pub fn own_href(&self) -> String {
         self.asked_as.map_or_else(|| href(&self.base, &self.target), str::to_owned)
+    }
+
+    /// The path of the collection that the member lies in.
+    #[must_use]
+    pub fn collection(&self) -> Option<String> {
+        let Target::Object(user, name, _) = &self.target else { return None };
+        Some(self.href(&Target::Collection(user.clone(), name.clone())))
     }
 
     /// The canonical path of another target, under the base of this request.

@@ -27,11 +27,13 @@ pub enum Kind {
     Group,
     /// The free-busy time of all that is in a home (the Freebusy Read URL of `CalConnect`).
     FreeBusy,
+    /// A notification (caldav-notifications §4).
+    Notification,
 }
 
 impl Kind {
     /// Every kind, from the root downwards.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Root,
         Self::Principals,
         Self::Principal,
@@ -44,6 +46,7 @@ impl Kind {
         Self::Object,
         Self::Group,
         Self::FreeBusy,
+        Self::Notification,
     ];
 
     /// Its name in documents and metrics.
@@ -62,31 +65,32 @@ impl Kind {
             Self::Object => "object",
             Self::Group => "group",
             Self::FreeBusy => "free-busy",
+            Self::Notification => "notification",
         }
     }
 
     /// The set of this kind alone.
     #[must_use]
     pub const fn only(self) -> Kinds {
-        Kinds(1 << self as u16)
+        Kinds(1 << self as u32)
     }
 
     /// Whether it is a collection: its URL ends in a slash.
     #[must_use]
     pub const fn is_collection(self) -> bool {
-        !matches!(self, Self::Object | Self::FreeBusy)
+        !matches!(self, Self::Object | Self::FreeBusy | Self::Notification)
     }
 }
 
 /// A set of kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Kinds(u16);
+pub struct Kinds(u32);
 
 impl Kinds {
     /// No kind.
     pub const NONE: Self = Self(0);
     /// Every kind that WebDAV has to do with: all but the free-busy time of a home, which is read and nothing else.
-    pub const ANY: Self = Self(0x7ff);
+    pub const ANY: Self = Self(((1 << Kind::ALL.len()) - 1) & !Kind::FreeBusy.only().0);
     /// The members of a home.
     pub const IN_HOME: Self =
         Kind::Calendar.only().or(Kind::Inbox.only()).or(Kind::Outbox.only()).or(Kind::Notifications.only());

@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod change;
 pub mod index;
 pub mod lock;
+pub mod notification;
 pub mod object;
 pub mod principal;
 pub mod property;
@@ -12,6 +13,7 @@ pub mod transfer;
 
 pub use ace::{Ace, Grantee, Viewer};
 pub use calendar::{Calendar, Held, Home};
+pub use notification::Notification;
 pub use object::{Object, Put};
 pub use principal::{Known, Principal};
 pub use property::{Property, Subject};
@@ -28,5 +30,6 @@ pub const ALL: &[(&str, &[Query])] = &[
     ("property", property::ALL),
     ("transfer", transfer::ALL),
     ("lock", lock::ALL),
+    ("notification", notification::ALL),
     ("ace", ace::ALL),
 ];

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use kalends::boot::Running;
 use kalends::config::{Listen, Settings};
+use kalends::share::{self, notification::Reply};
+use kalends::store::{Notification, notification, principal};
 use kalends::xml::{self, Element, Name};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::{TcpStream, UnixStream};
@@ -37,12 +39,27 @@ impl Server {
         Self { address: running.addresses[0], db, _running: running }
     }
 
+    /// Puts a notification into a home.
+    pub async fn notify(&self, user: &str, name: &str) {
+        let owner = principal::by_name(&self.db.pool, user).await.expect("an answer").expect("a user");
+        let tx = self.db.pool.begin().await.expect("a transaction");
+        notification::put(&tx, owner.id, &notice(name, name)).await.expect("a notification");
+        tx.commit().await.expect("a commit");
+    }
+
     /// A connection of that user.
     pub async fn client(&self, user: &str) -> Client {
         let socket = TcpStream::connect(self.address).await.expect("a connection");
         socket.set_nodelay(true).expect("an option");
         Client::new(socket, user)
     }
+}
+
+/// A notification that says nothing but its summary.
+pub fn notice(name: &str, summary: &str) -> Notification {
+    let reply =
+        Reply { sharee: "mailto:b@x", accepted: true, host: "/", in_reply_to: "u", summary: Some(summary) };
+    share::notification::reply(name, "2026-01-01T00:00:00Z".parse().expect("a time"), &reply)
 }
 
 /// What bytes go through.

@@ -1,0 +1,57 @@
+-- Notifications: objects without a component, in the collection that each home has for them. Their octets count to nobody's quota.
+
+--: lock
+-- Held to the end of the transaction, as of every collection that is written to.
+SELECT c.id
+FROM bind b
+JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
+WHERE b.home_id = $1 AND b.name = 'notifications' AND c.home_id = $1
+FOR NO KEY UPDATE OF c;
+
+--: whole
+SELECT body FROM object WHERE home_id = $1 AND calendar_id = $2 AND name = $3;
+
+--: put
+-- Of the others the last $7 stay, and of these as many as take $8 octets together with it; each that goes has a revision of its own.
+WITH others AS (
+    SELECT id, name, row_number() OVER (ORDER BY revision DESC) AS nth, sum(size) OVER (ORDER BY revision DESC) AS octets
+    FROM object
+    WHERE home_id = $1 AND calendar_id = $2 AND revision > 0 AND name <> $3
+), going AS (
+    SELECT id, name, row_number() OVER (ORDER BY nth) AS turn FROM others WHERE nth > $7 OR octets > $8 - octet_length($5)
+), seen AS (
+    UPDATE calendar SET revision = revision + 1 + (SELECT count(*) FROM going), modified = now()
+    WHERE home_id = $1 AND id = $2 RETURNING revision
+), kept AS (
+    INSERT INTO object (home_id, calendar_id, name, uid, component, etag, revision, size, times, body)
+    SELECT $1, $2, $3, $3, 0, left(encode(sha256($5), 'hex'), 32), seen.revision, octet_length($5), 0, $5 FROM seen
+    ON CONFLICT ON CONSTRAINT object_name DO UPDATE
+    SET etag = excluded.etag, revision = excluded.revision, size = excluded.size, body = excluded.body, modified = now()
+    RETURNING id
+), told AS (
+    INSERT INTO property (home_id, calendar_id, object_id, namespace, local, value)
+    SELECT $1, $2, kept.id, $6, 'notificationtype', $4 FROM kept
+    ON CONFLICT (home_id, calendar_id, object_id, namespace, local) DO UPDATE SET value = excluded.value
+), gone AS (
+    DELETE FROM object WHERE home_id = $1 AND id IN (SELECT id FROM going)
+), stripped AS (
+    DELETE FROM property WHERE home_id = $1 AND calendar_id = $2 AND object_id IN (SELECT id FROM going)
+), dug_up AS (
+    DELETE FROM tombstone WHERE home_id = $1 AND calendar_id = $2 AND name = $3
+)
+INSERT INTO tombstone (home_id, calendar_id, name, revision)
+SELECT $1, $2, going.name, seen.revision - going.turn FROM seen, going
+ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();
+
+--: delete
+WITH gone AS (
+    DELETE FROM object WHERE home_id = $1 AND calendar_id = $2 AND name = $3 RETURNING id, name
+), seen AS (
+    UPDATE calendar SET revision = revision + 1, modified = now()
+    WHERE home_id = $1 AND id = $2 AND EXISTS (SELECT FROM gone) RETURNING revision
+), stripped AS (
+    DELETE FROM property WHERE home_id = $1 AND calendar_id = $2 AND object_id IN (SELECT id FROM gone)
+)
+INSERT INTO tombstone (home_id, calendar_id, name, revision)
+SELECT $1, $2, gone.name, seen.revision FROM seen, gone
+ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();

@@ -1,0 +1,65 @@
+//! Notifications, which the server puts into homes and people take out. The twin of sql/caldav/notification.sql.
+
+use bytes::Bytes;
+
+use crate::{
+    db::{Error, Tx},
+    xml::Ns,
+};
+
+use super::Calendar;
+
+crate::queries!("caldav/notification.sql":
+    LOCK = "lock",
+    WHOLE = "whole",
+    PUT = "put",
+    DELETE = "delete",
+);
+
+/// Notifications that a home keeps beside a new one: the oldest go.
+pub const MOST: i64 = 199;
+/// Octets that they take together, if one alone does not take more.
+pub const MOST_OCTETS: i64 = 1 << 20;
+
+/// A notification as it is to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// Its name in the collection; what has the name already is replaced.
+    pub name: String,
+    /// Its CS:notificationtype, a whole element.
+    pub kind: String,
+    /// The document.
+    pub body: Bytes,
+}
+
+/// Puts a notification into a home. It takes the row of the collection until the transaction ends: who puts some into several
+/// homes does so last of all, in the order of the homes' numbers.
+pub async fn put(tx: &Tx, home_id: i64, notification: &Notification) -> Result<(), Error> {
+    let Some(id) = lock(tx, home_id).await? else { return Ok(()) };
+    let Notification { name, kind, body } = notification;
+    let ns = Ns::CalendarServer.uri();
+    tx.execute(&PUT, &[&home_id, &id, name, kind, &&body[..], &ns, &MOST, &MOST_OCTETS]).await.map(drop)
+}
+
+/// The document of that name, which nobody else changes until the transaction ends.
+pub async fn whole(tx: &Tx, home_id: i64, name: &str) -> Result<Option<Bytes>, Error> {
+    let Some(id) = lock(tx, home_id).await? else { return Ok(None) };
+    let row = tx.optional(&WHOLE, &[&home_id, &id, &name]).await?;
+    row.map(|row| row.at::<&[u8]>("body").map(Bytes::copy_from_slice)).transpose()
+}
+
+/// Takes the notification of that name out of a home, if it is there.
+pub async fn remove(tx: &Tx, home_id: i64, name: &str) -> Result<(), Error> {
+    let Some(id) = lock(tx, home_id).await? else { return Ok(()) };
+    tx.execute(&DELETE, &[&home_id, &id, &name]).await.map(drop)
+}
+
+/// Deletes the notification of that name, the collection being locked.
+pub async fn delete(tx: &Tx, calendar: &Calendar, name: &str) -> Result<(), Error> {
+    tx.execute(&DELETE, &[&calendar.home_id, &calendar.id, &name]).await.map(drop)
+}
+
+/// The collection for them in a home, locked; a home that is being taken apart may have none.
+async fn lock(tx: &Tx, home_id: i64) -> Result<Option<i64>, Error> {
+    tx.optional(&LOCK, &[&home_id]).await?.map(|row| row.at("id")).transpose()
+}

@@ -1,5 +1,7 @@
 //! The composition root: settings, database, service, listeners, and the way down again.
 
+pub mod audit;
+pub mod groups;
 pub mod objects;
 pub mod redact;
 pub mod upkeep;

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
-use kalends::boot::{self, redact, users};
+use kalends::boot::{self, audit, groups, redact, users};
 
 /// A lean CalDAV server for sites with single sign-on.
 #[derive(Parser)]
@@ -43,8 +43,23 @@ enum Command {
         trial: Trial,
     },
     /// Who there is, who is let in, and what they are called.
-    #[command(subcommand, after_help = USERS)]
-    User(User),
+    #[command(subcommand, visible_alias = "user", after_help = PRINCIPALS)]
+    Principal(Principal),
+    /// Groups that are kept here, beside those that the proxy tells.
+    #[command(subcommand, after_help = GROUPS)]
+    Group(Group),
+    /// Who did what to people and to their rights.
+    #[command(after_help = AUDIT)]
+    Audit {
+        /// How many days back.
+        #[arg(long, default_value_t = 30)]
+        days: u32,
+        /// Only what this person did, what was done to them, or in their home.
+        #[arg(long, value_name = "NAME")]
+        of: Option<String>,
+        #[command(flatten)]
+        from: From,
+    },
     /// Takes out of calendar files what they say of people, to send them with a report of a bug.
     #[command(after_help = REDACT)]
     Redact {
@@ -60,16 +75,33 @@ enum Command {
     },
 }
 
-const USERS: &str = "\
+const PRINCIPALS: &str = "\
 People are made when they first sign in at the proxy: there is nothing to add. Names are typed as people
 write them, or as the list has them. What is changed counts from the next request on, on every node.
 
-  kalends user list --config /etc/kalends.toml
-  kalends user disable alice              she has left: 403 however she comes; her calendars stay
-  kalends user rename alice alice.2019    before alice is given to somebody else: hers stay hers
+  kalends principal list --config /etc/kalends.toml
+  kalends principal disable alice              she has left: 403 however she comes; her calendars stay
+  kalends principal rename alice alice.2019    before alice is given to somebody else: hers stay hers
 
 Somebody listed as alice/12 had the name that the proxy has given to another person; `rename` gives
 them a new one.";
+
+const GROUPS: &str = "\
+Who is in a group may do what is granted to it. The proxy tells groups (identity.groups_header), and here they are
+kept by hand; who is in a group by either is in it, from the next request on, on every node. A group is there as
+long as somebody is in it, and is made by adding the first. Groups of groups there are none.
+
+  kalends group add staff alice bob       they are in staff, whatever the proxy tells
+  kalends group remove staff bob          he is not kept there any more; if the proxy tells it, he stays
+  kalends group show staff                who is in it, and by whose word
+  kalends group delete staff              nobody is kept in it any more";
+
+const AUDIT: &str = "\
+Kept are: what is granted and revoked on homes and calendars, who comes into a group and leaves one, and what is
+done by `kalends principal`. audit.retention_days says for how long.
+
+  kalends audit --config /etc/kalends.toml
+  kalends audit --days 365 --of alice     all about alice, of a year";
 
 const REDACT: &str = "\
 What becomes of event.ics is written to event.redacted.ics; nothing is written over.
@@ -84,7 +116,47 @@ addresses, identifiers, unknown properties) becomes other letters: equal ones st
 different. So a fault that is one of form or of time is still there. Read the result before you send it.";
 
 #[derive(Subcommand)]
-enum User {
+enum Group {
+    /// Every group that somebody is in, and how many are.
+    List(From),
+    /// Who is in a group, and by whose word.
+    Show {
+        /// The group's name.
+        group: String,
+        #[command(flatten)]
+        from: From,
+    },
+    /// Keeps people in a group.
+    Add {
+        /// The group's name.
+        group: String,
+        /// The users' names.
+        #[arg(required = true)]
+        names: Vec<String>,
+        #[command(flatten)]
+        from: From,
+    },
+    /// Keeps people in a group no longer.
+    Remove {
+        /// The group's name.
+        group: String,
+        /// The users' names.
+        #[arg(required = true)]
+        names: Vec<String>,
+        #[command(flatten)]
+        from: From,
+    },
+    /// Keeps nobody in a group any more.
+    Delete {
+        /// The group's name.
+        group: String,
+        #[command(flatten)]
+        from: From,
+    },
+}
+
+#[derive(Subcommand)]
+enum Principal {
     /// Everybody: name, state, e-mail address, subject.
     List(From),
     /// Lets nobody in as that person; nothing of theirs is deleted.
@@ -199,12 +271,22 @@ fn judged(clean: anyhow::Result<bool>) -> ExitCode {
     }
 }
 
-fn user(command: User) -> anyhow::Result<()> {
+fn group(command: Group) -> anyhow::Result<()> {
     match command {
-        User::List(from) => users::list(from.config.as_deref()),
-        User::Disable { name, from } => users::disable(from.config.as_deref(), &name),
-        User::Enable { name, from } => users::enable(from.config.as_deref(), &name),
-        User::Rename { name, new, from } => users::rename(from.config.as_deref(), &name, &new),
+        Group::List(from) => groups::list(from.config.as_deref()),
+        Group::Show { group, from } => groups::show(from.config.as_deref(), &group),
+        Group::Add { group, names, from } => groups::keep(from.config.as_deref(), &group, &names, true),
+        Group::Remove { group, names, from } => groups::keep(from.config.as_deref(), &group, &names, false),
+        Group::Delete { group, from } => groups::delete(from.config.as_deref(), &group),
+    }
+}
+
+fn principal(command: Principal) -> anyhow::Result<()> {
+    match command {
+        Principal::List(from) => users::list(from.config.as_deref()),
+        Principal::Disable { name, from } => users::disable(from.config.as_deref(), &name),
+        Principal::Enable { name, from } => users::enable(from.config.as_deref(), &name),
+        Principal::Rename { name, new, from } => users::rename(from.config.as_deref(), &name, &new),
     }
 }
 
@@ -215,7 +297,11 @@ fn main() -> ExitCode {
         Command::Serve(from) => boot::serve(from.config.as_deref()).map(done),
         Command::Migrate(from) => boot::migrate(from.config.as_deref()).map(done),
         Command::Check { from, trial } => check(&from, trial),
-        Command::User(command) => user(command).map(done),
+        Command::Principal(command) => principal(command).map(done),
+        Command::Group(command) => group(command).map(done),
+        Command::Audit { days, of, from } => {
+            audit::print(from.config.as_deref(), days, of.as_deref()).map(done)
+        }
         Command::Redact { files } => redact::redact(&files).map(done),
         Command::List { table } => {
             print!("{}", boot::list(table.as_deref()));

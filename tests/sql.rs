@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use kalends::config::Database;
 use kalends::db::{Client, Pool, Query, Rows, Tx, migrate};
 use kalends::model::{Busy, Component, Components, Index, Instance, Kind, Lock, Privilege, Privileges};
+use kalends::store::audit::{Action, Deed, Party};
 use kalends::store::object::{Candidates, Put, Which, With};
 use kalends::store::principal::{Field, How, Known, Search, Start, Test};
 use kalends::store::property::{along, key};
@@ -509,7 +510,7 @@ async fn plan(client: &Client, explain: &str, statement: &str, arguments: &str) 
 const SEED: &str = "
     TRUNCATE principal CASCADE;
     INSERT INTO principal (id, name, subject, email) SELECT h, 'user-' || h, 'subject-' || h, h || '@x' FROM generate_series(1, 400) h;
-    UPDATE principal SET groups = ARRAY['g' || id];
+    UPDATE principal SET told = ARRAY['g' || id];
     INSERT INTO home (home_id) SELECT id FROM principal;
     INSERT INTO home_state (home_id) SELECT id FROM principal;
     INSERT INTO calendar (home_id, id, components, revision) SELECT h, h * 5 - 5 + n, 1, 300 FROM generate_series(1, 400) h, generate_series(1, 5) n;
@@ -567,7 +568,9 @@ async fn arrive(pool: &Pool) {
     assert_eq!(store::principal::by_name_in(&tx, "alicia/1").await.unwrap().unwrap().id, 1);
     store::principal::rename(&tx, alice.id, "alice").await.unwrap();
     store::principal::refresh(&tx, alice.id, &known).await.unwrap();
+    groups(&tx, &alice).await;
     tx.commit().await.unwrap();
+    audit(pool).await;
     assert_eq!(store::principal::by_name(pool, "alice").await.unwrap().unwrap(), alice);
     assert_eq!(store::principal::by_email(pool, "a@x").await.unwrap().unwrap(), alice);
     assert_eq!(store::principal::all(pool).await.unwrap(), std::slice::from_ref(&alice));
@@ -583,6 +586,41 @@ async fn arrive(pool: &Pool) {
     assert!(store::principal::members(pool, "staff", 9).await.unwrap().is_empty());
 }
 
+async fn groups(tx: &Tx, alice: &Principal) {
+    let told = ["b".to_owned()];
+    let known = Known { groups: Some(&told), ..Known::default() };
+    let told = store::principal::refresh(tx, alice.id, &known).await.unwrap();
+    assert_eq!(
+        (told.told.as_slice(), told.groups.as_slice()),
+        (&["b".to_owned()][..], &["b".to_owned()][..])
+    );
+    let kept = store::principal::keep(tx, alice.id, "a", true).await.unwrap();
+    assert!(kept.told == ["b"] && kept.groups == ["a", "b"]);
+    assert_eq!(store::principal::memberships_in(tx, "a").await.unwrap(), [(kept, true)]);
+    store::principal::keep(tx, alice.id, "a", false).await.unwrap();
+    let none = Known { groups: Some(&[]), ..Known::default() };
+    assert_eq!(store::principal::refresh(tx, alice.id, &none).await.unwrap(), *alice);
+}
+
+async fn audit(pool: &Pool) {
+    assert_eq!(store::principal::all_groups(pool).await.unwrap(), []);
+    let deed = Deed {
+        actor: Party::proxy(),
+        action: Action::Joined,
+        owner: Party::default(),
+        place: String::new(),
+        whom: Party { id: Some(1), name: "alice".to_owned() },
+        detail: "a".to_owned(),
+    };
+    let tx = pool.begin().await.unwrap();
+    store::audit::record(&tx, &[deed.clone(), deed]).await.unwrap();
+    tx.commit().await.unwrap();
+    let told = store::audit::since(pool, 1, Some(1)).await.unwrap();
+    assert_eq!(told[0].words, ["(proxy)", "joined", "", "", "alice", "a"]);
+    assert_eq!((told.len(), store::audit::since(pool, 1, Some(2)).await.unwrap().len()), (2, 0));
+    assert_eq!(store::audit::trim(pool, 1, 10).await.unwrap(), 0);
+}
+
 /// Somebody who looks.
 fn viewer(id: i64) -> Viewer {
     let principal = Principal {
@@ -591,6 +629,7 @@ fn viewer(id: i64) -> Viewer {
         subject: None,
         display_name: None,
         email: None,
+        told: Vec::new(),
         groups: vec!["staff".to_owned()],
         disabled: false,
     };

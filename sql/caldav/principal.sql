@@ -1,21 +1,21 @@
 -- Who there is.
 
 --: by_name
-SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal WHERE name = $1;
+SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled FROM principal WHERE name = $1;
 
 --: by_subject
-SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal WHERE subject = $1;
+SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled FROM principal WHERE subject = $1;
 
 --: by_email
-SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal
+SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled FROM principal
 WHERE lower(email) = lower($1);
 
 --: by_names
-SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal
+SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled FROM principal
 WHERE name = ANY ($1::text[]);
 
 --: by_ids
-SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal
+SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled FROM principal
 WHERE id = ANY ($1::bigint[]) ORDER BY name;
 
 --: groups
@@ -25,14 +25,14 @@ WHERE EXISTS (SELECT FROM principal WHERE groups @> ARRAY[wanted.name] AND disab
 
 --: members
 -- Who is in the group, the first $2 of them.
-SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal
+SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled FROM principal
 WHERE groups @> ARRAY[$1] AND disabled IS NULL ORDER BY name LIMIT $2;
 
 --: search
 -- Those of whom all tests hold, or any if $1. A field (0 the name that is shown, 1 the address, 2 the user name, 3 all of
 -- them) has a text in it (0), begins with it (1), ends with it (2) or is it (3), in any case of letters. Where $5 is not
 -- null, only who is in one of these groups, and the one who asks. However many there are, it looks at a hundred thousand.
-SELECT p.id, p.name, p.subject, p.display_name, p.email, p.groups, false AS disabled
+SELECT p.id, p.name, p.subject, p.display_name, p.email, p.told, p.groups, false AS disabled
 FROM (
     SELECT * FROM principal
     WHERE disabled IS NULL AND strpos(name, '/') = 0 AND ($5::text[] IS NULL OR groups && $5 OR id = $6)
@@ -62,7 +62,7 @@ ORDER BY p.name
 LIMIT $7;
 
 --: all
-SELECT id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled FROM principal ORDER BY name;
+SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled FROM principal ORDER BY name;
 
 --: one_at_a_time
 -- Whoever is made, renamed or changed: two names, a subject and an address may be concerned, which no row lock holds together.
@@ -71,7 +71,7 @@ SELECT pg_advisory_xact_lock(7104879);
 --: create
 -- The principal and all that is in a new home, or nothing where the name is taken: whoever comes second waits for the first.
 WITH who AS (
-    INSERT INTO principal (name, subject, display_name, email, groups)
+    INSERT INTO principal (name, subject, display_name, email, told)
     VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT DO NOTHING
     RETURNING id
@@ -96,9 +96,9 @@ RETURNING home_id;
 -- What the proxy tells of a person now; what it does not tell stays. An address of last resort fills an empty place only.
 UPDATE principal
 SET subject = coalesce($2, subject), display_name = coalesce($3, display_name), email = coalesce($4, email, $6),
-    groups = coalesce($5, groups)
+    told = coalesce($5, told)
 WHERE id = $1
-RETURNING id, name, subject, display_name, email, groups, disabled IS NOT NULL AS disabled;
+RETURNING id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled;
 
 --: rename
 UPDATE principal SET name = $2 WHERE id = $1;
@@ -113,3 +113,26 @@ UPDATE principal SET disabled = now() WHERE id = $1 AND disabled IS NULL;
 
 --: enable
 UPDATE principal SET disabled = NULL WHERE id = $1;
+
+--: join_group
+-- Keeps somebody in the group, whatever the proxy tells.
+UPDATE principal SET kept = effective(kept, ARRAY[$2]) WHERE id = $1
+RETURNING id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled;
+
+--: leave_group
+-- Keeps somebody in it no longer; where the proxy tells it, they stay.
+UPDATE principal SET kept = array_remove(kept, $2) WHERE id = $1
+RETURNING id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled;
+
+--: memberships
+-- Everybody who is in the group, and who says so.
+SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled, kept @> ARRAY[$1] AS kept
+FROM principal WHERE groups @> ARRAY[$1] ORDER BY name;
+
+--: all_groups
+-- Every group that somebody is in: how many, and how many of them by the proxy's word, and by an admin's.
+SELECT of.name, count(*) AS members, count(*) FILTER (WHERE p.told @> ARRAY[of.name]) AS told,
+       count(*) FILTER (WHERE p.kept @> ARRAY[of.name]) AS kept
+FROM principal p
+CROSS JOIN LATERAL unnest(p.groups) AS of (name)
+GROUP BY of.name ORDER BY of.name;

@@ -1,4 +1,5 @@
-//! What a node does by itself, beside answering: it forgets what was deleted long ago (`calendar.sync_retention_days`).
+//! What a node does by itself, beside answering: it forgets what was deleted, and what was done to rights, long ago
+//! (`calendar.sync_retention_days`, `audit.retention_days`).
 //!
 //! Every node does so; what one is at, the others pass over.
 
@@ -9,7 +10,7 @@ use tokio::{sync::watch, time::timeout};
 use crate::{
     config::Settings,
     db::{Error, Pool},
-    store::change,
+    store::{audit, change},
 };
 
 use super::stopped;
@@ -20,23 +21,43 @@ const PAUSE: Duration = Duration::from_hours(1);
 const AT_ONCE: i64 = 1000;
 
 /// Days that a time of PostgreSQL can be moved by.
-const LONGEST: i32 = 36_500;
+pub(super) const LONGEST: i32 = 36_500;
 
 /// Keeps the database tidy until the service stops.
 pub async fn run(settings: &Settings, pool: Pool, stopping: watch::Receiver<bool>) {
-    let days = i32::try_from(settings.calendar.sync_retention_days).unwrap_or(i32::MAX).min(LONGEST);
-    if days == 0 {
-        return;
-    }
+    let (deleted, done) = (days(settings.calendar.sync_retention_days), days(settings.audit.retention_days));
     loop {
-        match forget(&pool, days).await {
-            Ok(0) => {}
-            Ok(count) => tracing::info!(count, "forgot what was deleted long ago"),
-            // The next time will do.
-            Err(error) => tracing::warn!(%error, "what was deleted long ago could not be forgotten"),
+        // The next time will do.
+        if deleted > 0 {
+            match forget(&pool, deleted).await {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "forgot what was deleted long ago"),
+                Err(error) => tracing::warn!(%error, "what was deleted long ago could not be forgotten"),
+            }
+        }
+        if done > 0
+            && let Err(error) = forget_deeds(&pool, done).await
+        {
+            tracing::warn!(%error, "what was done long ago could not be forgotten");
         }
         if timeout(PAUSE, stopped(stopping.clone())).await.is_ok() {
             return;
+        }
+    }
+}
+
+fn days(setting: u32) -> i32 {
+    i32::try_from(setting).unwrap_or(i32::MAX).min(LONGEST)
+}
+
+/// Forgets of the audit log what is older than so many days.
+pub async fn forget_deeds(pool: &Pool, days: i32) -> Result<u64, Error> {
+    let mut count = 0;
+    loop {
+        let now = audit::trim(pool, days, AT_ONCE).await?;
+        count += now;
+        if now == 0 {
+            return Ok(count);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `kalends user`: who there is, who is let in, and what they are called.
+//! `kalends principal`: who there is, who is let in, and what they are called.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use crate::{
+    caldav::membership,
     cluster::Cluster,
     config::Settings,
     db::{
@@ -13,10 +14,14 @@ use crate::{
         migrate::{self as migrations, CALDAV},
     },
     front,
-    store::{Principal, principal},
+    store::{
+        Principal,
+        audit::{self, Action, Deed, Party},
+        principal,
+    },
 };
 
-/// `kalends user list`: everybody, one line each.
+/// `kalends principal list`: everybody, one line each.
 pub fn list(file: Option<&Path>) -> Result<()> {
     super::run(async {
         let (pool, _) = open(file).await?;
@@ -25,7 +30,7 @@ pub fn list(file: Option<&Path>) -> Result<()> {
     })
 }
 
-/// `kalends user disable`: nobody gets in as that person, from the next request on.
+/// `kalends principal disable`: nobody gets in as that person, from the next request on.
 pub fn disable(file: Option<&Path>, name: &str) -> Result<()> {
     super::run(async {
         let name = set(file, name, true).await?;
@@ -36,7 +41,7 @@ pub fn disable(file: Option<&Path>, name: &str) -> Result<()> {
     })
 }
 
-/// `kalends user enable`: that person gets in again.
+/// `kalends principal enable`: that person gets in again.
 pub fn enable(file: Option<&Path>, name: &str) -> Result<()> {
     super::run(async {
         let name = set(file, name, false).await?;
@@ -45,7 +50,7 @@ pub fn enable(file: Option<&Path>, name: &str) -> Result<()> {
     })
 }
 
-/// `kalends user rename`: the calendars of one name are under another from now on.
+/// `kalends principal rename`: the calendars of one name are under another from now on.
 pub fn rename(file: Option<&Path>, old: &str, new: &str) -> Result<()> {
     super::run(async {
         let (pool, settings) = open(file).await?;
@@ -58,10 +63,11 @@ pub fn rename(file: Option<&Path>, old: &str, new: &str) -> Result<()> {
                 let who = find(&tx, settings, old).await?;
                 if principal::by_name_in(&tx, goal).await?.is_some_and(|other| other.id != who.id) {
                     bail!(
-                        "{goal} is somebody else already: give that person another name first (`kalends user rename {goal} …`)"
+                        "{goal} is somebody else already: give that person another name first (`kalends principal rename {goal} …`)"
                     );
                 }
                 principal::rename(&tx, who.id, goal).await?;
+                membership::renamed(&tx, operator(), &who, goal).await?;
                 Ok(who)
             })
             .await?;
@@ -82,20 +88,24 @@ async fn set(file: Option<&Path>, name: &str, disabled: bool) -> Result<String> 
         principal::one_at_a_time(&tx).await?;
         let who = find(&tx, settings, name).await?;
         principal::set_disabled(&tx, who.id, disabled).await?;
+        let action = if disabled { Action::Disabled } else { Action::Enabled };
+        let (owner, place, detail) = (Party::default(), String::new(), String::new());
+        let deed = Deed { actor: operator(), action, owner, place, whom: (&who).into(), detail };
+        audit::record(&tx, &[deed]).await?;
         Ok(who.name)
     })
     .await
 }
 
 /// The principal of a name as somebody types it, or as the list has it.
-async fn find(tx: &Tx, settings: &Settings, typed: &str) -> Result<Principal> {
+pub(super) async fn find(tx: &Tx, settings: &Settings, typed: &str) -> Result<Principal> {
     if let Some(found) = principal::by_name_in(tx, typed).await? {
         return Ok(found);
     }
     let spelt = front::spell(&settings.identity, typed).unwrap_or_default();
     principal::by_name_in(tx, &spelt).await?.with_context(|| {
         format!(
-            "nobody is called {typed}: `kalends user list` has everybody who has ever signed in; names in identity.deny are \
+            "nobody is called {typed}: `kalends principal list` has everybody who has ever signed in; names in identity.deny are \
              kept out before they do"
         )
     })
@@ -118,7 +128,13 @@ pub(super) async fn open(file: Option<&Path>) -> Result<(Pool, Settings)> {
     Ok((pool, settings))
 }
 
-/// The list, its columns in line.
+/// Who types commands, as far as the machine knows.
+pub(super) fn operator() -> Party {
+    let name = ["SUDO_USER", "LOGNAME", "USER"].iter().find_map(|name| std::env::var(name).ok());
+    Party::named(&format!("(operator {})", name.as_deref().unwrap_or("unknown")))
+}
+
+/// The list of everybody.
 fn table(people: &[Principal]) -> String {
     let head = ["NAME", "STATE", "E-MAIL", "SUBJECT"].map(str::to_owned);
     let row = |p: &Principal| {
@@ -126,12 +142,17 @@ fn table(people: &[Principal]) -> String {
         let state = if p.disabled { "disabled" } else { "active" };
         [p.name.clone(), state.to_owned(), or_none(&p.email), or_none(&p.subject)]
     };
-    let rows: Vec<[String; 4]> = std::iter::once(head).chain(people.iter().map(row)).collect();
+    columns(std::iter::once(head).chain(people.iter().map(row)))
+}
+
+/// Rows, their columns in line.
+pub(super) fn columns<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = rows.collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
-    let line = |[name, state, email, subject]: &[String; 4]| {
-        let [a, b, c] = widths;
-        format!("{name:a$}  {state:b$}  {email:c$}  {subject}\n")
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     rows.iter().map(line).collect()
 }
@@ -148,6 +169,7 @@ mod tests {
             subject: None,
             display_name: None,
             email: disabled.then(|| "a@example.org".to_owned()),
+            told: Vec::new(),
             groups: Vec::new(),
             disabled,
         };

@@ -8,6 +8,7 @@ pub mod index;
 mod info;
 pub mod limits;
 pub mod listing;
+pub mod membership;
 mod mkcalendar;
 mod parsed;
 mod post;
@@ -23,3 +24,10 @@ mod timezones;
 mod transfer;
 
 pub use reports::{BUDGET, filter};
+
+/// A time as RFC 3339 has it, in UTC, to the second.
+#[must_use]
+pub fn stamp(time: std::time::SystemTime) -> String {
+    jiff::Timestamp::try_from(time)
+        .map_or_else(|_| String::new(), |at| at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
+}

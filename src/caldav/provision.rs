@@ -11,10 +11,13 @@ use crate::{
     observe::metrics,
     store::{
         Known, Principal,
+        audit::Party,
         principal::{self, Start},
     },
     xml::Writer,
 };
+
+use super::membership;
 
 /// The principal of a signed-in user. Only who signs in is made: never somebody whose path is looked up.
 pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> dav::Result<Principal> {
@@ -129,12 +132,17 @@ impl Who<'_> {
             principal::create(tx, self.name, &known, start, (EVENTS, TASKS)).await?;
             metrics::provisioned();
             let made = principal::by_name_in(tx, self.name).await?;
-            return Ok(made.ok_or(crate::db::Error::Busy("a new principal was renamed while it was made"))?);
+            let made = made.ok_or(crate::db::Error::Busy("a new principal was renamed while it was made"))?;
+            membership::changed(tx, &Party::proxy(), &[], &made).await?;
+            return Ok(made);
         };
         if same.name != self.name {
             principal::rename(tx, same.id, self.name).await?;
+            membership::renamed(tx, Party::proxy(), &same, self.name).await?;
         }
-        Ok(principal::refresh(tx, same.id, &known).await?)
+        let now = principal::refresh(tx, same.id, &known).await?;
+        membership::changed(tx, &Party::proxy(), &same.groups, &now).await?;
+        Ok(now)
     }
 
     /// The principal that who comes is: by subject, by name, and by address if the settings say so.

@@ -277,6 +277,11 @@ settings! {
         /// Whether a listing of the principals shows everybody who may be found, up to 500; otherwise people see themselves alone.
         listing: bool = false;
     }
+    /// What is kept of who did what to people and rights (`kalends audit`).
+    audit: Audit {
+        /// Days for which it is kept; 0 is for ever.
+        retention_days: u32 = 365;
+    }
     /// Calendars and what is in them.
     calendar: Calendar {
         /// Bytes of one calendar object.

@@ -18,7 +18,7 @@ use super::{
         NO_ACE_CONFLICT, NO_INHERITED_ACE_CONFLICT, NO_INVERT, NO_PROTECTED_ACE_CONFLICT,
         NOT_SUPPORTED_PRIVILEGE, RECOGNIZED_PRINCIPAL,
     },
-    facts,
+    deeds, facts,
     guard::{Now, Touch},
     locks,
     target::is_ours,
@@ -55,13 +55,18 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
             let there = store::ace::of_in(&tx, home_id, calendar_id).await?;
             let (mut own, inherited): (Vec<Ace>, Vec<Ace>) =
                 there.into_iter().partition(|ace| ace.calendar_id == calendar_id);
+            let before = own.clone();
             // Who cannot see the list adds to it (RFC 3744 §8.1).
             if rights.has(Privilege::ReadAcl) {
                 own.clear();
             }
             let known = Known::of(&cx, &tx, entries).await?;
             let around = Around { calendar_id, owner: &house.owner, own, inherited };
-            store::ace::set(&tx, home_id, calendar_id, &judge(entries, around, &known)?).await?;
+            let after = judge(entries, around, &known)?;
+            store::ace::set(&tx, home_id, calendar_id, &after).await?;
+            let place = calendar.as_ref().map_or("", |calendar| &calendar.name);
+            let deeds = deeds::of_lists(&cx.viewer.principal, (&house.owner, place), &before, &after);
+            store::audit::record(&tx, &deeds).await?;
             match &calendar {
                 Some(calendar) => store::calendar::touch(&tx, calendar).await?,
                 None => store::calendar::touch_home(&tx, home_id).await?,
@@ -293,6 +298,7 @@ mod tests {
             subject: None,
             display_name: None,
             email: None,
+            told: Vec::new(),
             groups: vec!["staff".to_owned()],
             disabled: false,
         }

@@ -6,6 +6,7 @@ pub mod acl;
 pub mod acl_props;
 pub mod ask;
 pub mod condition;
+pub mod deeds;
 pub mod delete;
 pub mod destination;
 pub mod error;

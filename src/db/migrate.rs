@@ -31,6 +31,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     4 "0004_ace",
     5 "0005_pattern",
     6 "0006_home_sync",
+    7 "0007_groups",
 ];
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.

@@ -301,6 +301,12 @@ impl Policy {
     }
 }
 
+/// A group's name as the header would have it.
+pub fn group(raw: &str) -> Result<String, &'static str> {
+    let name = text::visible(raw.as_bytes())?;
+    if name.is_empty() { Err("a name that is empty") } else { Ok(name) }
+}
+
 /// The one spelling of a user's name that somebody has typed, or what is wrong with it.
 pub fn spell(identity: &config::Identity, name: &str) -> Result<String, &'static str> {
     Spelling::new(identity).read(name.as_bytes())

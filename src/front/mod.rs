@@ -32,7 +32,7 @@ pub use body::{Body, BodyError};
 pub use coding::{Coded, thousandths};
 pub use conditional::{BadCondition, Conditions, EntityTag, Verdict, is_tag_of};
 pub use fetch::Remote;
-pub use identity::{Denial, Identity, Recognition, spell};
+pub use identity::{Denial, Identity, Recognition, group, spell};
 pub use listen::{Listener, open};
 pub use message::{Aborted, Feed, Feeder, Gone, Payload, Request, Response, Service};
 pub use monitor::{Monitor, monitor};

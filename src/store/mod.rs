@@ -1,6 +1,7 @@
 //! What the CalDAV side asks of PostgreSQL: each file here is the twin of one file in sql/caldav.
 
 pub mod ace;
+pub mod audit;
 pub mod calendar;
 pub mod change;
 pub mod index;
@@ -32,4 +33,5 @@ pub const ALL: &[(&str, &[Query])] = &[
     ("lock", lock::ALL),
     ("notification", notification::ALL),
     ("ace", ace::ALL),
+    ("audit", audit::ALL),
 ];

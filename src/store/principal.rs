@@ -24,6 +24,10 @@ crate::queries!("caldav/principal.sql":
     VACATE = "vacate",
     DISABLE = "disable",
     ENABLE = "enable",
+    JOIN_GROUP = "join_group",
+    LEAVE_GROUP = "leave_group",
+    MEMBERSHIPS = "memberships",
+    ALL_GROUPS = "all_groups",
 );
 
 /// Somebody with a home here.
@@ -40,6 +44,8 @@ pub struct Principal {
     /// The e-mail address.
     pub email: Option<String>,
     /// The groups the proxy told last.
+    pub told: Vec<String>,
+    /// The groups they are in: those, and those that an admin keeps.
     pub groups: Vec<String>,
     /// Whether nobody gets in as them.
     pub disabled: bool,
@@ -68,7 +74,7 @@ impl Known<'_> {
         told(self.subject, &principal.subject)
             && told(self.display_name, &principal.display_name)
             && told(self.email.or(self.spare_email.filter(|_| principal.email.is_none())), &principal.email)
-            && self.groups.is_none_or(|groups| groups == principal.groups)
+            && self.groups.is_none_or(|groups| groups == principal.told)
     }
 }
 
@@ -260,6 +266,39 @@ pub async fn set_disabled(tx: &Tx, id: i64, disabled: bool) -> Result<(), Error>
     tx.execute(if disabled { &DISABLE } else { &ENABLE }, &[&id]).await.map(drop)
 }
 
+/// Keeps somebody in a group, or no longer; in what the proxy tells they are all the same.
+pub async fn keep(tx: &Tx, id: i64, group: &str, inside: bool) -> Result<Principal, Error> {
+    read(&tx.row(if inside { &JOIN_GROUP } else { &LEAVE_GROUP }, &[&id, &group]).await?)
+}
+
+/// Everybody in a group, disabled people among them, and whether an admin keeps them there.
+pub async fn memberships_in(tx: &Tx, group: &str) -> Result<Vec<(Principal, bool)>, Error> {
+    let rows = tx.rows(&MEMBERSHIPS, &[&group]).await?;
+    rows.iter().map(|row| Ok((read(row)?, row.at("kept")?))).collect()
+}
+
+/// A group that somebody is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// How many are in it.
+    pub members: i64,
+    /// How many of them the proxy told.
+    pub told: i64,
+    /// How many of them an admin keeps there.
+    pub kept: i64,
+}
+
+/// Every group that somebody is in, by name.
+pub async fn all_groups(pool: &Pool) -> Result<Vec<Group>, Error> {
+    let group = |row: &Row| {
+        let (name, members) = (row.at("name")?, row.at("members")?);
+        Ok(Group { name, members, told: row.at("told")?, kept: row.at("kept")? })
+    };
+    pool.rows(&ALL_GROUPS, &[]).await?.iter().map(group).collect()
+}
+
 fn read(row: &Row) -> Result<Principal, Error> {
     Ok(Principal {
         id: row.at("id")?,
@@ -267,6 +306,7 @@ fn read(row: &Row) -> Result<Principal, Error> {
         subject: row.at("subject")?,
         display_name: row.at("display_name")?,
         email: row.at("email")?,
+        told: row.at("told")?,
         groups: row.at("groups")?,
         disabled: row.at("disabled")?,
     })

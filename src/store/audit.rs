@@ -1,0 +1,150 @@
+//! Who did what to whose rights: kept beside what was done, in the same transaction. The twin of sql/caldav/audit.sql.
+
+use std::time::SystemTime;
+
+use crate::db::{Error, Pool, Row, Tx};
+
+use super::Principal;
+
+crate::queries!("caldav/audit.sql": RECORD = "record", SINCE = "since", TRIM = "trim");
+
+/// Who a deed is of, or about: a principal with its number, or a name alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Party {
+    /// The principal's number.
+    pub id: Option<i64>,
+    /// What they were called then; of nobody, empty.
+    pub name: String,
+}
+
+impl Party {
+    /// The proxy, by whose word people are renamed and come into groups.
+    #[must_use]
+    pub fn proxy() -> Self {
+        Self::named("(proxy)")
+    }
+
+    /// Who has no number: a group, or somebody at the command line.
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self { id: None, name: name.to_owned() }
+    }
+}
+
+impl From<&Principal> for Party {
+    fn from(who: &Principal) -> Self {
+        Self { id: Some(who.id), name: who.name.clone() }
+    }
+}
+
+macro_rules! actions {
+    ($($(#[$doc:meta])* $variant:ident $word:literal;)+) => {
+        /// What was done.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Action {
+            $($(#[$doc])* $variant,)+
+        }
+
+        impl Action {
+            /// Its word, which stays as it is.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    /// An entry of an access control list is there, or says something else than before.
+    Granted "granted";
+    /// It is there no longer.
+    Revoked "revoked";
+    /// Somebody came into a group.
+    Joined "joined";
+    /// Somebody left one.
+    Left "left";
+    /// Somebody is called otherwise.
+    Renamed "renamed";
+    /// Nobody gets in as them any more.
+    Disabled "disabled";
+    /// They get in again.
+    Enabled "enabled";
+}
+
+/// One thing that was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deed {
+    /// By whom.
+    pub actor: Party,
+    /// What.
+    pub action: Action,
+    /// In whose home, if it is about one.
+    pub owner: Party,
+    /// The collection there; empty is the home.
+    pub place: String,
+    /// To whom.
+    pub whom: Party,
+    /// What else there is to say: privileges, a group, another name.
+    pub detail: String,
+}
+
+/// The same, as it is read again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When.
+    pub at: SystemTime,
+    /// By whom, what, in whose home, where, to whom, and what else.
+    pub words: [String; 6],
+}
+
+/// Keeps what was done.
+pub async fn record(tx: &Tx, deeds: &[Deed]) -> Result<(), Error> {
+    if deeds.is_empty() {
+        return Ok(());
+    }
+    let ids = |of: fn(&Deed) -> &Party| deeds.iter().map(|deed| of(deed).id).collect::<Vec<Option<i64>>>();
+    let texts = |of: fn(&Deed) -> &str| deeds.iter().map(of).collect::<Vec<&str>>();
+    tx.execute(
+        &RECORD,
+        &[
+            &ids(|deed| &deed.actor),
+            &texts(|deed| &deed.actor.name),
+            &texts(|deed| deed.action.word()),
+            &ids(|deed| &deed.owner),
+            &texts(|deed| &deed.owner.name),
+            &texts(|deed| &deed.place),
+            &ids(|deed| &deed.whom),
+            &texts(|deed| &deed.whom.name),
+            &texts(|deed| &deed.detail),
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+/// What was done in the last so many days, oldest first; by, to or in the home of that principal, where one is named.
+pub async fn since(pool: &Pool, days: i32, of: Option<i64>) -> Result<Vec<Entry>, Error> {
+    let word = |row: &Row, name| row.at::<String>(name);
+    let entry = |row: &Row| {
+        Ok(Entry {
+            at: row.at("at")?,
+            words: [
+                word(row, "actor")?,
+                word(row, "action")?,
+                word(row, "owner")?,
+                word(row, "place")?,
+                word(row, "whom")?,
+                word(row, "detail")?,
+            ],
+        })
+    };
+    pool.rows(&SINCE, &[&days, &of]).await?.iter().map(entry).collect()
+}
+
+/// Forgets what was done longer ago than so many days, so much of it at most; says how much that was.
+pub async fn trim(pool: &Pool, days: i32, most: i64) -> Result<u64, Error> {
+    pool.client().await?.execute(&TRIM, &[&days, &most]).await
+}

@@ -47,6 +47,10 @@ const TREE: &[(&str, &[&str])] = &[
 /// What the owner, and so anybody, may do at most with the collections that the server fills.
 const TENDED: &[&str] = &["D:read", "C:read-free-busy", "D:write-properties", "D:unbind", "D:read-acl"];
 
+/// The same with a subscription, in which nothing lies.
+const MARKED: &[&str] =
+    &["D:read", "C:read-free-busy", "D:write-properties", "D:write-content", "D:unlock", "D:read-acl"];
+
 /// What everybody may do with what is nobody's.
 const LOOK: &[&str] = &["D:read", "C:read-free-busy"];
 
@@ -85,6 +89,7 @@ const PLACES: &[Place] = &[
     place(Kind::Inbox, "/dav/calendars/alice/inbox/"),
     place(Kind::Outbox, "/dav/calendars/alice/outbox/"),
     place(Kind::Notifications, "/dav/calendars/alice/notifications/"),
+    place(Kind::Subscribed, "/dav/calendars/alice/feed/"),
     place(Kind::Notification, "/dav/calendars/alice/notifications/a.xml"),
     place(Kind::Object, "/dav/calendars/alice/work/a.ics"),
     Place { kind: Kind::Object, path: "/dav/calendars/alice/work/new.ics", there: false },
@@ -92,6 +97,9 @@ const PLACES: &[Place] = &[
 
 const LOCKINFO: &str = "<D:lockinfo xmlns:D=\"DAV:\"><D:lockscope><D:exclusive/></D:lockscope>\
     <D:locktype><D:write/></D:locktype></D:lockinfo>";
+
+const SUBSCRIPTION: &str = "<D:mkcol xmlns:D=\"DAV:\" xmlns:CS=\"http://calendarserver.org/ns/\"><D:set><D:prop><D:resourcetype><D:collection/>\
+    <CS:subscribed/></D:resourcetype><CS:source><D:href>https://x/</D:href></CS:source></D:prop></D:set></D:mkcol>";
 
 const fn place(kind: Kind, path: &'static str) -> Place {
     Place { kind, path, there: true }
@@ -102,10 +110,10 @@ fn needed(verb: &str, place: Place) -> Vec<(On, &'static str)> {
     let one = match verb {
         "OPTIONS" => return Vec::new(),
         // Where it goes to is bob's own calendar, or for a calendar the home that it is in.
-        "COPY" if place.kind == Kind::Calendar => {
+        "COPY" if matches!(place.kind, Kind::Calendar | Kind::Subscribed) => {
             return vec![(On::Itself, "D:read"), (On::Parent, "D:bind")];
         }
-        "MOVE" if place.kind == Kind::Calendar => {
+        "MOVE" if matches!(place.kind, Kind::Calendar | Kind::Subscribed) => {
             return vec![(On::Parent, "D:unbind"), (On::Parent, "D:bind")];
         }
         "MOVE" => return vec![(On::Parent, "D:unbind"), (On::Itself, "D:read")],
@@ -155,10 +163,12 @@ fn held(level: Level, granted: &str, kind: Kind) -> BTreeSet<&'static str> {
         | Kind::Inbox
         | Kind::Outbox
         | Kind::Notifications
+        | Kind::Subscribed
         | Kind::Notification => level == Level::Home,
     };
     let all = if reaches { all } else { BTreeSet::new() };
     match kind {
+        Kind::Subscribed => all.into_iter().filter(|name| MARKED.contains(name)).collect(),
         Kind::Inbox | Kind::Outbox | Kind::Notifications | Kind::Notification => {
             all.into_iter().filter(|name| TENDED.contains(name)).collect()
         }
@@ -216,6 +226,7 @@ impl Stage<'_> {
         let put = self.alice.ask("PUT /dav/calendars/alice/work/a.ics", &[], server::event("a", "x")).await;
         assert!(put.is_done(), "{}", put.text());
         self.server.notify("alice", "a.xml").await;
+        self.alice.ask("MKCOL /dav/calendars/alice/feed/", &[], SUBSCRIPTION).await;
         for (path, list) in lists {
             let answer = self.alice.ask(&format!("ACL {path}"), &[], list).await;
             assert_eq!(answer.status, 200, "{path}: {}", answer.text());
@@ -233,7 +244,7 @@ impl Stage<'_> {
     async fn fault(&mut self, verb: &str, place: Place, body: &str, needs: &[(On, &str)]) -> Option<String> {
         let lock = if verb == "UNLOCK" { self.alices_lock(place).await } else { String::new() };
         let to = match place.kind {
-            Kind::Calendar => "/dav/calendars/alice/other/",
+            Kind::Calendar | Kind::Subscribed => "/dav/calendars/alice/other/",
             _ => "/dav/calendars/bob/calendar/new.ics",
         };
         let depth = if ["COPY", "MOVE"].contains(&verb) { "infinity" } else { "0" };

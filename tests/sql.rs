@@ -682,7 +682,7 @@ async fn transfer(pool: &Pool, calendar: &Calendar) {
     let tx = pool.begin().await.unwrap();
     let there = object::whole_in(&tx, calendar, "a.ics").await.unwrap().unwrap();
     store::transfer::relocate(&tx, calendar, &there, calendar, "b.ics").await.unwrap();
-    let copy = store::calendar::create(&tx, 1, "copy", calendar.components).await.unwrap();
+    let copy = store::calendar::create(&tx, 1, "copy", (calendar.kind, calendar.components)).await.unwrap();
     store::transfer::copy_members(&tx, calendar, copy).await.unwrap();
     let copy = store::calendar::lock(&tx, &viewer(1), 1, "copy").await.unwrap().unwrap();
     assert_eq!(object::count(&tx, &copy).await.unwrap(), 1);
@@ -792,7 +792,7 @@ async fn leave(pool: &Pool, calendar: &Calendar) {
     store::property::remove(&tx, Subject::object(calendar, 1), &[QName::new("urn:x", "x")]).await.unwrap();
     object::delete(&tx, calendar, 1).await.unwrap();
     let kinds = Components::default().with(Component::Vevent);
-    store::calendar::create(&tx, 1, "work", kinds).await.unwrap();
+    store::calendar::create(&tx, 1, "work", (Kind::Calendar, kinds)).await.unwrap();
     let work = store::calendar::lock(&tx, &viewer(1), 1, "work").await.unwrap().unwrap();
     store::calendar::delete(&tx, &work).await.unwrap();
     tx.commit().await.unwrap();

@@ -212,10 +212,14 @@ fn path(kind: Kind, user: &str) -> String {
         Kind::Notifications => format!("/dav/calendars/{user}/notifications/"),
         Kind::Object => format!("/dav/calendars/{user}/calendar/a.ics"),
         Kind::FreeBusy => format!("/dav/calendars/{user}/freebusy"),
+        Kind::Subscribed => format!("/dav/calendars/{user}/feed/"),
         Kind::Notification => format!("/dav/calendars/{user}/notifications/a.xml"),
         Kind::Group => "/dav/principals/groups/team/".to_owned(),
     }
 }
+
+const SUBSCRIPTION: &str = "<D:mkcol xmlns:D=\"DAV:\" xmlns:CS=\"http://calendarserver.org/ns/\"><D:set><D:prop><D:resourcetype><D:collection/>\
+    <CS:subscribed/></D:resourcetype><CS:source><D:href>https://x/</D:href></CS:source></D:prop></D:set></D:mkcol>";
 
 fn with_groups(settings: &mut Settings) {
     settings.identity.groups_header = HeaderName::named(settings.identity.groups_header.usual());
@@ -236,6 +240,13 @@ async fn every_kind_allows_what_the_tables_say_and_nothing_else() {
     let server = Server::start(with_groups).await;
     let mut wrong = Vec::new();
     for kind in Kind::ALL {
+        if kind == Kind::Subscribed {
+            let made = member(&server, "alice")
+                .await
+                .ask("MKCOL /dav/calendars/alice/feed/", &[], SUBSCRIPTION)
+                .await;
+            assert_eq!(made.status, 201, "{}", made.text());
+        }
         let options =
             member(&server, "alice").await.ask(&format!("OPTIONS {}", path(kind, "alice")), &[], "").await;
         // What makes something is for where nothing is.
@@ -252,6 +263,9 @@ async fn every_kind_allows_what_the_tables_say_and_nothing_else() {
             client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await;
             if kind == Kind::Object {
                 client.ask(&format!("PUT {}", path(kind, &user)), &[], server::event("a", "x")).await;
+            }
+            if kind == Kind::Subscribed {
+                client.ask(&format!("MKCOL {}", path(kind, &user)), &[], SUBSCRIPTION).await;
             }
             if kind == Kind::Notification {
                 server.notify(&user, "a.xml").await;
@@ -282,6 +296,7 @@ async fn every_kind_answers_the_reports_it_names() {
     client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await;
     client.ask(&format!("PUT {}", path(Kind::Object, "alice")), &[], server::event("a", "x")).await;
     server.notify("alice", "a.xml").await;
+    client.ask("MKCOL /dav/calendars/alice/feed/", &[], SUBSCRIPTION).await;
     for kind in Kinds::ANY.iter() {
         for report in REPORTS {
             let (prefix, uri) = (report.name.ns.prefix(), report.name.ns.uri());

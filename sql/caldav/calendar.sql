@@ -55,14 +55,14 @@ FOR NO KEY UPDATE OF c FOR KEY SHARE OF b;
 SELECT revision FROM home_state WHERE home_id = $1 FOR NO KEY UPDATE;
 
 --: count
-SELECT count(*) FROM calendar WHERE home_id = $1 AND kind = 0;
+SELECT count(*) FROM calendar WHERE home_id = $1 AND kind IN (0, 4);
 
 --: octets
 SELECT coalesce(sum(octets), 0)::bigint AS octets FROM calendar WHERE home_id = $1;
 
 --: create
 WITH made AS (
-    INSERT INTO calendar (home_id, components) VALUES ($1, $3) RETURNING home_id, id
+    INSERT INTO calendar (home_id, components, kind) VALUES ($1, $3, $4) RETURNING home_id, id
 ), counted AS (
     UPDATE home_state SET revision = revision + 1 WHERE home_id = $1
 )

@@ -151,6 +151,10 @@ async fn collection(cx: &Cx) -> Result<Response> {
     let export = Export::of(&cx.query)?;
     let facts = facts::of_target(cx, Needs::STORED).await?;
     let calendar = facts.calendar.as_ref().ok_or_else(Refusal::not_found)?;
+    if calendar.kind == Kind::Subscribed {
+        let why = "what is subscribed to lies elsewhere";
+        return Err(Refusal::plain(Status::METHOD_NOT_ALLOWED, why).into());
+    }
     let form = export.form.or_else(|| Form::accepted(&cx.headers).first().copied());
     let form = form.ok_or_else(not_acceptable)?;
     let look = Look::of(&facts);

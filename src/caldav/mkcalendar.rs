@@ -19,7 +19,9 @@ use crate::{
     xml::{Element, Name},
 };
 
-use super::props::components_of;
+use super::props::{SOURCE, components_of};
+
+const RESOURCETYPE: Name = Name::dav("resourcetype");
 
 /// The header that tells the home's new tag (calendarserver-bulk-change §8.3).
 const HOME_CTAG: HeaderName = HeaderName::from_static("home-ctag");
@@ -30,17 +32,19 @@ pub async fn mkcalendar(cx: Arc<Cx>, given: Given) -> Result<Response> {
     if root.as_ref().is_some_and(|root| !root.is(Name::cal("mkcalendar"))) {
         return Err(Refusal::bad_request("the body of a MKCALENDAR is a C:mkcalendar").into());
     }
+    let wanted =
+        root.as_ref().map_or(Some(Kind::Calendar), |root| types(root).map_or(Some(Kind::Calendar), made_of));
     let orders = match &root {
-        Some(root) => orders(root, cx.tables, Kind::Calendar, Moment::Creation)?,
+        Some(root) => judged(root, &cx, wanted)?,
         None => Vec::new(),
     };
     if orders.iter().any(|order| order.refusal.is_some()) {
         return Ok(answer::calendar_not_made(&cx.located.own_href(), &orders));
     }
-    make(&cx, root.as_ref(), orders).await
+    make(&cx, root.as_ref(), wanted.unwrap_or(Kind::Calendar), orders).await
 }
 
-/// The same in the words of extended MKCOL; no other kind of collection is made here.
+/// The same in the words of extended MKCOL; calendars and subscriptions are made here, and no other kind of collection.
 pub async fn mkcol(cx: Arc<Cx>, given: Given) -> Result<Response> {
     // Whether something is there comes before what was sent (RFC 4918 §9.3.1).
     vacant(&cx).await?;
@@ -48,24 +52,41 @@ pub async fn mkcol(cx: Arc<Cx>, given: Given) -> Result<Response> {
     if !root.is(Name::dav("mkcol")) {
         return Err(Refusal::bad_request("the body of a MKCOL is a DAV:mkcol").into());
     }
-    let wanted = set_values(&root).find(|value| value.is(Name::dav("resourcetype")));
-    let types: Vec<&Element> = wanted.map(|t| t.children().collect()).unwrap_or_default();
-    let of_calendar = |t: &&Element| t.is(Name::dav("collection")) || t.is(Name::cal("calendar"));
-    let is_calendar = types.iter().all(of_calendar) && types.iter().any(|t| t.is(Name::cal("calendar")));
-    let mut orders = orders(&root, cx.tables, Kind::Calendar, Moment::Creation)?;
-    for order in orders.iter_mut().filter(|order| order.name == Name::dav("resourcetype")) {
-        order.refusal = if is_calendar { None } else { Some(VALID_RESOURCETYPE.into()) };
-    }
+    let wanted = types(&root).and_then(made_of);
+    let orders = judged(&root, &cx, wanted)?;
     if orders.iter().any(|order| order.refusal.is_some()) {
         return Ok(answer::not_made(&orders));
     }
-    if !is_calendar {
-        return Err(VALID_RESOURCETYPE.into());
-    }
-    make(&cx, Some(&root), orders).await
+    make(&cx, Some(&root), wanted.ok_or(VALID_RESOURCETYPE)?, orders).await
 }
 
-async fn make(cx: &Cx, root: Option<&Element>, orders: Vec<Order>) -> Result<Response> {
+/// The DAV:resourcetype that a body sets.
+fn types(root: &Element) -> Option<&Element> {
+    set_values(root).find(|value| value.is(RESOURCETYPE))
+}
+
+/// Which kind of collection has that type, if one that is made.
+fn made_of(types: &Element) -> Option<Kind> {
+    let whole = |kind: Name| {
+        let known = |t: &Element| t.is(Name::dav("collection")) || t.is(kind);
+        types.children().all(known) && types.child(kind).is_some()
+    };
+    let kinds = [(Name::cal("calendar"), Kind::Calendar), (Name::cs("subscribed"), Kind::Subscribed)];
+    kinds.into_iter().find(|(name, _)| whole(*name)).map(|(_, kind)| kind)
+}
+
+/// What a body sets, each with why it cannot be; a subscription without a source leads nowhere.
+fn judged(root: &Element, cx: &Cx, wanted: Option<Kind>) -> Result<Vec<Order>, Refusal> {
+    let mut orders = orders(root, cx.tables, wanted.unwrap_or(Kind::Calendar), Moment::Creation)?;
+    let leads = orders.iter().any(|order| order.name == SOURCE && order.value.is_some());
+    let made = wanted.is_some_and(|kind| kind == Kind::Calendar || leads);
+    for order in orders.iter_mut().filter(|order| order.name == RESOURCETYPE) {
+        order.refusal = (!made).then(|| VALID_RESOURCETYPE.into());
+    }
+    Ok(orders)
+}
+
+async fn make(cx: &Cx, root: Option<&Element>, kind: Kind, orders: Vec<Order>) -> Result<Response> {
     let Target::Collection(_, name) = &cx.located.target else { return Err(Refusal::not_found().into()) };
     let owner = facts::home_owner(cx, Privilege::Bind).await?;
     let components = root.map_or_else(|| Ok(standard()), components)?;
@@ -83,7 +104,7 @@ async fn make(cx: &Cx, root: Option<&Element>, orders: Vec<Order>) -> Result<Res
                 return Err(MAX_CALENDARS.into());
             }
             let before = expected(cx, &tx, &owner, guard.clone()).await?;
-            let id = store::calendar::create(&tx, owner.id, name, components).await?;
+            let id = store::calendar::create(&tx, owner.id, name, (kind, components)).await?;
             let subject = Subject { calendar_id: id, ..Subject::home(owner.id) };
             carry_out(&tx, subject, &kept).await?;
             match before {
@@ -156,5 +177,5 @@ fn set_values(root: &Element) -> impl Iterator<Item = &Element> {
 
 /// Whether it says what the collection is, which is kept otherwise.
 fn is_structure(order: &Order) -> bool {
-    order.name == Name::dav("resourcetype") || order.name == Name::cal("supported-calendar-component-set")
+    order.name == RESOURCETYPE || order.name == Name::cal("supported-calendar-component-set")
 }

@@ -28,6 +28,8 @@ use super::{
 
 const CALENDAR: Kinds = Kind::Calendar.only();
 const OBJECT: Kinds = Kind::Object.only();
+const SUBSCRIBED: Kinds = Kind::Subscribed.only();
+const SHOWN: Kinds = CALENDAR.or(SUBSCRIBED);
 const NOTIFICATION: Kinds = Kind::Notification.only();
 const PRINCIPAL: Kinds = Kind::Principal.only();
 const HOME: Kinds = Kind::Home.only();
@@ -35,6 +37,11 @@ const HOLDS_OBJECTS: Kinds = CALENDAR.or(Kind::Inbox.only());
 
 const TIMEZONE: Name = Name::cal("calendar-timezone");
 const TIMEZONE_ID: Name = Name::cal("calendar-timezone-id");
+
+/// Where a subscription comes from.
+pub const SOURCE: Name = Name::cs("source");
+/// Octets that such an address may have.
+const LONGEST_SOURCE: usize = 2048;
 
 /// The rows.
 pub const PROPS: &[Prop] = &[
@@ -73,15 +80,19 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::mm("bulk-requests"), CALENDAR, post::bulk_requests, "calendarserver-bulk-change §5.1"),
     Prop::live(Name::cs("getctag"), Kinds::HOMELY, ctag, "caldav-ctag §4.1").needs(Needs::HOME),
     // What people set.
-    Prop::stored(Name::cal("calendar-description"), CALENDAR, "RFC 4791 §5.2.1"),
+    Prop::stored(Name::cal("calendar-description"), SHOWN, "RFC 4791 §5.2.1"),
     Prop::stored(TIMEZONE, CALENDAR, "RFC 4791 §5.2.2").or(definition).twin(TIMEZONE_ID).check(timezone),
     Prop::stored(TIMEZONE_ID, CALENDAR, "RFC 7809 §5.2").or(defined).twin(TIMEZONE).check(timezone_id),
     Prop::stored(Name::cal("schedule-calendar-transp"), CALENDAR, "RFC 6638 §9.1")
         .or(opaque)
         .check(transparency),
-    Prop::stored(Name::apple("calendar-color"), CALENDAR, "Apple"),
-    Prop::stored(Name::apple("calendar-order"), CALENDAR, "Apple"),
-    Prop::stored(Name::cs("source"), CALENDAR, "calendarserver"),
+    Prop::stored(Name::apple("calendar-color"), SHOWN, "Apple"),
+    Prop::stored(Name::apple("calendar-order"), SHOWN, "Apple"),
+    Prop::stored(SOURCE, SHOWN, "calendarserver").check(source),
+    Prop::stored(Name::apple("refreshrate"), SUBSCRIBED, "Apple"),
+    Prop::stored(Name::cs("subscribed-strip-alarms"), SUBSCRIBED, "calendarserver"),
+    Prop::stored(Name::cs("subscribed-strip-attachments"), SUBSCRIBED, "calendarserver"),
+    Prop::stored(Name::cs("subscribed-strip-todos"), SUBSCRIBED, "calendarserver"),
     // What scheduling will give, and nobody sets.
     Prop::absent(Name::cal("schedule-tag"), "RFC 6638 §3.2.10"),
     // What an object is.
@@ -304,4 +315,60 @@ fn transparency(value: &Element) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::plain(Status::CONFLICT, "C:schedule-calendar-transp holds C:opaque or C:transparent"))
+}
+
+/// An address from which a client can fetch a calendar. The server never does.
+fn source(value: &Element) -> Result<(), Refusal> {
+    let address = value.child(Name::dav("href")).map_or("", |href| href.text().trim());
+    let (scheme, rest) = address.split_once("://").unwrap_or_default();
+    let known = ["http", "https", "webcal", "webcals"].iter().any(|known| known.eq_ignore_ascii_case(scheme));
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let plain = address.bytes().all(|b| b.is_ascii_graphic() && !b"<>\"\\^`{|}".contains(&b));
+    if known && plain && !host.is_empty() && address.len() <= LONGEST_SOURCE {
+        return Ok(());
+    }
+    let why = format!(
+        "CS:source holds the http, https or webcal address of a calendar, of {LONGEST_SOURCE} octets at most"
+    );
+    Err(Refusal::plain(Status::CONFLICT, why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_is_an_address_that_clients_can_fetch() {
+        let judged = |address: &str| {
+            let mut w = Writer::new(SOURCE);
+            w.element(Name::dav("href"), address);
+            source(&parse(&w.finish()).unwrap()).is_ok()
+        };
+        let long = |octets: usize| format!("https://x/{}", "a".repeat(octets - "https://x/".len()));
+        for good in
+            ["https://x", "HTTP://x.org:80/a?b=c&d#e", " webcal://x/a.ics\n", "webcals://[::1]/", &long(2048)]
+        {
+            assert!(judged(good), "{good}");
+        }
+        for bad in [
+            "",
+            "x",
+            "https://",
+            "https:///a",
+            "ftp://x/a",
+            "file:///etc/passwd",
+            "javascript://x/%0aalert(1)",
+            "//x/a",
+            "https://x/a b",
+            "https://x/\u{e9}",
+            "https://x/<",
+            &long(2049),
+        ] {
+            assert!(!judged(bad), "{bad}");
+        }
+        assert!(
+            source(&parse(b"<source xmlns='http://calendarserver.org/ns/'>https://x</source>").unwrap())
+                .is_err()
+        );
+    }
 }

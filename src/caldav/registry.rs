@@ -27,10 +27,12 @@ const CALENDAR: Kinds = Kind::Calendar.only();
 const OBJECT: Kinds = Kind::Object.only();
 const HOME_AND_CALENDAR: Kinds = CALENDAR.or(Kind::Home.only());
 const MADE: Kinds = CALENDAR.or(OBJECT);
+/// What has a name that people gave it.
+const NAMED: Kinds = MADE.or(Kind::Subscribed.only());
 const FREE_BUSY: Kinds = Kind::FreeBusy.only();
 /// What a DELETE takes away.
-const GOING: Kinds = MADE.or(Kind::Notification.only());
-const READ: Kinds = GOING.or(FREE_BUSY);
+const GOING: Kinds = NAMED.or(Kind::Notification.only());
+const READ: Kinds = MADE.or(Kind::Notification.only()).or(FREE_BUSY);
 const WITH_OBJECTS: Kinds = MADE.or(Kind::Inbox.only());
 const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(Kind::Principal.only());
 
@@ -48,8 +50,8 @@ pub const METHODS: &[Method] = &[
     row("PUT", OBJECT, Takes::Content, |c, g| Box::pin(put::run(c, g)), "RFC 4791 §5.3.2"),
     row("POST", CALENDAR, Takes::Batch, |c, g| Box::pin(post::run(c, g)), "RFC 5995 §3.1"),
     row("DELETE", GOING, Takes::Nothing, |c, g| Box::pin(delete::run(c, g)), "RFC 4918 §9.6"),
-    row("COPY", MADE, Takes::Nothing, |c, g| Box::pin(transfer::copy(c, g)), "RFC 4918 §9.8"),
-    row("MOVE", MADE, Takes::Nothing, |c, g| Box::pin(transfer::relocate(c, g)), "RFC 4918 §9.9"),
+    row("COPY", NAMED, Takes::Nothing, |c, g| Box::pin(transfer::copy(c, g)), "RFC 4918 §9.8"),
+    row("MOVE", NAMED, Takes::Nothing, |c, g| Box::pin(transfer::relocate(c, g)), "RFC 4918 §9.9"),
     row("PROPFIND", Kinds::ANY, Takes::Xml, |c, g| Box::pin(propfind::run(c, g)), "RFC 4918 §9.1"),
     row("PROPPATCH", OWNED, Takes::Xml, |c, g| Box::pin(proppatch::run(c, g)), "RFC 4918 §9.2"),
     placed(row(
@@ -62,8 +64,8 @@ pub const METHODS: &[Method] = &[
     placed(row("MKCOL", CALENDAR, Takes::Xml, |c, g| Box::pin(mkcalendar::mkcol(c, g)), "RFC 5689 §3")),
     row("ACL", CALENDAR.or(Kind::Home.only()), Takes::Xml, |c, g| Box::pin(acl::run(c, g)), "RFC 3744 §8.1"),
     row("REPORT", Kinds::ANY, Takes::Xml, |c, g| Box::pin(webdav::run(c, g)), "RFC 3253 §3.6"),
-    row("LOCK", MADE, Takes::Xml, |c, g| Box::pin(lock::run(c, g)), "RFC 4918 §9.10"),
-    row("UNLOCK", MADE, Takes::Nothing, |c, g| Box::pin(unlock::run(c, g)), "RFC 4918 §9.11"),
+    row("LOCK", NAMED, Takes::Xml, |c, g| Box::pin(lock::run(c, g)), "RFC 4918 §9.10"),
+    row("UNLOCK", NAMED, Takes::Nothing, |c, g| Box::pin(unlock::run(c, g)), "RFC 4918 §9.11"),
 ];
 
 const fn row(
@@ -150,7 +152,7 @@ async fn sync(cx: Arc<Cx>, root: Element) -> Result<Response> {
 /// The tokens of the DAV header.
 pub const FEATURES: &[Feature] = &[
     Feature { token: "1", on: Kinds::ANY, rfc: "RFC 4918 §18.1" },
-    Feature { token: "2", on: MADE, rfc: "RFC 4918 §18.2" },
+    Feature { token: "2", on: NAMED, rfc: "RFC 4918 §18.2" },
     Feature { token: "3", on: Kinds::ANY, rfc: "RFC 4918 §18.3" },
     Feature { token: "access-control", on: Kinds::ANY, rfc: "RFC 3744 §7.2" },
     Feature { token: "extended-mkcol", on: Kinds::ANY, rfc: "RFC 5689 §3.1" },

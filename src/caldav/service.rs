@@ -8,7 +8,7 @@ use crate::{
         Cx, Given, Located, Method, Refusal, Space, Takes, Viewer,
         condition::MAX_RESOURCE_SIZE,
         error::{Error, Result},
-        options,
+        facts, options,
         target::BadPath,
     },
     db::Pool,
@@ -63,7 +63,11 @@ impl CalDav {
         trace::kind(kind.name());
         let row = match TABLES.methods.iter().find(|row| row.verb == request.method.as_str()) {
             Some(row) if row.on.has(kind) => row,
-            other => return not_here(other, &located),
+            other if kind == Kind::Calendar => {
+                let cx = self.context(&request, &identity, located.clone()).await?;
+                return not_here(other, &located, facts::kind(&cx).await?);
+            }
+            other => return not_here(other, &located, kind),
         };
         if self.settings.server.read_only && !is_safe(row.verb) {
             return Err(provision::read_only().into());
@@ -73,11 +77,16 @@ impl CalDav {
         }
         let cx = self.context(&request, &identity, located).await?;
         let given = self.given(row, request).await?;
-        match (row.run)(cx, given).await {
+        match (row.run)(cx.clone(), given).await {
+            // What fails at a calendar may never be for what is there.
+            Err(Error::Refused(refusal)) if kind == Kind::Calendar && row.elsewhere.is_none() => {
+                let kind = facts::kind(&cx).await?;
+                if row.on.has(kind) { Err(refusal.into()) } else { not_here(Some(row), &cx.located, kind) }
+            }
             // RFC 9110 §15.5.6: a 405 says what is allowed.
             Err(Error::Refused(refusal)) if refusal.status == Status::METHOD_NOT_ALLOWED => {
-                let answer = Error::Refused(refusal).response();
-                Ok(answer.with(header::ALLOW, options::allow(&TABLES, kind, false)))
+                let allow = options::allow(&TABLES, facts::kind(&cx).await?, false);
+                Ok(Error::Refused(refusal).response().with(header::ALLOW, allow))
             }
             Ok(answer) if row.verb == "OPTIONS" => Ok(self.info.linked(self.space.base(), answer)),
             other => other,
@@ -241,8 +250,7 @@ fn undecoded() -> Response {
 }
 
 /// The answer to a method that is not allowed here, or not known at all.
-fn not_here(row: Option<&Method>, located: &Located) -> Result<Response> {
-    let kind = located.target.kind();
+fn not_here(row: Option<&Method>, located: &Located, kind: Kind) -> Result<Response> {
     match row {
         Some(Method { elsewhere: Some(condition), .. })
             if matches!(kind, Kind::Object | Kind::Notification) =>

@@ -124,6 +124,7 @@ fn acl(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
             }
         }
         Kind::Home | Kind::Calendar | Kind::Object => ace(owner, Privileges::ALL, &Mark::Protected, w),
+        Kind::Subscribed => ace(owner, Privileges::MARK, &Mark::Protected, w),
         Kind::Inbox | Kind::Outbox | Kind::Notifications | Kind::Notification => {
             ace(owner, Privileges::TEND, &Mark::Protected, w);
         }

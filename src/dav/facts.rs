@@ -15,8 +15,9 @@ use crate::{
 };
 
 use super::{
-    Cx, Refusal, Result, Target,
+    Cx, Error, Refusal, Result, Target,
     access::{self, Household, On, household},
+    condition::SUPPORTED_REPORT,
     prop::{Facts, Needs},
     target::member,
 };
@@ -60,12 +61,30 @@ pub async fn locked(cx: &Cx, tx: &Tx, house: &Household, on: On, privilege: Priv
 
 /// The collection that a report searches: the one in the request's URL, or the one of an object that is there.
 pub async fn searched(cx: &Cx) -> Result<Calendar> {
-    let calendar = collection(cx, Privilege::Read).await?;
+    let calendar = with_objects(collection(cx, Privilege::Read).await?)?;
     if let Target::Object(.., name) = &cx.located.target {
         let object = store::object::by_name(&cx.pool, &calendar, name, false).await?;
         object.ok_or_else(Refusal::not_found)?;
     }
     Ok(calendar)
+}
+
+/// The collection, if there can be objects in it.
+pub fn with_objects(calendar: Calendar) -> Result<Calendar, Refusal> {
+    if calendar.kind == Kind::Subscribed { Err(SUPPORTED_REPORT.into()) } else { Ok(calendar) }
+}
+
+/// What is at the URL of the request, if the viewer may read it; else what its path says.
+pub async fn kind(cx: &Cx) -> Result<Kind> {
+    let said = cx.located.target.kind();
+    if said != Kind::Calendar {
+        return Ok(said);
+    }
+    match collection(cx, Privilege::Read).await {
+        Ok(calendar) => Ok(calendar.kind),
+        Err(Error::Refused(_)) => Ok(said),
+        Err(fault) => Err(fault),
+    }
 }
 
 /// The facts of the request's own resource, if it is there and the viewer may read it.

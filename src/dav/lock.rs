@@ -65,7 +65,7 @@ async fn new(cx: &Cx, guard: &Guard, wanted: Lock) -> Result<Response> {
                 .member
                 .as_ref()
                 .filter(|name| object.is_none() && !locks.iter().any(|lock| lock.reserves(name)));
-            if calendar.kind != Kind::Calendar {
+            if !matches!(calendar.kind, Kind::Calendar | Kind::Subscribed) {
                 return Err(Refusal::need(cx.located.own_href(), Privilege::Bind).into());
             }
             place.may_lock(cx, &calendar, free.is_some())?;

@@ -11,18 +11,20 @@ use super::{Cx, Error, Given, Result, Tables, facts};
 
 /// What may be done with a resource of this kind; exactly 200, because some clients take nothing else.
 pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
-    let kind = cx.located.target.kind();
-    let vacant = kind == Kind::Calendar && is_vacant(&cx).await?;
+    let (kind, vacant) = match cx.located.target.kind() {
+        Kind::Calendar => of_calendar(&cx).await?,
+        kind => (kind, false),
+    };
     Ok(with_features(Response::new(Status::OK), cx.tables, kind)
         .with(header::ALLOW, allow(cx.tables, kind, vacant))
         .with(header::CONTENT_LENGTH, "0"))
 }
 
-/// Whether nothing is there; what the viewer may not see is not told of.
-async fn is_vacant(cx: &Cx) -> Result<bool> {
+/// Which kind of calendar it is, and whether nothing is there; what the viewer may not see is not told of.
+async fn of_calendar(cx: &Cx) -> Result<(Kind, bool)> {
     match facts::collection(cx, Privilege::Read).await {
-        Ok(_) => Ok(false),
-        Err(Error::Refused(refusal)) => Ok(refusal.status == Status::NOT_FOUND),
+        Ok(calendar) => Ok((calendar.kind, false)),
+        Err(Error::Refused(refusal)) => Ok((Kind::Calendar, refusal.status == Status::NOT_FOUND)),
         Err(fault) => Err(fault),
     }
 }

@@ -67,10 +67,13 @@ impl Facts {
         }
     }
 
-    /// The kind of the resource.
+    /// The kind of the resource: what is found there tells a subscription from a calendar.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.target.kind()
+        match (&self.target, &self.calendar) {
+            (Target::Collection(..), Some(calendar)) => calendar.kind,
+            _ => self.target.kind(),
+        }
     }
 }
 

@@ -23,7 +23,7 @@ const OBJECT: Kinds = Kind::Object.only();
 const MEMBER: Kinds = OBJECT.or(Kind::Notification.only());
 /// What GET gives.
 const TAGGED: Kinds = MEMBER.or(Kind::Calendar.only());
-const LOCKABLE: Kinds = Kind::Calendar.only().or(OBJECT);
+const LOCKABLE: Kinds = Kind::Calendar.only().or(Kind::Subscribed.only()).or(OBJECT);
 const PRINCIPALS: Kinds = PRINCIPAL.or(Kind::Group.only());
 const NAMED: Kinds = Kinds::HOMELY.or(OBJECT).or(PRINCIPALS);
 
@@ -66,6 +66,7 @@ fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     match kind {
         Kind::Principal | Kind::Group => w.empty(Name::dav("principal")),
         Kind::Calendar => w.empty(Name::cal("calendar")),
+        Kind::Subscribed => w.empty(Name::cs("subscribed")),
         Kind::Inbox => w.empty(Name::cal("schedule-inbox")),
         Kind::Outbox => w.empty(Name::cal("schedule-outbox")),
         // The one name is that of caldav-sharing §4, which clients look for, the other that of caldav-notifications §4.

@@ -29,11 +29,13 @@ pub enum Kind {
     FreeBusy,
     /// A notification (caldav-notifications §4).
     Notification,
+    /// A subscription: a bookmark of a calendar that lies elsewhere. Its URL is like a calendar's.
+    Subscribed,
 }
 
 impl Kind {
     /// Every kind, from the root downwards.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Root,
         Self::Principals,
         Self::Principal,
@@ -47,6 +49,7 @@ impl Kind {
         Self::Group,
         Self::FreeBusy,
         Self::Notification,
+        Self::Subscribed,
     ];
 
     /// Its name in documents and metrics.
@@ -66,6 +69,7 @@ impl Kind {
             Self::Group => "group",
             Self::FreeBusy => "free-busy",
             Self::Notification => "notification",
+            Self::Subscribed => "subscribed",
         }
     }
 
@@ -92,8 +96,12 @@ impl Kinds {
     /// Every kind that WebDAV has to do with: all but the free-busy time of a home, which is read and nothing else.
     pub const ANY: Self = Self(((1 << Kind::ALL.len()) - 1) & !Kind::FreeBusy.only().0);
     /// The members of a home.
-    pub const IN_HOME: Self =
-        Kind::Calendar.only().or(Kind::Inbox.only()).or(Kind::Outbox.only()).or(Kind::Notifications.only());
+    pub const IN_HOME: Self = Kind::Calendar
+        .only()
+        .or(Kind::Inbox.only())
+        .or(Kind::Outbox.only())
+        .or(Kind::Notifications.only())
+        .or(Kind::Subscribed.only());
     /// A home and its members.
     pub const HOMELY: Self = Kind::Home.only().or(Self::IN_HOME);
 

@@ -111,6 +111,10 @@ impl Privileges {
     pub const PERSONAL: Self =
         Self::LOOK.or(Privilege::WriteProperties.with_parts()).or(Privilege::ReadAcl.with_parts());
 
+    /// What the owner may do with a collection that has no members.
+    pub const MARK: Self =
+        Self::PERSONAL.or(Privilege::WriteContent.with_parts()).or(Privilege::Unlock.with_parts());
+
     /// What the owner may do with a collection that only the server fills.
     pub const TEND: Self = Self::PERSONAL.or(Privilege::Unbind.with_parts());
 

@@ -54,7 +54,11 @@ impl Viewer {
 /// What of a viewer's rights there is for a collection of this kind.
 #[must_use]
 pub fn capped(rights: Privileges, kind: Kind) -> Privileges {
-    if kind == Kind::Calendar { rights } else { rights.and(Privileges::TEND) }
+    match kind {
+        Kind::Calendar => rights,
+        Kind::Subscribed => rights.and(Privileges::MARK),
+        _ => rights.and(Privileges::TEND),
+    }
 }
 
 /// Whom an entry is about (RFC 3744 §5.5.1).

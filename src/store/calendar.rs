@@ -78,7 +78,7 @@ pub struct Calendar {
     pub id: i64,
     /// Its name in the home that looks.
     pub name: String,
-    /// Calendar, inbox, outbox or notifications.
+    /// Calendar, subscription, inbox, outbox or notifications.
     pub kind: Kind,
     /// Its identity and the revision of its last change.
     pub state: SyncToken,
@@ -176,7 +176,7 @@ pub async fn lock_home(tx: &Tx, home_id: i64) -> Result<(), Error> {
     tx.row(&LOCK_HOME, &[&home_id]).await.map(drop)
 }
 
-/// How many calendars the home has.
+/// How many calendars and subscriptions the home has.
 pub async fn count(tx: &Tx, home_id: i64) -> Result<i64, Error> {
     tx.row(&COUNT, &[&home_id]).await?.at(0)
 }
@@ -186,9 +186,14 @@ pub async fn octets(tx: &Tx, home_id: i64) -> Result<i64, Error> {
     tx.row(&OCTETS, &[&home_id]).await?.at(0)
 }
 
-/// Makes a calendar; gives its number.
-pub async fn create(tx: &Tx, home_id: i64, name: &str, components: Components) -> Result<i64, Error> {
-    tx.row(&CREATE, &[&home_id, &name, &components.bits()]).await?.at(0)
+/// Makes a calendar or a subscription; gives its number.
+pub async fn create(
+    tx: &Tx,
+    home_id: i64,
+    name: &str,
+    (kind, components): (Kind, Components),
+) -> Result<i64, Error> {
+    tx.row(&CREATE, &[&home_id, &name, &components.bits(), &code(kind)]).await?.at(0)
 }
 
 /// Deletes a calendar and all that is in it.
@@ -235,6 +240,7 @@ pub(super) const fn code(kind: Kind) -> i16 {
         Kind::Inbox => 1,
         Kind::Outbox => 2,
         Kind::Notifications => 3,
+        Kind::Subscribed => 4,
         _ => 0,
     }
 }
@@ -244,6 +250,7 @@ const fn kind(code: i16) -> Kind {
         1 => Kind::Inbox,
         2 => Kind::Outbox,
         3 => Kind::Notifications,
+        4 => Kind::Subscribed,
         _ => Kind::Calendar,
     }
 }

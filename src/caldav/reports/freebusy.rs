@@ -42,6 +42,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
         other => other,
     };
     let calendar = facts::collection(&cx, Privilege::ReadFreeBusy).await.map_err(hidden)?;
+    let calendar = facts::with_objects(calendar)?;
     let zone = range::zone(&cx, &root, &calendar).await?;
     let mut budget = Budget::new(super::BUDGET);
     let periods = busy(&cx.pool, &calendar, &window, &zone, &mut budget).await?;

@@ -49,7 +49,8 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
             let touched: &[Touch] = if way == Way::Move { &[Touch::All] } else { &[] };
             guard.permits(&Now { calendar: &from, object: None, locks: &left }, touched)?;
             to.may_replace(there.is_some())?;
-            if from.kind != Kind::Calendar || there.as_ref().is_some_and(|c| c.kind != Kind::Calendar) {
+            let fixed = |c: &Calendar| !matches!(c.kind, Kind::Calendar | Kind::Subscribed);
+            if fixed(&from) || there.as_ref().is_some_and(fixed) {
                 return Err(forbidden("only a calendar takes the place of a calendar").into());
             }
             if let Some(replaced) = &there {
@@ -94,7 +95,7 @@ async fn copy(cx: &Cx, tx: &Tx, from: &Calendar, name: &str, with_members: bool)
     if store::calendar::count(tx, from.home_id).await? >= most {
         return Err(MAX_CALENDARS.into());
     }
-    let made = store::calendar::create(tx, from.home_id, name, from.components).await?;
+    let made = store::calendar::create(tx, from.home_id, name, (from.kind, from.components)).await?;
     let properties = property::of_in(tx, Subject::calendar(from)).await?;
     let subject = Subject { calendar_id: made, ..Subject::calendar(from) };
     property::set(tx, subject, &properties).await?;

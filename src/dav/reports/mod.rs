@@ -11,6 +11,7 @@ use std::{sync::Arc, time::Instant};
 
 use crate::{
     front::Response,
+    model::Kind,
     observe::{metrics, trace},
 };
 
@@ -34,9 +35,15 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     }
     let started = Instant::now();
     trace::report(report.name.local);
-    let answer = (report.run)(cx, root).await;
+    let answer = (report.run)(cx.clone(), root).await;
     metrics::reported(report.name.local, started.elapsed());
-    let answer = answer?;
+    let answer = match answer {
+        // What fails at a calendar may never be for what is there.
+        Err(Error::Refused(_)) if kind == Kind::Calendar && !report.on.has(facts::kind(&cx).await?) => {
+            return Err(SUPPORTED_REPORT.into());
+        }
+        other => other?,
+    };
     if unread {
         // What the viewer may not read has no state.
         guard.unchanged(None, None)?;

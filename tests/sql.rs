@@ -69,6 +69,15 @@ const HOT: &[&str] = &[
     "caldav/lock.sql: refresh",
     "caldav/lock.sql: release",
     "caldav/lock.sql: clear",
+    "caldav/share.sql: of",
+    "caldav/share.sql: lock",
+    "caldav/share.sql: object",
+    "caldav/share.sql: homes",
+    "caldav/share.sql: lock_homes",
+    "caldav/share.sql: bind",
+    "caldav/share.sql: unbind",
+    "caldav/share.sql: mark",
+    "caldav/ace.sql: of_bound",
     "caldav/ace.sql: granted",
     "caldav/ace.sql: of",
     "caldav/ace.sql: of_all",
@@ -229,14 +238,17 @@ async fn every_statement_keeps_to_one_home() {
     let faults: Vec<String> = store::ALL
         .iter()
         .flat_map(|(_, queries)| *queries)
-        // One makes the home that all else keeps to, one says in which homes there is something to do.
-        .filter(|query| !["caldav/principal.sql: create", "caldav/change.sql: old"].contains(&query.name))
+        .filter(|query| !BEYOND.contains(&query.name))
         .flat_map(|query| {
             strays(query.text, &tables).into_iter().map(|table| format!("{}: {table}", query.name))
         })
         .collect();
     assert!(faults.is_empty(), "without `home_id = $n`:\n{}", faults.join("\n"));
 }
+
+/// One makes the home that all else keeps to; two say in which homes there is something to do.
+const BEYOND: [&str; 3] =
+    ["caldav/principal.sql: create", "caldav/change.sql: old", "caldav/share.sql: homes"];
 
 #[test]
 fn a_statement_that_strays_is_found_out() {
@@ -248,6 +260,10 @@ fn a_statement_that_strays_is_found_out() {
         "INSERT INTO object (home_id, id) VALUES ($1, $2)",
         "WITH made AS (INSERT INTO object (home_id) VALUES ($1) RETURNING home_id) INSERT INTO bind (home_id) SELECT home_id FROM made",
         "SELECT 1 FROM principal",
+        "SELECT 1 FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id) JOIN object o ON o.home_id = told.home_id",
+        "DELETE FROM bind b USING unnest($1::bigint[]) AS told (home_id) WHERE b.home_id = told.home_id",
+        "SELECT 1 FROM object WHERE home_id = ANY ($1::bigint[])",
+        "WITH a AS (SELECT told.home_id FROM unnest($1::bigint[]) AS told (home_id)) INSERT INTO bind (home_id) SELECT home_id FROM a",
     ] {
         assert_eq!(strays(good), [""; 0], "{good}");
     }
@@ -260,6 +276,14 @@ fn a_statement_that_strays_is_found_out() {
         ("UPDATE calendar SET id = 1 WHERE id IN (SELECT id FROM bind WHERE home_id = $1)", "calendar"),
         ("WITH a AS (SELECT 1 FROM object) SELECT 1 FROM bind WHERE home_id = $1", "object"),
         ("DELETE FROM object o USING bind b WHERE b.home_id = $1", "object"),
+        (
+            "SELECT 1 FROM unnest($1::bigint[]) AS told (id) JOIN object o ON o.home_id = told.home_id",
+            "object",
+        ),
+        (
+            "SELECT 1 FROM calendar told JOIN object o ON o.home_id = told.home_id WHERE told.home_id = $1",
+            "object",
+        ),
         ("INSERT INTO object (id, home_id) VALUES ($1, $2)", "object"),
         ("INSERT INTO object (home_id) VALUES (7)", "object"),
     ] {
@@ -340,13 +364,23 @@ fn strays(text: &str, tables: &BTreeSet<String>) -> Vec<String> {
         }
     }
     done.extend(blocks);
+    let given: BTreeSet<&str> = (0..words.len()).filter_map(|at| given(&words, at)).collect();
     done.iter()
         .flat_map(|block| block.split(|word| word == "UNION"))
-        .flat_map(|block| strays_of(block, tables))
+        .flat_map(|block| strays_of(block, tables, &given))
         .collect()
 }
 
-fn strays_of(block: &[String], tables: &BTreeSet<String>) -> Vec<String> {
+/// What the rows are called that are made of parameters at this place, the first of which are homes.
+fn given(words: &[String], at: usize) -> Option<&str> {
+    let rest = words.get(at..)?.iter().map(String::as_str).collect::<Vec<_>>();
+    let ["unnest", "(", first, ..] = rest[..] else { return None };
+    let close = rest.iter().position(|word| *word == ")").filter(|_| first.starts_with('$'))?;
+    let named = close + 1 + rest[close..].iter().position(|word| *word == "AS")?;
+    (rest[named + 1..].starts_with(&["(", "home_id"])).then(|| rest[named])
+}
+
+fn strays_of(block: &[String], tables: &BTreeSet<String>, given: &BTreeSet<&str>) -> Vec<String> {
     let word = |at: usize| block.get(at).map_or("", String::as_str);
     let refs: Vec<(usize, &str)> = (0..block.len()).filter_map(|at| reference(block, at)).collect();
     let homely: Vec<&(usize, &str)> = refs.iter().filter(|(at, _)| tables.contains(word(*at))).collect();
@@ -354,7 +388,10 @@ fn strays_of(block: &[String], tables: &BTreeSet<String>) -> Vec<String> {
         (0..block.len()).any(|at| {
             let names = if word(at) == alias && word(at + 1) == "." { at + 2 } else { at };
             let whose = names > at || (homely.len() == 1 && word(at.wrapping_sub(1)) != ".");
-            whose && word(names) == "home_id" && word(names + 1) == "=" && word(names + 2).starts_with('$')
+            let parameter = word(names + 2).starts_with('$')
+                || word(names + 2) == "ANY" && word(names + 4).starts_with('$')
+                || given.contains(word(names + 2)) && word(names + 4) == "home_id";
+            whose && word(names) == "home_id" && word(names + 1) == "=" && parameter
         })
     };
     // What is put in has the parameter, or the home of a row that was put in just before, as its first value.
@@ -400,6 +437,8 @@ async fn prepared(client: &Client, query: &Query) -> (String, Vec<String>) {
 /// Values such as requests bring: of home 7 and a calendar of some hundred objects in it.
 fn values(name: &str, types: &[String]) -> String {
     let given: &[&str] = match name.rsplit_once(' ').map_or(name, |(_, section)| section) {
+        _ if name.contains("share") => shared(name),
+        "of_bound" => &["'{7,8}'", "'{31,36}'"],
         "by_subject" => &["'subject-7'"],
         "by_email" => &["'7@x'"],
         "by_name" if name.contains("principal") => &["'user-7'"],
@@ -411,7 +450,7 @@ fn values(name: &str, types: &[String]) -> String {
             &["7"]
         }
         "by_path_with_body" => &["7", "'c2'", "'o150.ics'", "8", "'{g1,g2}'"],
-        "first" => &["7", "'{31,32}'", "100"],
+        "first" => &["'{7,7}'", "'{31,32}'", "100"],
         "granted" => &["7", "32", "8", "'{g1,g2}'"],
         "of" | "clear" if name.contains("ace") => &["7", "32"],
         "add" => &["7", "99", "'{0}'", "'{8}'", "'{NULL}'", "'{1}'"],
@@ -445,10 +484,10 @@ fn values(name: &str, types: &[String]) -> String {
             "300",
         ],
         "delete" if name.contains("object") => &["7", "32", "700150"],
-        "of_calendars" => &["7", "'{31,32,33,34,35}'"],
+        "of_calendars" => &["'{7,7,7,7,7}'", "'{31,32,33,34,35}'"],
         "set" => &["7", "32", "0", "'{DAV:}'", "'{x}'", "'{x}'"],
         "remove" => &["7", "32", "0", "'{DAV:}'", "'{x}'"],
-        "of" if name.contains("lock") => &["7", "'{31,32}'"],
+        "of" if name.contains("lock") => &["'{7,7}'", "'{31,32}'"],
         "of" | "size" => &["7", "32", "0"],
         "take" => &["7", "32", "gen_random_uuid()", "'o1.ics'", "7", "false", "false", "''", "60"],
         "refresh" => &["7", "32", TOKEN, "60"],
@@ -472,9 +511,21 @@ fn searched(name: &str) -> &'static [&'static str] {
         "due" => &["7", "1", "100"],
         "matching" => &["7", "32", "'{1}'", "'uid-150'", "true", "NULL"],
         "since" | "since_with_body" => &["7", "32", "269", "100", "NULL"],
-        "since_in" => &["7", "'{31,32}'", "'{299,269}'", "100", "true", "NULL"],
+        "since_in" => &["'{7,7}'", "'{31,32}'", "'{299,269}'", "100", "true", "NULL"],
         "gone_from_home" => &["7", "90", "100"],
         _ => &["7", "32"],
+    }
+}
+
+/// The same of those about calendars in other homes: 9 and 10, where nobody sees them, or the homes where somebody does.
+fn shared(name: &str) -> &'static [&'static str] {
+    match name.rsplit_once(' ').map_or(name, |(_, section)| section) {
+        "of" => &["'{7,8}'", "'{32,36}'", "12", "'{g1,g2}'"],
+        "object" => &["7", "32", "'o150.ics'", "12", "'{g1,g2}'"],
+        "lock_homes" => &["'{9,10}'"],
+        "bind" => &["'{9,10}'", "7", "32", "'{c1,seen-1,other}'"],
+        "unbind" => &["'{6,5}'", "7", "31", "300"],
+        _ => &["7", "31"],
     }
 }
 
@@ -505,7 +556,7 @@ async fn plan(client: &Client, explain: &str, statement: &str, arguments: &str) 
     rows.iter().map(|row| row.at::<String>(0).unwrap()).collect::<Vec<_>>().join("\n")
 }
 
-/// 400 homes of five collections, 9,700 objects (200 in each calendar of the homes 1 to 10, two in each of the others) with
+/// 400 homes of five collections, and ten of others seen in each, 9,700 objects (200 in each calendar of the homes 1 to 10, two in each of the others) with
 /// 29,100 instances, 4,400 tombstones, 8,800 properties, 4,000 locks. Calendar n of home h is h*5-5+n.
 const SEED: &str = "
     TRUNCATE principal CASCADE;
@@ -515,6 +566,8 @@ const SEED: &str = "
     INSERT INTO home_state (home_id) SELECT id FROM principal;
     INSERT INTO calendar (home_id, id, components, revision) SELECT h, h * 5 - 5 + n, 1, 300 FROM generate_series(1, 400) h, generate_series(1, 5) n;
     INSERT INTO bind (home_id, name, owner_home_id, calendar_id) SELECT home_id, 'c' || (id - home_id * 5 + 5), home_id, id FROM calendar;
+    INSERT INTO bind (home_id, name, owner_home_id, calendar_id)
+    SELECT h, 'seen-' || n, o, o * 5 - 4 FROM generate_series(1, 400) h, generate_series(1, 10) n, LATERAL (SELECT (h + n - 1) % 400 + 1 AS o) AS owner;
     INSERT INTO object (home_id, calendar_id, id, name, uid, component, etag, revision, size, times, tail, body)
     SELECT home_id, c.id, c.id * 20000 + 60000 + n, 'o' || n || '.ics', 'uid-' || n, 1, c.id || '-' || n, n, 300, 1,
            CASE WHEN n % 50 = 0 THEN 1800000000 END, convert_to(repeat('x', 300), 'UTF8')
@@ -544,6 +597,7 @@ async fn worked() -> (Db, Pool) {
     write(&pool, &calendar).await;
     read(&pool, &calendar).await;
     renew(&pool, &calendar).await;
+    share(&pool, &calendar).await;
     leave(&pool, &calendar).await;
     (db, pool)
 }
@@ -720,13 +774,13 @@ async fn lock(tx: &Tx, calendar: &Calendar) {
 }
 
 async fn read(pool: &Pool, calendar: &Calendar) {
-    assert_eq!(store::lock::of_calendars(pool, 1, &[calendar.id]).await.unwrap(), []);
-    assert_eq!(store::lock::of_several(pool, 1, &[calendar.id]).await.unwrap(), []);
+    assert!(store::lock::of_calendars(pool, &[calendar.kept()]).await.unwrap().is_empty());
+    assert!(store::lock::of_several(pool, &[calendar.kept()]).await.unwrap().is_empty());
     assert_eq!(store::ace::of_all(pool, 1).await.unwrap().len(), 2);
     assert_eq!(store::ace::on_home(pool, &viewer(2), 1).await.unwrap(), Privileges::NONE);
     let seen = store::calendar::by_name(pool, &viewer(2), 1, "calendar").await.unwrap().unwrap();
     assert_eq!(seen.rights, Privilege::Bind.with_parts());
-    assert!(store::calendar::home(pool, 1).await.unwrap().unwrap().state.revision > 0);
+    assert!(store::calendar::home(pool, &viewer(1), 1).await.unwrap().unwrap().state.revision > 0);
     assert_eq!(store::calendar::all(pool, &viewer(1), 1).await.unwrap().len(), 3);
     let names = ["a.ics".to_owned()];
     for body in [false, true] {
@@ -737,11 +791,11 @@ async fn read(pool: &Pool, calendar: &Calendar) {
         }
         assert!(object::by_name(pool, calendar, "a.ics", body).await.unwrap().is_some());
         assert_eq!(count(store::change::since(pool, calendar, 0, 9, &with).await.unwrap()).await, 1);
-        let several = store::change::since_in(pool, 1, &[(calendar.id, 0)], 9, &with).await.unwrap();
+        let several = store::change::since_in(pool, &[(calendar.kept(), 0)], 9, &with).await.unwrap();
         assert_eq!(count(several).await, 1);
     }
     assert_eq!(count(object::of_home(pool, 1, 0, 9).await.unwrap()).await, 1);
-    assert_eq!(object::first(pool, 1, &[calendar.id], 9).await.unwrap().len(), 1);
+    assert_eq!(object::first(pool, &[calendar.kept()], 9).await.unwrap().len(), 1);
     assert!(object::by_path(pool, &viewer(1), 1, ("calendar", "a.ics")).await.unwrap().is_some());
     let kinds = Components::default().with(Component::Vevent);
     for window in [None, Some((150..160, 150..160))] {
@@ -750,7 +804,7 @@ async fn read(pool: &Pool, calendar: &Calendar) {
     }
     assert_eq!(count(object::taken(pool, calendar, (&(150..160), &(150..160))).await.unwrap()).await, 1);
     assert_eq!(store::property::of(pool, Subject::object(calendar, 1)).await.unwrap().len(), 1);
-    assert_eq!(store::property::of_calendars(pool, 1, &[calendar.id]).await.unwrap().len(), 1);
+    assert_eq!(store::property::of_calendars(pool, &[calendar.kept()]).await.unwrap().len(), 1);
     for (wanted, there) in [
         (None, 0),
         (Some(vec![]), 1),
@@ -785,6 +839,41 @@ async fn renew(pool: &Pool, calendar: &Calendar) {
     store::index::renew(&tx, home, &due[0], None).await.unwrap();
     tx.commit().await.unwrap();
     assert!(!store::index::waits(pool, home, 9).await.unwrap());
+}
+
+/// Somebody else comes, sees it in their home, and goes again.
+async fn share(pool: &Pool, calendar: &Calendar) {
+    let tx = pool.begin().await.unwrap();
+    let start = [Start { name: "calendar", kind: Kind::Calendar, components: 1, label: None }];
+    store::principal::create(&tx, "bob", &Known::default(), &start, ("calendar", "calendar")).await.unwrap();
+    let names = store::share::bind(&tx, calendar, &[1, 2]).await.unwrap();
+    assert_eq!(names, [(2, "calendar-2".to_owned())], "not beside itself, and not over another");
+    assert_eq!(store::share::bind(&tx, calendar, &[2]).await.unwrap(), []);
+    let value = Property { name: QName::new("urn:x", "mine"), value: "<mine/>".to_owned() };
+    let bob = viewer(2);
+    let seen = store::calendar::lock(&tx, &bob, 2, "calendar-2").await.unwrap().unwrap();
+    assert!(seen.shared && seen.kept() == calendar.kept() && seen.seen_in() == 2);
+    store::property::set(&tx, Subject::seen(&seen), &[value]).await.unwrap();
+    assert_eq!(store::calendar::home_in(&tx, &bob, 2).await.unwrap().unwrap().collections.len(), 1);
+    tx.commit().await.unwrap();
+    let listed = store::calendar::all(pool, &bob, 2).await.unwrap();
+    assert_eq!(listed.iter().map(|c| &*c.name).collect::<Vec<_>>(), ["calendar", "calendar-2"]);
+    assert_eq!(listed[1].rights, Privilege::Bind.with_parts());
+    let found = object::by_path(pool, &bob, 2, ("calendar-2", "a.ics")).await.unwrap().unwrap();
+    assert_eq!(found.1, Privilege::Bind.with_parts());
+    assert_eq!(store::ace::of_bound(pool, &[calendar.kept()]).await.unwrap()[&calendar.id].len(), 2);
+    let before = store::calendar::home(pool, &bob, 2).await.unwrap().unwrap().state.revision;
+    let tx = pool.begin().await.unwrap();
+    let seen = store::calendar::lock(&tx, &bob, 2, "calendar-2").await.unwrap().unwrap();
+    assert_eq!(store::share::homes(&tx, &seen).await.unwrap(), [2]);
+    store::share::leave(&tx, &seen).await.unwrap();
+    assert_eq!(store::share::homes(&tx, &seen).await.unwrap(), [0; 0]);
+    assert_eq!(store::property::of_in(&tx, Subject::seen(&seen)).await.unwrap(), []);
+    tx.commit().await.unwrap();
+    let after = store::calendar::home(pool, &bob, 2).await.unwrap().unwrap().state.revision;
+    assert_eq!(after, before + seen.state.revision + 1);
+    let gone = store::change::gone_from_home(pool, 2, 0, 9).await.unwrap();
+    assert_eq!(gone.iter().map(|grave| &*grave.name).collect::<Vec<_>>(), ["calendar-2"]);
 }
 
 async fn leave(pool: &Pool, calendar: &Calendar) {
@@ -827,11 +916,11 @@ async fn forget(pool: &Pool, calendar: &Calendar) {
                 UPDATE home_tombstone SET buried = buried - interval '2 days'";
     client.batch(aged).await.unwrap();
     drop(client);
-    assert_eq!(store::change::old(pool, 1, 9).await.unwrap(), [1]);
+    assert_eq!(store::change::old(pool, 1, 9).await.unwrap(), [1, 2]);
     assert_eq!(store::change::trim(pool, 1, 1, 9).await.unwrap(), 2);
     let now = store::calendar::by_name(pool, &viewer(1), 1, &calendar.name).await.unwrap().unwrap();
     assert_eq!(now.floor, now.state.revision);
-    let home = store::calendar::home(pool, 1).await.unwrap().unwrap();
+    let home = store::calendar::home(pool, &viewer(1), 1).await.unwrap().unwrap();
     assert_eq!(home.floor, gone[0].revision);
 }
 

@@ -23,6 +23,14 @@ LEFT JOIN principal p ON p.id = a.principal_id
 WHERE a.home_id = $1
 ORDER BY a.calendar_id = 0, a.place;
 
+--: of_bound
+-- The lists of these collections, each with what it inherits from the home that it is kept in.
+SELECT told.id, a.calendar_id, a.grantee, a.principal_id, p.name, a.group_name, a.privileges
+FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
+JOIN ace a ON a.home_id = told.home_id AND a.calendar_id IN (0, told.id)
+LEFT JOIN principal p ON p.id = a.principal_id
+ORDER BY a.calendar_id = 0, a.place;
+
 --: clear
 DELETE FROM ace WHERE home_id = $1 AND calendar_id = $2;
 

@@ -1,54 +1,66 @@
--- Homes and the collections in them, as one home sees them. What others than the owner may do is computed where a
+-- Homes and the collections in them, as one home sees them: of those that are kept in another, what leads to them. What others than the owner may do is computed where a
 -- collection is loaded, unless it is locked: the viewer, whose groups follow, is looked for in the lists of the collection and of its home.
 
 --: home
--- Its state, and that of each collection in it: one snapshot, in the order of their numbers.
-SELECT s.key, s.revision, s.floor, c.ids, c.revisions, c.octets
+-- Its state, and that of each collection in it: one snapshot, in the order of their numbers; and which it sees besides.
+SELECT s.key, s.revision, s.floor, c.ids, c.revisions, c.octets, b.owners, b.bound
 FROM home_state s
 CROSS JOIN (
     SELECT coalesce(array_agg(id ORDER BY id), '{}') AS ids, coalesce(array_agg(revision ORDER BY id), '{}') AS revisions,
            coalesce(array_agg(octets ORDER BY id), '{}') AS octets
     FROM calendar WHERE home_id = $1
 ) AS c
+CROSS JOIN (
+    SELECT coalesce(array_agg(owner_home_id ORDER BY calendar_id), '{}') AS owners,
+           coalesce(array_agg(calendar_id ORDER BY calendar_id), '{}') AS bound
+    FROM bind WHERE home_id = $1 AND owner_home_id <> home_id
+) AS b
 WHERE s.home_id = $1;
 
 --: all
-SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified,
-       c.locked > now() IS TRUE AS locked, g.granted
+SELECT b.name, b.owner_home_id, b.calendar_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created,
+       c.modified, c.shared, c.locked > now() IS TRUE AS locked, g.granted
 FROM bind b
-JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
+LEFT JOIN calendar c ON c.home_id = $1 AND c.id = b.calendar_id
 CROSS JOIN LATERAL (
     SELECT bit_or(a.privileges) AS granted
     FROM ace a
     WHERE $2 <> $1 AND a.home_id = $1 AND a.calendar_id IN (0, c.id)
       AND (a.grantee IN (2, 3) OR a.principal_id = $2 OR a.group_name = ANY ($3::text[]))
 ) AS g
-WHERE b.home_id = $1 AND b.owner_home_id = $1 AND c.home_id = $1
+WHERE b.home_id = $1
 ORDER BY b.name;
 
 --: by_name
-SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified,
-       c.locked > now() IS TRUE AS locked, g.granted
+SELECT b.name, b.owner_home_id, b.calendar_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created,
+       c.modified, c.shared, c.locked > now() IS TRUE AS locked, g.granted
 FROM bind b
-JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
+LEFT JOIN calendar c ON c.home_id = $1 AND c.id = b.calendar_id
 CROSS JOIN LATERAL (
     SELECT bit_or(a.privileges) AS granted
     FROM ace a
     WHERE $3 <> $1 AND a.home_id = $1 AND a.calendar_id IN (0, c.id)
       AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
 ) AS g
-WHERE b.home_id = $1 AND b.name = $2 AND c.home_id = $1;
+WHERE b.home_id = $1 AND b.name = $2;
 
 --: lock
 -- Held to the end of the transaction: one writer at a time, and its revision is seen only when all before it are. The name is
 -- held as well, so that what was renamed while somebody waited is not taken for what is called so. Rights are looked up when
 -- the waiting is over.
-SELECT b.name, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified,
-       c.locked > now() IS TRUE AS locked
+WITH own AS (
+    SELECT b.name, b.owner_home_id, b.calendar_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created,
+           c.modified, c.shared, c.locked > now() IS TRUE AS locked
+    FROM bind b
+    JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
+    WHERE b.home_id = $1 AND b.name = $2 AND c.home_id = $1
+    FOR NO KEY UPDATE OF c FOR KEY SHARE OF b
+)
+SELECT * FROM own
+UNION ALL
+SELECT b.name, b.owner_home_id, b.calendar_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM bind b
-JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
-WHERE b.home_id = $1 AND b.name = $2 AND c.home_id = $1
-FOR NO KEY UPDATE OF c FOR KEY SHARE OF b;
+WHERE b.home_id = $1 AND b.name = $2 AND b.owner_home_id <> $1;
 
 --: lock_home
 -- Held to the end of the transaction: one at a time makes or counts calendars here.

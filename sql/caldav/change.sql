@@ -29,17 +29,17 @@ LIMIT $4;
 --: since_in
 -- The same of several collections, each from a revision of its own, one after the other as $2 has them; with octets if $5.
 SELECT told.id AS calendar_id, c.*
-FROM unnest($2::bigint[], $3::bigint[]) WITH ORDINALITY AS told (id, seen, nth)
+FROM unnest($1::bigint[], $2::bigint[], $3::bigint[]) WITH ORDINALITY AS told (home_id, id, seen, nth)
 CROSS JOIN LATERAL (
     SELECT false AS gone, o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified,
            CASE WHEN $5 THEN o.body END AS body,
-           CASE WHEN $6::text[] IS NOT NULL THEN stored($1, o.calendar_id, o.id, $6) END AS stored
+           CASE WHEN $6::text[] IS NOT NULL THEN stored(told.home_id, o.calendar_id, o.id, $6) END AS stored
     FROM object o
-    WHERE o.home_id = $1 AND o.calendar_id = told.id AND o.revision > 0 AND o.revision > told.seen
+    WHERE o.home_id = told.home_id AND o.calendar_id = told.id AND o.revision > 0 AND o.revision > told.seen
     UNION ALL
     SELECT true, 0, t.name, '', 0::smallint, '', t.revision, 0, t.buried, t.buried, NULL::bytea, NULL::text[]
     FROM tombstone t
-    WHERE t.home_id = $1 AND t.calendar_id = told.id AND t.revision > 0 AND t.revision > told.seen AND told.seen >= 0
+    WHERE t.home_id = told.home_id AND t.calendar_id = told.id AND t.revision > 0 AND t.revision > told.seen AND told.seen >= 0
     ORDER BY revision
     LIMIT $4
 ) AS c

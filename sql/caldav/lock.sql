@@ -5,18 +5,20 @@
 SELECT l.calendar_id, l.token, l.member, l.principal_id, l.shared, l.infinite, l.owner, l.seconds,
        ceil(extract(epoch FROM l.expires - now()))::bigint AS remaining,
        l.member IS NOT NULL AND NOT EXISTS (
-           SELECT FROM object o WHERE o.home_id = $1 AND o.calendar_id = l.calendar_id AND o.name = l.member
+           SELECT FROM object o WHERE o.home_id = told.home_id AND o.calendar_id = l.calendar_id AND o.name = l.member
        ) AS vacant
-FROM lock l
-WHERE l.home_id = $1 AND l.calendar_id = ANY ($2::bigint[]) AND l.expires > now()
+FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
+JOIN lock l ON l.home_id = told.home_id AND l.calendar_id = told.id
+WHERE l.expires > now()
 ORDER BY l.created, l.token;
 
 --: of_calendars
 -- Those on calendars themselves.
 SELECT l.calendar_id, l.token, l.member, l.principal_id, l.shared, l.infinite, l.owner, l.seconds,
        ceil(extract(epoch FROM l.expires - now()))::bigint AS remaining, false AS vacant
-FROM lock l
-WHERE l.home_id = $1 AND l.calendar_id = ANY ($2::bigint[]) AND l.member IS NULL AND l.expires > now()
+FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
+JOIN lock l ON l.home_id = told.home_id AND l.calendar_id = told.id
+WHERE l.member IS NULL AND l.expires > now()
 ORDER BY l.created, l.token;
 
 --: take

@@ -35,20 +35,21 @@ FROM object
 WHERE home_id = $1 AND calendar_id = $2 AND name = $3;
 
 --: by_path_with_body
-SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.body,
+-- The object, or what leads to its calendar where that is kept in another home.
+SELECT b.owner_home_id, b.calendar_id, o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.body,
     (SELECT bit_or(a.privileges) FROM ace a
      WHERE $4 <> $1 AND a.home_id = $1 AND a.calendar_id IN (0, b.calendar_id)
        AND (a.grantee IN (2, 3) OR a.principal_id = $4 OR a.group_name = ANY ($5::text[]))) AS granted
 FROM bind b
-JOIN object o ON o.home_id = b.home_id AND o.calendar_id = b.calendar_id
-WHERE b.home_id = $1 AND b.name = $2 AND o.home_id = $1 AND o.name = $3;
+LEFT JOIN object o ON o.home_id = $1 AND o.calendar_id = b.calendar_id AND o.name = $3
+WHERE b.home_id = $1 AND b.name = $2;
 
 --: first
 -- The objects of these collections, the first $3 of them.
-SELECT calendar_id, id, name, uid, component, etag, revision, size, created, modified
-FROM object
-WHERE home_id = $1 AND calendar_id = ANY ($2::bigint[])
-ORDER BY calendar_id, name
+SELECT o.calendar_id, o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified
+FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
+JOIN object o ON o.home_id = told.home_id AND o.calendar_id = told.id
+ORDER BY o.calendar_id, o.name
 LIMIT $3;
 
 --: by_names

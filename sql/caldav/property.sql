@@ -8,10 +8,11 @@ WHERE home_id = $1 AND calendar_id = $2 AND object_id = $3
 ORDER BY namespace, local;
 
 --: of_calendars
-SELECT calendar_id, object_id, namespace, local, value
-FROM property
-WHERE home_id = $1 AND calendar_id = ANY ($2::bigint[]) AND object_id = 0
-ORDER BY namespace, local;
+-- What each of these homes keeps of the collection beside it.
+SELECT p.home_id, p.calendar_id, p.namespace, p.local, p.value
+FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
+JOIN property p ON p.home_id = told.home_id AND p.calendar_id = told.id AND p.object_id = 0
+ORDER BY p.namespace, p.local;
 
 --: set
 INSERT INTO property (home_id, calendar_id, object_id, namespace, local, value)

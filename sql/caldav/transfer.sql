@@ -31,13 +31,13 @@ FROM seen
 WHERE home_id = $1 AND id = $3;
 
 --: rename
--- The home has nothing under the old name $4 any more.
+-- The home has nothing under the old name $4 any more; the calendar is kept in $5.
 WITH counted AS (
     UPDATE home_state SET revision = revision + 1 WHERE home_id = $1 RETURNING revision
 ), buried AS (
     INSERT INTO home_tombstone (home_id, revision, name, calendar_id) SELECT $1, counted.revision, $4, $2 FROM counted
 )
-UPDATE bind SET name = $3 WHERE home_id = $1 AND owner_home_id = $1 AND calendar_id = $2;
+UPDATE bind SET name = $3 WHERE home_id = $1 AND owner_home_id = $5 AND calendar_id = $2;
 
 --: copy_members
 -- All objects of a calendar into an empty one: the same octets, so the same tags, times and properties.

@@ -32,11 +32,11 @@ pub async fn run(cx: &Cx) -> Result<Response> {
         let owner = facts::owner(cx, cx.located.target.user().ok_or_else(Refusal::not_found)?).await?;
         // What is published of nobody may still be shared.
         if !owner.disabled {
-            return of_home(&cx.pool, &cx.settings, owner.id, &own(owner), &cx.query).await;
+            return of_home(&cx.pool, &cx.settings, owner, &cx.query).await;
         }
     }
     let owner = facts::home_owner(cx, Privilege::ReadFreeBusy).await?;
-    of_home(&cx.pool, &cx.settings, owner.id, &cx.viewer, &cx.query).await
+    of_home(&cx.pool, &cx.settings, owner, &cx.query).await
 }
 
 /// Whose free-busy time a request wants that may go without a sign-in.
@@ -59,37 +59,25 @@ pub async fn published(
     query: &str,
 ) -> Result<Option<Response>> {
     match store::principal::by_name(pool, user).await?.filter(|who| !who.disabled) {
-        Some(who) => of_home(pool, settings, who.id, &own(who), query).await.map(Some),
+        Some(who) => of_home(pool, settings, who, query).await.map(Some),
         None => Ok(None),
     }
 }
 
-/// Whoever sees what is published sees what the owner does.
-fn own(principal: Principal) -> Viewer {
-    Viewer { principal, admin: false, reader: false }
-}
-
-async fn of_home(
-    pool: &Pool,
-    settings: &Settings,
-    home: i64,
-    viewer: &Viewer,
-    query: &str,
-) -> Result<Response> {
+/// Whoever sees it at all sees what the owner knows to make them busy.
+async fn of_home(pool: &Pool, settings: &Settings, owner: Principal, query: &str) -> Result<Response> {
     let window = window(query, now())?;
-    let calendars = store::calendar::all(pool, viewer, home).await?;
-    let ids: Vec<i64> = calendars.iter().map(|calendar| calendar.id).collect();
-    let stored = property::of_calendars(pool, home, &ids).await?;
+    let (home_id, viewer) = (owner.id, Viewer { principal: owner, admin: false, reader: false });
+    let calendars = store::calendar::all(pool, &viewer, home_id).await?;
+    // What somebody else keeps counts by what the owner of the home says of it.
+    let kept: Vec<(i64, i64)> = calendars.iter().map(|calendar| (home_id, calendar.id)).collect();
+    let mut stored = property::of_calendars(pool, &kept).await?;
     let (mut budget, mut periods) = (Budget::new(BUDGET), Vec::new());
     let counts = |c: &&Calendar| c.kind == Kind::Calendar && c.rights.has(Privilege::ReadFreeBusy);
     for calendar in calendars.iter().filter(counts) {
-        let own: Vec<Property> = stored
-            .iter()
-            .filter(|(id, _)| *id == calendar.id)
-            .map(|(_, property)| property.clone())
-            .collect();
+        let own = stored.remove(&(home_id, calendar.id)).unwrap_or_default();
         let timely = [Component::Vevent, Component::Vfreebusy].iter().any(|c| calendar.components.has(*c));
-        if timely && !is_transparent(&own) {
+        if timely && !is_transparent(calendar, &own) {
             let zone = range::zone_among(&own, settings);
             periods.extend(busy(pool, calendar, &window, &zone, &mut budget).await?);
             periods = within_room(periods)?;
@@ -99,11 +87,12 @@ async fn of_home(
     Ok(answer(window, periods).with(header::CACHE_CONTROL, "private, no-cache"))
 }
 
-/// Whether the owner said that the calendar is none of those that make them busy (RFC 6638 §9.1).
-fn is_transparent(stored: &[Property]) -> bool {
+/// Whether the calendar is none of those that make the owner of the home busy: what they said of it (RFC 6638 §9.1), else
+/// whether it is somebody else's (caldav-sharing §5.5.5).
+fn is_transparent(calendar: &Calendar, stored: &[Property]) -> bool {
     let said = stored.iter().find(|property| property.name == Name::cal("schedule-calendar-transp"));
     said.and_then(|property| parse(property.value.as_bytes()).ok())
-        .is_some_and(|value| value.child(Name::cal("transparent")).is_some())
+        .map_or(calendar.bound.is_some(), |value| value.child(Name::cal("transparent")).is_some())
 }
 
 /// What a query asks for, in seconds since 1970: from `start`, or the beginning of this day, to `end` or for a `period`.

@@ -127,7 +127,7 @@ async fn expected(cx: &Cx, tx: &Tx, owner: &Principal, mut guard: Guard) -> Resu
         guard.unchanged(None, None)?;
         return Ok(None);
     }
-    let home = store::calendar::home_in(tx, owner.id).await?;
+    let home = store::calendar::home_in(tx, &cx.viewer, owner.id).await?;
     if let Some(home) = &home {
         let tokens = tokens_of_home(home, cx.outline).into();
         guard.learn(Target::Home(owner.name.clone()), State { etag: None, tokens });

@@ -80,19 +80,27 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::mm("bulk-requests"), CALENDAR, post::bulk_requests, "calendarserver-bulk-change §5.1"),
     Prop::live(Name::cs("getctag"), Kinds::HOMELY, ctag, "caldav-ctag §4.1").needs(Needs::HOME),
     // What people set.
-    Prop::stored(Name::cal("calendar-description"), SHOWN, "RFC 4791 §5.2.1"),
-    Prop::stored(TIMEZONE, CALENDAR, "RFC 4791 §5.2.2").or(definition).twin(TIMEZONE_ID).check(timezone),
-    Prop::stored(TIMEZONE_ID, CALENDAR, "RFC 7809 §5.2").or(defined).twin(TIMEZONE).check(timezone_id),
+    Prop::stored(Name::cal("calendar-description"), SHOWN, "RFC 4791 §5.2.1").inherited(),
+    Prop::stored(TIMEZONE, CALENDAR, "RFC 4791 §5.2.2")
+        .or(definition)
+        .twin(TIMEZONE_ID)
+        .check(timezone)
+        .inherited(),
+    Prop::stored(TIMEZONE_ID, CALENDAR, "RFC 7809 §5.2")
+        .or(defined)
+        .twin(TIMEZONE)
+        .check(timezone_id)
+        .inherited(),
     Prop::stored(Name::cal("schedule-calendar-transp"), CALENDAR, "RFC 6638 §9.1")
-        .or(opaque)
+        .or(usual_transparency)
         .check(transparency),
-    Prop::stored(Name::apple("calendar-color"), SHOWN, "Apple"),
-    Prop::stored(Name::apple("calendar-order"), SHOWN, "Apple"),
-    Prop::stored(SOURCE, SHOWN, "calendarserver").check(source),
-    Prop::stored(Name::apple("refreshrate"), SUBSCRIBED, "Apple"),
-    Prop::stored(Name::cs("subscribed-strip-alarms"), SUBSCRIBED, "calendarserver"),
-    Prop::stored(Name::cs("subscribed-strip-attachments"), SUBSCRIBED, "calendarserver"),
-    Prop::stored(Name::cs("subscribed-strip-todos"), SUBSCRIBED, "calendarserver"),
+    Prop::stored(Name::apple("calendar-color"), SHOWN, "Apple").inherited(),
+    Prop::stored(Name::apple("calendar-order"), SHOWN, "Apple").inherited(),
+    Prop::stored(SOURCE, SHOWN, "calendarserver").check(source).inherited(),
+    Prop::stored(Name::apple("refreshrate"), SUBSCRIBED, "Apple").inherited(),
+    Prop::stored(Name::cs("subscribed-strip-alarms"), SUBSCRIBED, "calendarserver").inherited(),
+    Prop::stored(Name::cs("subscribed-strip-attachments"), SUBSCRIBED, "calendarserver").inherited(),
+    Prop::stored(Name::cs("subscribed-strip-todos"), SUBSCRIBED, "calendarserver").inherited(),
     // What scheduling will give, and nobody sets.
     Prop::absent(Name::cal("schedule-tag"), "RFC 6638 §3.2.10"),
     // What an object is.
@@ -253,8 +261,9 @@ fn ctag(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     Some(())
 }
 
-fn opaque(_: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
-    w.empty(Name::cal("opaque"));
+/// What is somebody else's makes nobody busy until they say so (caldav-sharing §5.5.5).
+fn usual_transparency(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    w.empty(Name::cal(if facts.bound.is_some() { "transparent" } else { "opaque" }));
     Some(())
 }
 

@@ -101,7 +101,11 @@ impl Household {
             return Err(self.closed(cx, on, privilege));
         }
         let calendar = found.ok_or_else(Refusal::not_found)?;
-        let rights = if on == On::Home { self.rights } else { calendar.rights };
+        let rights = match (on, &cx.located.target) {
+            (On::Home, _) => self.rights,
+            (On::Resource, Target::Collection(..)) => calendar.rights_on_itself(),
+            _ => calendar.rights,
+        };
         need(rights, privilege, || self.href(cx, on))?;
         Ok(calendar)
     }

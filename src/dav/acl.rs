@@ -6,7 +6,7 @@ use crate::{
     db::Tx,
     front::{Response, Status, header},
     model::{Privilege, Privileges},
-    store::{self, Ace, Grantee, Principal},
+    store::{self, Ace, Bound, Calendar, Grantee, Principal},
     xml::{Element, Name},
 };
 
@@ -34,13 +34,12 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let guard = locks::guard(&cx).await?;
     let entries = read(&cx, &root)?;
     let house = access::household(&cx).await?;
-    let home_id = house.owner.id;
     let (entries, guard, house) = (&entries, &guard, &house);
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
             let (calendar, rights) = if matches!(cx.located.target, Target::Home(_)) {
                 house.need(&cx, Privilege::WriteAcl)?;
-                store::calendar::lock_home(&tx, home_id).await?;
+                store::calendar::lock_home(&tx, house.owner.id).await?;
                 guard.unchanged(Some(""), None)?;
                 (None, house.rights)
             } else {
@@ -51,7 +50,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
                 let rights = calendar.rights;
                 (Some(calendar), rights)
             };
-            let calendar_id = calendar.as_ref().map_or(0, |calendar| calendar.id);
+            let (home_id, calendar_id) = calendar.as_ref().map_or((house.owner.id, 0), Calendar::kept);
             let there = store::ace::of_in(&tx, home_id, calendar_id).await?;
             let (mut own, inherited): (Vec<Ace>, Vec<Ace>) =
                 there.into_iter().partition(|ace| ace.calendar_id == calendar_id);
@@ -61,8 +60,11 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
                 own.clear();
             }
             let known = Known::of(&cx, &tx, entries).await?;
-            let around = Around { calendar_id, owner: &house.owner, own, inherited };
-            let after = judge(entries, around, &known)?;
+            let owner = match calendar.as_ref().and_then(|calendar| calendar.bound.as_deref()) {
+                Some(bound) => &owner_of(&tx, bound).await?,
+                None => &house.owner,
+            };
+            let after = judge(entries, Around { calendar_id, owner, own, inherited }, &known)?;
             store::ace::set(&tx, home_id, calendar_id, &after).await?;
             let place = calendar.as_ref().map_or("", |calendar| &calendar.name);
             let deeds = deeds::of_lists(&cx.viewer.principal, (&house.owner, place), &before, &after);
@@ -75,6 +77,12 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
         })
         .await?;
     Ok(Response::new(Status::OK).with(header::CONTENT_LENGTH, "0"))
+}
+
+/// Whose a calendar is that is kept in another home.
+async fn owner_of(tx: &Tx, bound: &Bound) -> Result<Principal> {
+    let found = store::principal::by_names_in(tx, &[&bound.owner]).await?.pop();
+    Ok(found.ok_or_else(Refusal::not_found)?)
 }
 
 /// Whom an entry of a request is about.

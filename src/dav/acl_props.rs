@@ -59,7 +59,7 @@ fn privileges(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 
 /// Who owns it; empty where nobody does.
 fn owner(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
-    if let Some(user) = facts.target.user() {
+    if let Some(user) = facts.owner() {
         href(&cx.href(&Target::Principal(user.to_owned())), w);
     }
     Some(())
@@ -159,10 +159,11 @@ fn mark(entry: &Ace, facts: &Facts, cx: &Cx) -> Option<Mark> {
     if own {
         return Some(Mark::None);
     }
-    let user = facts.target.user()?.to_owned();
     let from = match &facts.target {
-        Target::Object(_, name, _) if entry.calendar_id != 0 => Target::Collection(user, name.clone()),
-        _ => Target::Home(user),
+        Target::Object(user, name, _) if entry.calendar_id != 0 => {
+            Target::Collection(user.clone(), name.clone())
+        }
+        _ => Target::Home(facts.owner()?.to_owned()),
     };
     Some(Mark::Inherited(cx.href(&from)))
 }

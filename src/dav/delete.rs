@@ -6,11 +6,11 @@ use crate::{
     db::Tx,
     front::{Response, Status},
     model::{Kind, Privilege},
-    store::{self, object},
+    store::{self, Calendar, object},
 };
 
 use super::{
-    Cx, Error, Given, Refusal, Result, Target,
+    Cx, Given, Refusal, Result, Target,
     access::{self, On},
     facts,
     guard::{Guard, Now, Touch},
@@ -34,13 +34,25 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
             let locks = store::lock::of_in(&tx, &calendar).await?;
             let now = Now { calendar: &calendar, object: None, locks: &locks };
             let Target::Object(.., name) = &cx.located.target else {
-                guard.permits(&now, &[Touch::All])?;
-                return Ok::<_, Error>(store::calendar::delete(&tx, &calendar).await?);
+                // Locks on what is somebody else's are about more than its name here.
+                let all: &[Touch] = if calendar.bound.is_none() { &[Touch::All] } else { &[] };
+                guard.permits(&now, all)?;
+                return remove(&tx, &calendar).await;
             };
             member(&tx, &now, name, &guard).await
         })
         .await?;
     Ok(Response::new(Status::NO_CONTENT))
+}
+
+/// Removes a calendar, which is locked, from the home that it is seen in: what is kept there is no more, what is kept elsewhere
+/// stays (caldav-sharing §5.4.2).
+pub async fn remove(tx: &Tx, calendar: &Calendar) -> Result<()> {
+    match calendar.bound {
+        None => store::calendar::delete(tx, calendar).await?,
+        Some(_) => store::share::leave(tx, calendar).await?,
+    }
+    Ok(())
 }
 
 /// Deletes the member of that name, or what reserves it, the calendar being locked.

@@ -1,5 +1,5 @@
-//! Loads what is to be known of a resource and its members: one statement a kind, and one more where stored properties
-//! are asked for, whatever the number of members.
+//! Loads what is to be known of a resource and its members: one statement a kind, one more where a calendar is kept in another
+//! home, and one more each where stored properties, locks or access control lists are asked for, whatever the number of members.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -114,7 +114,9 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
         Target::Collection(user, _) => {
             let calendar = collection(cx, privilege).await?;
             let locks = locks_if(cx, needs, &calendar).await?;
-            let home = home(cx, calendar.home_id, needs, Needs::QUOTA).await?;
+            // What is left to its owner is not told of somebody else's.
+            let own = if calendar.bound.is_none() { needs } else { Needs::NONE };
+            let home = home(cx, calendar.home_id, own, Needs::QUOTA).await?;
             Facts { locks: on(&locks, None), home, ..of_collection(user, calendar, href) }
         }
         Target::Object(.., name) => {
@@ -125,7 +127,8 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
             // Of a name that only a lock reserves there is nothing else to tell.
             let reserved = found.is_none() && locks.iter().any(|lock| lock.reserves(name));
             let facts = Facts::bare(target.clone(), href, calendar.rights);
-            let facts = Facts { locks: on(&locks, Some(name)), ..facts };
+            let bound = calendar.bound.clone();
+            let facts = Facts { locks: on(&locks, Some(name)), bound, ..facts };
             if reserved {
                 return Ok(facts);
             }
@@ -137,9 +140,15 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
     // What somebody keeps at their principal is not for others.
     let theirs = facts.kind() == Kind::Principal && !facts.rights.has(Privilege::WriteProperties);
     let Some(subject) = subject(&facts).filter(|_| !theirs) else { return Ok(facts) };
-    facts.stored = stored_if(cx, needs, subject).await?;
+    facts.stored = match &facts.calendar {
+        Some(calendar) if facts.object.is_none() && needs.has(Needs::STORED) => {
+            stored_of(cx, calendar).await?
+        }
+        _ => stored_if(cx, needs, subject).await?,
+    };
     if facts.kind() != Kind::Principal {
-        facts.acl = acl_if(cx, needs, subject).await?;
+        let kept = facts.calendar.as_ref().map_or(subject, Subject::calendar);
+        facts.acl = acl_if(cx, needs, kept).await?;
     }
     Ok(facts)
 }
@@ -221,8 +230,9 @@ impl Members {
         let (target, href) = (self.target(&object.name), self.href(&object.name));
         let stored = property::along(row)?;
         let locks = on(&self.locks, Some(&object.name));
+        let (acl, bound) = (self.acl.clone(), self.calendar.bound.clone());
         let facts = Facts::bare(target, href, self.calendar.rights);
-        Ok(Facts { object: Some(object), stored, locks, acl: self.acl.clone(), ..facts })
+        Ok(Facts { object: Some(object), stored, locks, acl, bound, ..facts })
     }
 
     /// The facts of the names that only locks reserve, where locks are needed.
@@ -234,7 +244,7 @@ impl Members {
         names.dedup();
         let facts = names.into_iter().map(|name| {
             let facts = Facts::bare(self.target(name), self.href(name), self.calendar.rights);
-            Facts { locks: on(&self.locks, Some(name)), ..facts }
+            Facts { locks: on(&self.locks, Some(name)), bound: self.calendar.bound.clone(), ..facts }
         });
         facts.collect()
     }
@@ -261,7 +271,7 @@ impl Members {
 pub fn subject(facts: &Facts) -> Option<Subject> {
     match (&facts.principal, &facts.calendar, &facts.object) {
         (_, Some(calendar), Some(object)) => Some(Subject::object(calendar, object.id)),
-        (_, Some(calendar), None) => Some(Subject::calendar(calendar)),
+        (_, Some(calendar), None) => Some(Subject::seen(calendar)),
         (Some(who), None, None) if facts.kind() == Kind::Home => Some(Subject::home(who.id)),
         (Some(who), None, None) => Some(Subject::principal(who.id)),
         _ => None,
@@ -322,45 +332,85 @@ async fn of_home(cx: &Cx, house: &Household, href: String, needs: Needs) -> Resu
 
 /// The state of a home, if one of these needs it.
 async fn home(cx: &Cx, home_id: i64, needs: Needs, these: Needs) -> Result<Option<Arc<Home>>> {
-    let home = if needs.any(these) { store::calendar::home(&cx.pool, home_id).await? } else { None };
+    let home =
+        if needs.any(these) { store::calendar::home(&cx.pool, &cx.viewer, home_id).await? } else { None };
     Ok(home.map(Arc::new))
 }
 
 fn of_collection(user: &str, calendar: Calendar, href: String) -> Facts {
     let target = Target::Collection(user.to_owned(), calendar.name.clone());
-    let facts = Facts::bare(target, href, calendar.rights);
-    Facts { calendar: Some(calendar), ..facts }
+    let facts = Facts::bare(target, href, calendar.rights_on_itself());
+    Facts { bound: calendar.bound.clone(), calendar: Some(calendar), ..facts }
 }
 
 async fn of_collections(cx: &Cx, home: &Facts, needs: Needs) -> Result<Vec<Facts>> {
     let Some(owner) = &home.principal else { return Ok(Vec::new()) };
-    let calendars = store::calendar::all(&cx.pool, &cx.viewer, owner.id).await?;
-    let mut stored: HashMap<i64, Vec<Property>> = HashMap::new();
-    if needs.has(Needs::STORED) {
-        let ids: Vec<i64> = calendars.iter().map(|c| c.id).collect();
-        for (calendar, property) in property::of_calendars(&cx.pool, owner.id, &ids).await? {
-            stored.entry(calendar).or_default().push(property);
-        }
-    }
-    let mut locks: HashMap<i64, Vec<Lock>> = HashMap::new();
-    let locked: Vec<i64> = calendars.iter().filter(|c| c.locked).map(|c| c.id).collect();
-    if needs.has(Needs::LOCKS) && !locked.is_empty() {
-        for (calendar, lock) in store::lock::of_calendars(&cx.pool, owner.id, &locked).await? {
-            locks.entry(calendar).or_default().push(lock);
-        }
-    }
-    let lists =
-        if needs.has(Needs::ACL) { Some(store::ace::of_all(&cx.pool, owner.id).await?) } else { None };
+    let mut calendars = store::calendar::all(&cx.pool, &cx.viewer, owner.id).await?;
+    calendars.retain(Calendar::is_listed);
+    let mut stored = if needs.has(Needs::STORED) {
+        property::of_calendars(&cx.pool, &keepers(&calendars)).await?
+    } else {
+        HashMap::new()
+    };
+    let locked: Vec<(i64, i64)> = calendars.iter().filter(|c| c.locked).map(Calendar::kept).collect();
+    let mut locks = if needs.has(Needs::LOCKS) && !locked.is_empty() {
+        store::lock::of_calendars(&cx.pool, &locked).await?
+    } else {
+        HashMap::new()
+    };
+    let mut lists =
+        if needs.has(Needs::ACL) { lists(cx, owner.id, &calendars).await? } else { HashMap::new() };
     let facts = calendars.into_iter().map(|calendar| {
-        let stored = stored.remove(&calendar.id).unwrap_or_default();
+        let stored = seen(cx, &calendar, |keeper| stored.remove(&keeper).unwrap_or_default());
         let locks = locks.remove(&calendar.id).unwrap_or_default();
-        let about = |ace: &&Ace| ace.calendar_id == calendar.id || ace.calendar_id == 0;
-        let acl = lists.as_ref().map(|all| all.iter().filter(about).cloned().collect());
+        let acl = needs.has(Needs::ACL).then(|| lists.remove(&calendar.id).unwrap_or_default().into());
         let href = cx.href(&Target::Collection(owner.name.clone(), calendar.name.clone()));
-        let home = home.home.clone();
+        let home = home.home.clone().filter(|_| calendar.bound.is_none());
         Facts { home, stored, locks, acl, ..of_collection(&owner.name, calendar, href) }
     });
     Ok(facts.collect())
+}
+
+/// The lists of these collections as seen in that home, each with what it inherits, by number.
+async fn lists(cx: &Cx, home_id: i64, calendars: &[Calendar]) -> Result<HashMap<i64, Vec<Ace>>> {
+    let bound: Vec<(i64, i64)> = calendars.iter().filter(|c| c.bound.is_some()).map(Calendar::kept).collect();
+    let mut lists =
+        if bound.is_empty() { HashMap::new() } else { store::ace::of_bound(&cx.pool, &bound).await? };
+    let all = store::ace::of_all(&cx.pool, home_id).await?;
+    for calendar in calendars.iter().filter(|calendar| calendar.bound.is_none()) {
+        let about = |ace: &&Ace| ace.calendar_id == calendar.id || ace.calendar_id == 0;
+        lists.insert(calendar.id, all.iter().filter(about).cloned().collect());
+    }
+    Ok(lists)
+}
+
+/// Who keeps the stored properties of these collections, each with the number of one: the home that it is seen in, and that
+/// which it is kept in.
+fn keepers(calendars: &[Calendar]) -> Vec<(i64, i64)> {
+    let both = calendars.iter().flat_map(|calendar| {
+        let owners = calendar.bound.is_some().then(|| calendar.kept());
+        [(calendar.seen_in(), calendar.id)].into_iter().chain(owners)
+    });
+    both.collect()
+}
+
+/// The stored properties of a collection, as it is seen.
+pub async fn stored_of(cx: &Cx, calendar: &Calendar) -> Result<Vec<Property>> {
+    if calendar.bound.is_none() {
+        return Ok(property::of(&cx.pool, Subject::calendar(calendar)).await?);
+    }
+    let mut both = property::of_calendars(&cx.pool, &keepers(std::slice::from_ref(calendar))).await?;
+    Ok(seen(cx, calendar, |keeper| both.remove(&keeper).unwrap_or_default()))
+}
+
+/// What is stored of a collection as it is seen: what the home that it is seen in keeps, and where that says nothing what its
+/// owner's says of what is inherited.
+fn seen(cx: &Cx, calendar: &Calendar, mut kept_by: impl FnMut((i64, i64)) -> Vec<Property>) -> Vec<Property> {
+    let own = kept_by((calendar.seen_in(), calendar.id));
+    if calendar.bound.is_none() {
+        return own;
+    }
+    cx.tables.inherited(own, kept_by(calendar.kept()))
 }
 
 async fn locks_if(cx: &Cx, needs: Needs, calendar: &Calendar) -> Result<Vec<Lock>> {

@@ -381,7 +381,9 @@ mod tests {
             created: SystemTime::UNIX_EPOCH,
             modified: SystemTime::UNIX_EPOCH,
             locked: true,
+            shared: false,
             rights: Privileges::ALL,
+            bound: None,
         }
     }
 

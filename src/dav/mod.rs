@@ -42,7 +42,8 @@ use crate::{
     db::Pool,
     front::{HeaderMap, HeaderName, Response},
     model::Kinds,
-    xml::{Element, Name},
+    store::Property,
+    xml::{Element, Name, QName},
 };
 
 pub use crate::store::Viewer;
@@ -137,8 +138,23 @@ impl Tables {
 
     /// The property of that name.
     #[must_use]
-    pub fn prop(&self, name: &crate::xml::QName) -> Option<&'static Prop> {
+    pub fn prop(&self, name: &QName) -> Option<&'static Prop> {
         self.props.iter().copied().flatten().find(|p| *name == p.name)
+    }
+
+    /// What somebody says of a calendar that is not theirs, and of what they say nothing of what its owner does, where that is
+    /// told to others (caldav-sharing §5.5.3).
+    #[must_use]
+    pub fn inherited(&self, mut own: Vec<Property>, owners: Vec<Property>) -> Vec<Property> {
+        let said: Vec<QName> = own.iter().map(|property| property.name.clone()).collect();
+        let told = |property: &Property| {
+            let row = self.prop(&property.name).filter(|row| row.inherited);
+            let twin = row.and_then(|row| row.twin);
+            row.is_some()
+                && !said.iter().any(|name| *name == property.name || twin.is_some_and(|t| *name == t))
+        };
+        own.extend(owners.into_iter().filter(told));
+        own
     }
 }
 

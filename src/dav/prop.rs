@@ -4,7 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     model::{Kind, Kinds, Lock, Privilege, Privileges},
-    store::{Ace, Calendar, Home, Object, Principal, Property},
+    store::{Ace, Bound, Calendar, Home, Object, Principal, Property},
     xml::{Element, Name, QName, Writer},
 };
 
@@ -27,6 +27,8 @@ pub struct Facts {
     pub calendar: Option<Calendar>,
     /// Of a calendar object: the object.
     pub object: Option<Object>,
+    /// Of what is kept in another home than it is seen in: what the latter says of it.
+    pub bound: Option<Arc<Bound>>,
     /// The stored properties, if needed.
     pub stored: Vec<Property>,
     /// The locks on it, if needed.
@@ -49,6 +51,7 @@ impl Facts {
             home: None,
             calendar: None,
             object: None,
+            bound: None,
             stored: Vec::new(),
             locks: Vec::new(),
             acl: None,
@@ -65,6 +68,12 @@ impl Facts {
             (None, Some(calendar)) => (calendar.tag(), Some(calendar.modified)),
             (None, None) => (String::new(), None),
         }
+    }
+
+    /// The user whose it is.
+    #[must_use]
+    pub fn owner(&self) -> Option<&str> {
+        self.bound.as_deref().map(|bound| bound.owner.as_str()).or(self.target.user())
     }
 
     /// The kind of the resource: what is found there tells a subscription from a calendar.
@@ -156,6 +165,8 @@ pub struct Prop {
     pub at_creation: bool,
     /// The other form of the same thing: setting or removing one of the two takes the place of what the other said.
     pub twin: Option<Name>,
+    /// Whether those with whom a calendar is shared have the owner's value until they set one of their own.
+    pub inherited: bool,
     /// Whether allprop gives it.
     pub allprop: bool,
     /// Who may read it, where DAV:read is not enough.
@@ -175,18 +186,44 @@ impl Prop {
     #[must_use]
     pub const fn live(name: Name, on: Kinds, get: Get, rfc: &'static str) -> Self {
         let (source, needs) = (Source::Live(get), Needs::NONE);
-        let (check, at_creation, twin, allprop, guarded) = (None, false, None, false, None);
+        let (check, at_creation, twin, inherited, allprop, guarded) = (None, false, None, false, false, None);
         let protected = Kinds::ANY;
-        Self { name, on, source, needs, check, protected, at_creation, twin, allprop, guarded, rfc }
+        Self {
+            name,
+            on,
+            source,
+            needs,
+            check,
+            protected,
+            at_creation,
+            twin,
+            inherited,
+            allprop,
+            guarded,
+            rfc,
+        }
     }
 
     /// A property that clients set and the server keeps as it was sent.
     #[must_use]
     pub const fn stored(name: Name, on: Kinds, rfc: &'static str) -> Self {
         let (source, needs) = (Source::Stored(None), Needs::STORED);
-        let (check, at_creation, twin, allprop, guarded) = (None, false, None, false, None);
+        let (check, at_creation, twin, inherited, allprop, guarded) = (None, false, None, false, false, None);
         let protected = Kinds::NONE;
-        Self { name, on, source, needs, check, protected, at_creation, twin, allprop, guarded, rfc }
+        Self {
+            name,
+            on,
+            source,
+            needs,
+            check,
+            protected,
+            at_creation,
+            twin,
+            inherited,
+            allprop,
+            guarded,
+            rfc,
+        }
     }
 
     /// A property that its RFC protects and the server does not have: it is not taken for a dead one.
@@ -200,9 +237,22 @@ impl Prop {
     pub const fn data(name: Name, rfc: &'static str) -> Self {
         let on = Kind::Object.only();
         let (source, needs) = (Source::Data, Needs::BODY);
-        let (check, at_creation, twin, allprop, guarded) = (None, false, None, false, None);
+        let (check, at_creation, twin, inherited, allprop, guarded) = (None, false, None, false, false, None);
         let protected = Kinds::ANY;
-        Self { name, on, source, needs, check, protected, at_creation, twin, allprop, guarded, rfc }
+        Self {
+            name,
+            on,
+            source,
+            needs,
+            check,
+            protected,
+            at_creation,
+            twin,
+            inherited,
+            allprop,
+            guarded,
+            rfc,
+        }
     }
 
     /// Needs these facts as well.
@@ -244,6 +294,13 @@ impl Prop {
     #[must_use]
     pub const fn twin(mut self, twin: Name) -> Self {
         self.twin = Some(twin);
+        self
+    }
+
+    /// Those with whom a calendar is shared have the owner's until they set their own.
+    #[must_use]
+    pub const fn inherited(mut self) -> Self {
+        self.inherited = true;
         self
     }
 

@@ -67,9 +67,10 @@ async fn still_there(cx: &Cx, tx: &Tx, (facts, subject): (&Facts, Subject), guar
         guard.unchanged(Some(""), None)?;
         return Ok(store::calendar::touch_home(tx, subject.home_id).await?);
     };
-    let now = store::calendar::lock(tx, &cx.viewer, loaded.home_id, &loaded.name).await?;
+    let now = store::calendar::lock(tx, &cx.viewer, loaded.seen_in(), &loaded.name).await?;
     let calendar = now.filter(|now| now.id == loaded.id).ok_or_else(Refusal::not_found)?;
-    access::need(calendar.rights, Privilege::WriteProperties, || facts.href.clone())?;
+    let rights = if facts.object.is_none() { calendar.rights_on_itself() } else { calendar.rights };
+    access::need(rights, Privilege::WriteProperties, || facts.href.clone())?;
     let locks = store::lock::of_in(tx, &calendar).await?;
     let now = Now { calendar: &calendar, object: None, locks: &locks };
     match &facts.object {

@@ -33,6 +33,7 @@ pub const PROPS: &[Prop] = &[
     Prop::stored(Name::dav("displayname"), NAMED, "RFC 4918 §15.2")
         .or(principal_name)
         .protected_on(PRINCIPALS)
+        .inherited()
         .allprop(),
     Prop::live(Name::dav("creationdate"), Kinds::IN_HOME.or(MEMBER), creationdate, "RFC 4918 §15.1")
         .needs(Needs::DETAIL)
@@ -81,6 +82,10 @@ fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
         | Kind::Object
         | Kind::FreeBusy
         | Kind::Notification => {}
+    }
+    // caldav-sharing §5.2.1: it is somebody else's.
+    if kind == Kind::Calendar && facts.bound.is_some() {
+        w.empty(Name::cs("shared"));
     }
     Some(())
 }

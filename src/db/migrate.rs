@@ -32,6 +32,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     5 "0005_pattern",
     6 "0006_home_sync",
     7 "0007_groups",
+    8 "0008_binds",
 ];
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.

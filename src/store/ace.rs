@@ -1,16 +1,19 @@
 //! Who may do what: the entries of access control lists, and the rights of a viewer. The twin of sql/caldav/ace.sql.
 
+use std::collections::HashMap;
+
 use crate::{
     db::{Error, Pool, Row, Tx},
     model::{Kind, Privileges},
 };
 
-use super::Principal;
+use super::{Principal, grouped};
 
 crate::queries!("caldav/ace.sql":
     GRANTED = "granted",
     OF = "of",
     OF_ALL = "of_all",
+    OF_BOUND = "of_bound",
     CLEAR = "clear",
     ADD = "add",
 );
@@ -117,6 +120,13 @@ pub async fn of_in(tx: &Tx, home_id: i64, calendar_id: i64) -> Result<Vec<Ace>, 
 /// All lists in a home; behind them that of the home.
 pub async fn of_all(pool: &Pool, home_id: i64) -> Result<Vec<Ace>, Error> {
     pool.rows(&OF_ALL, &[&home_id]).await?.iter().map(read).collect()
+}
+
+/// The lists of collections, each told by the home that it is kept in and its number, and behind them those of the homes; by
+/// number.
+pub async fn of_bound(pool: &Pool, of: &[(i64, i64)]) -> Result<HashMap<i64, Vec<Ace>>, Error> {
+    let (homes, ids): (Vec<i64>, Vec<i64>) = of.iter().copied().unzip();
+    grouped(&pool.rows(&OF_BOUND, &[&homes, &ids]).await?, |row| Ok((row.at("id")?, read(row)?)))
 }
 
 /// Puts `aces` in place of the list of a collection, which nobody else changes meanwhile.

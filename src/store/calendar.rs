@@ -1,6 +1,6 @@
 //! Homes and the collections in them. The twin of sql/caldav/calendar.sql.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use uuid::Uuid;
 
@@ -9,7 +9,10 @@ use crate::{
     model::{Components, HomeToken, Kind, Part, Privileges, SyncToken},
 };
 
-use super::{Viewer, ace};
+use super::{
+    Viewer, ace,
+    share::{self, Bind, Bound},
+};
 
 crate::queries!("caldav/calendar.sql":
     HOME = "home",
@@ -32,7 +35,7 @@ pub struct Home {
     pub state: SyncToken,
     /// The lowest revision that a token is still answered for.
     pub floor: i64,
-    /// Its collections, in the order of their numbers.
+    /// Its collections and those of others that it tells of, in the order of their numbers.
     pub collections: Vec<Held>,
 }
 
@@ -43,7 +46,7 @@ pub struct Held {
     pub id: i64,
     /// Its revision.
     pub revision: i64,
-    /// Octets that its objects take.
+    /// Octets that its objects take of the home.
     pub octets: i64,
 }
 
@@ -76,7 +79,7 @@ pub struct Calendar {
     pub home_id: i64,
     /// Its number.
     pub id: i64,
-    /// Its name in the home that looks.
+    /// Its name in the home that it was looked for in.
     pub name: String,
     /// Calendar, subscription, inbox, outbox or notifications.
     pub kind: Kind,
@@ -94,8 +97,12 @@ pub struct Calendar {
     pub modified: SystemTime,
     /// Whether it or a member may be locked; where not, nobody needs to look.
     pub locked: bool,
+    /// Whether it may be seen in other homes; where not, nobody needs to look.
+    pub shared: bool,
     /// What the viewer may do with it and with what is in it.
     pub rights: Privileges,
+    /// Where it was looked for in another home than it is kept in: what that home says of it.
+    pub bound: Option<Arc<Bound>>,
 }
 
 impl Calendar {
@@ -113,31 +120,59 @@ pub fn tag(state: SyncToken) -> String {
 }
 
 /// The state of a home.
-pub async fn home(pool: &Pool, home_id: i64) -> Result<Option<Home>, Error> {
-    pool.optional(&HOME, &[&home_id]).await?.as_ref().map(read_home).transpose()
+pub async fn home(pool: &Pool, viewer: &Viewer, home_id: i64) -> Result<Option<Home>, Error> {
+    let Some(row) = pool.optional(&HOME, &[&home_id]).await? else { return Ok(None) };
+    let (home, binds) = read_home(&row, home_id)?;
+    Ok(Some(with_bound(home, &share::calendars(pool, viewer, &binds).await?)))
 }
 
 /// The same, as a transaction sees it.
-pub async fn home_in(tx: &Tx, home_id: i64) -> Result<Option<Home>, Error> {
-    tx.optional(&HOME, &[&home_id]).await?.as_ref().map(read_home).transpose()
+pub async fn home_in(tx: &Tx, viewer: &Viewer, home_id: i64) -> Result<Option<Home>, Error> {
+    let Some(row) = tx.optional(&HOME, &[&home_id]).await? else { return Ok(None) };
+    let (home, binds) = read_home(&row, home_id)?;
+    Ok(Some(with_bound(home, &share::calendars_in(tx, viewer, &binds).await?)))
 }
 
-fn read_home(row: &Row) -> Result<Home, Error> {
+fn read_home(row: &Row, home_id: i64) -> Result<(Home, Vec<Bind>), Error> {
     let (ids, revisions): (Vec<i64>, Vec<i64>) = (row.at("ids")?, row.at("revisions")?);
     let octets: Vec<i64> = row.at("octets")?;
     let held = |((id, revision), octets)| Held { id, revision, octets };
-    Ok(Home {
+    let home = Home {
         state: SyncToken { key: row.at("key")?, revision: row.at("revision")? },
         floor: row.at("floor")?,
         collections: ids.into_iter().zip(revisions).zip(octets).map(held).collect(),
-    })
+    };
+    let (owners, bound): (Vec<i64>, Vec<i64>) = (row.at("owners")?, row.at("bound")?);
+    // Whose state is asked for may be read.
+    let through = Privileges::LOOK;
+    let bind = |kept| Bind { home_id, name: String::new(), kept, through };
+    Ok((home, owners.into_iter().zip(bound).map(bind).collect()))
 }
 
-/// The collections of a home, by name.
+/// What is kept elsewhere takes no room here.
+fn with_bound(mut home: Home, bound: &[Calendar]) -> Home {
+    let listed = bound.iter().filter(|calendar| calendar.is_listed());
+    home.collections.extend(listed.map(|c| Held { id: c.id, revision: c.state.revision, octets: 0 }));
+    home.collections.sort_unstable_by_key(|held| held.id);
+    home
+}
+
+/// The collections of a home and those of others that are seen in it, by name.
 pub async fn all(pool: &Pool, viewer: &Viewer, home_id: i64) -> Result<Vec<Calendar>, Error> {
     let who = &viewer.principal;
     let rows = pool.rows(&ALL_OF_HOME, &[&home_id, &who.id, &who.groups]).await?;
-    rows.iter().map(|row| read(row, viewer, home_id)).collect()
+    let (mut all, mut binds) = (Vec::with_capacity(rows.len()), Vec::new());
+    for row in &rows {
+        match read(row, viewer, home_id)? {
+            Seen::Kept(calendar) => all.push(*calendar),
+            Seen::Bound(bind) => binds.push(bind),
+        }
+    }
+    if !binds.is_empty() {
+        all.extend(share::calendars(pool, viewer, &binds).await?);
+        all.sort_by(|one, other| one.name.cmp(&other.name));
+    }
+    Ok(all)
 }
 
 /// The collection of that name.
@@ -149,7 +184,11 @@ pub async fn by_name(
 ) -> Result<Option<Calendar>, Error> {
     let who = &viewer.principal;
     let row = pool.optional(&BY_NAME, &[&home_id, &name, &who.id, &who.groups]).await?;
-    row.map(|row| read(&row, viewer, home_id)).transpose()
+    match row.map(|row| read(&row, viewer, home_id)).transpose()? {
+        Some(Seen::Kept(calendar)) => Ok(Some(*calendar)),
+        Some(Seen::Bound(bind)) => Ok(share::calendars(pool, viewer, &[bind]).await?.pop()),
+        None => Ok(None),
+    }
 }
 
 /// Whether the home has a collection of that name.
@@ -166,9 +205,12 @@ pub async fn lock(tx: &Tx, viewer: &Viewer, home_id: i64, name: &str) -> Result<
         row = tx.optional(&LOCK, &[&home_id, &name]).await?;
     }
     let Some(row) = row else { return Ok(None) };
+    if let Some(bind) = Bind::read(&row, home_id, Privileges::NONE)? {
+        return share::lock(tx, viewer, bind).await;
+    }
     // A statement that waits for a row sees of all others what was before.
     let rights = ace::on(tx, viewer, home_id, row.at("id")?).await?;
-    with_rights(&row, home_id, rights).map(Some)
+    kept(&row, (home_id, row.at("name")?), rights).map(Some)
 }
 
 /// Lets nobody else make calendars in the home until the transaction ends.
@@ -196,8 +238,9 @@ pub async fn create(
     tx.row(&CREATE, &[&home_id, &name, &components.bits(), &code(kind)]).await?.at(0)
 }
 
-/// Deletes a calendar and all that is in it.
+/// Deletes a calendar and all that is in it, wherever it is seen.
 pub async fn delete(tx: &Tx, calendar: &Calendar) -> Result<(), Error> {
+    share::withdraw(tx, calendar).await?;
     tx.execute(&DELETE, &[&calendar.home_id, &calendar.id]).await.map(drop)
 }
 
@@ -211,17 +254,28 @@ pub async fn touch_home(tx: &Tx, home_id: i64) -> Result<(), Error> {
     tx.execute(&TOUCH_HOME, &[&home_id]).await.map(drop)
 }
 
-fn read(row: &Row, viewer: &Viewer, home_id: i64) -> Result<Calendar, Error> {
-    with_rights(row, home_id, viewer.rights(home_id, row.at("granted")?))
+/// What a name in a home leads to.
+enum Seen {
+    Kept(Box<Calendar>),
+    Bound(Bind),
 }
 
-fn with_rights(row: &Row, home_id: i64, rights: Privileges) -> Result<Calendar, Error> {
+fn read(row: &Row, viewer: &Viewer, home_id: i64) -> Result<Seen, Error> {
+    let rights = viewer.rights(home_id, row.at("granted")?);
+    if let Some(bind) = Bind::read(row, home_id, rights)? {
+        return Ok(Seen::Bound(bind));
+    }
+    kept(row, (home_id, row.at("name")?), rights).map(Box::new).map(Seen::Kept)
+}
+
+/// The collection of a row that has all of it, in the home that it is kept in, under that name.
+pub(super) fn kept(row: &Row, (home_id, name): (i64, String), rights: Privileges) -> Result<Calendar, Error> {
     let key: Uuid = row.at("key")?;
     let kind = kind(row.at("kind")?);
     Ok(Calendar {
         home_id,
         id: row.at("id")?,
-        name: row.at("name")?,
+        name,
         kind,
         state: SyncToken { key, revision: row.at("revision")? },
         floor: row.at("floor")?,
@@ -230,7 +284,9 @@ fn with_rights(row: &Row, home_id: i64, rights: Privileges) -> Result<Calendar, 
         created: row.at("created")?,
         modified: row.at("modified")?,
         locked: row.at("locked")?,
+        shared: row.at("shared")?,
         rights: ace::capped(rights, kind),
+        bound: None,
     })
 }
 

@@ -68,16 +68,17 @@ pub fn read(row: &Row, body: bool) -> Result<Change, Error> {
     if body { object::read_whole(row) } else { object::read(row) }.map(Change::Member)
 }
 
-/// The changes in several collections of a home, each after the revision beside its number, collection by collection.
+/// The changes in several collections, each told by the home that it is kept in and its number, with the revision after which
+/// they are; collection by collection.
 pub async fn since_in(
     pool: &Pool,
-    home_id: i64,
-    seen: &[(i64, i64)],
+    seen: &[((i64, i64), i64)],
     limit: i64,
     with: &With,
 ) -> Result<Rows<'static>, Error> {
-    let (ids, revisions): (Vec<i64>, Vec<i64>) = seen.iter().copied().unzip();
-    pool.stream(&SINCE_IN, &[&home_id, &ids, &revisions, &limit, &with.body, &with.stored]).await
+    let (kept, revisions): (Vec<(i64, i64)>, Vec<i64>) = seen.iter().copied().unzip();
+    let (homes, ids): (Vec<i64>, Vec<i64>) = kept.into_iter().unzip();
+    pool.stream(&SINCE_IN, &[&homes, &ids, &revisions, &limit, &with.body, &with.stored]).await
 }
 
 /// What names went from a home after that revision, oldest first, `limit` at most.

@@ -1,11 +1,13 @@
 //! Write locks. The twin of sql/caldav/lock.sql.
 
+use std::collections::HashMap;
+
 use crate::{
     db::{Error, Pool, Row, Tx},
     model::Lock,
 };
 
-use super::Calendar;
+use super::{Calendar, grouped};
 
 crate::queries!("caldav/lock.sql":
     OF = "of",
@@ -22,7 +24,7 @@ pub async fn of(pool: &Pool, calendar: &Calendar) -> Result<Vec<Lock>, Error> {
     if !calendar.locked {
         return Ok(Vec::new());
     }
-    pool.rows(&OF, &[&calendar.home_id, &&[calendar.id][..]]).await?.iter().map(read).collect()
+    pool.rows(&OF, &[&&[calendar.home_id][..], &&[calendar.id][..]]).await?.iter().map(read).collect()
 }
 
 /// The same, the calendar being locked.
@@ -30,19 +32,19 @@ pub async fn of_in(tx: &Tx, calendar: &Calendar) -> Result<Vec<Lock>, Error> {
     if !calendar.locked {
         return Ok(Vec::new());
     }
-    tx.rows(&OF, &[&calendar.home_id, &&[calendar.id][..]]).await?.iter().map(read).collect()
+    tx.rows(&OF, &[&&[calendar.home_id][..], &&[calendar.id][..]]).await?.iter().map(read).collect()
 }
 
-/// All of these calendars, each with the number of its calendar.
-pub async fn of_several(pool: &Pool, home_id: i64, ids: &[i64]) -> Result<Vec<(i64, Lock)>, Error> {
-    let rows = pool.rows(&OF, &[&home_id, &ids]).await?;
-    rows.iter().map(|row| Ok((row.at("calendar_id")?, read(row)?))).collect()
+/// All in these calendars, each told by the home that it is kept in and its number; by number.
+pub async fn of_several(pool: &Pool, of: &[(i64, i64)]) -> Result<HashMap<i64, Vec<Lock>>, Error> {
+    let (homes, ids): (Vec<i64>, Vec<i64>) = of.iter().copied().unzip();
+    grouped(&pool.rows(&OF, &[&homes, &ids]).await?, |row| Ok((row.at("calendar_id")?, read(row)?)))
 }
 
-/// The locks on calendars themselves, each with the number of its calendar.
-pub async fn of_calendars(pool: &Pool, home_id: i64, ids: &[i64]) -> Result<Vec<(i64, Lock)>, Error> {
-    let rows = pool.rows(&OF_CALENDARS, &[&home_id, &ids]).await?;
-    rows.iter().map(|row| Ok((row.at("calendar_id")?, read(row)?))).collect()
+/// The same of the locks on calendars themselves.
+pub async fn of_calendars(pool: &Pool, of: &[(i64, i64)]) -> Result<HashMap<i64, Vec<Lock>>, Error> {
+    let (homes, ids): (Vec<i64>, Vec<i64>) = of.iter().copied().unzip();
+    grouped(&pool.rows(&OF_CALENDARS, &[&homes, &ids]).await?, |row| Ok((row.at("calendar_id")?, read(row)?)))
 }
 
 /// Takes a lock, the calendar being locked.

@@ -10,6 +10,7 @@ pub mod notification;
 pub mod object;
 pub mod principal;
 pub mod property;
+pub mod share;
 pub mod transfer;
 
 pub use ace::{Ace, Grantee, Viewer};
@@ -18,8 +19,11 @@ pub use notification::Notification;
 pub use object::{Object, Put};
 pub use principal::{Known, Principal};
 pub use property::{Property, Subject};
+pub use share::Bound;
 
-use crate::db::Query;
+use std::{collections::HashMap, hash::Hash};
+
+use crate::db::{Error, Query, Row};
 
 /// Every statement, file by file, for the tests that prepare them all.
 pub const ALL: &[(&str, &[Query])] = &[
@@ -34,4 +38,18 @@ pub const ALL: &[(&str, &[Query])] = &[
     ("notification", notification::ALL),
     ("ace", ace::ALL),
     ("audit", audit::ALL),
+    ("share", share::ALL),
 ];
+
+/// What `read` makes of rows about many things, gathered by what each is about.
+fn grouped<K: Eq + Hash, T>(
+    rows: &[Row],
+    read: impl Fn(&Row) -> Result<(K, T), Error>,
+) -> Result<HashMap<K, Vec<T>>, Error> {
+    let mut groups: HashMap<K, Vec<T>> = HashMap::new();
+    for row in rows {
+        let (key, thing) = read(row)?;
+        groups.entry(key).or_default().push(thing);
+    }
+    Ok(groups)
+}

@@ -12,7 +12,11 @@ use crate::{
     model::{Busy, Component, Components, Index, Instance, Privileges},
 };
 
-use super::{Calendar, Viewer, property::Wanted};
+use super::{
+    Calendar, Viewer,
+    property::Wanted,
+    share::{self, elsewhere},
+};
 
 crate::queries!("caldav/object.sql":
     ALL_OF_CALENDAR = "all",
@@ -192,17 +196,18 @@ pub async fn by_path(
     let who = &viewer.principal;
     let params: Params<'_> = &[&home_id, &calendar, &name, &who.id, &who.groups];
     let Some(row) = pool.optional(&BY_PATH_WITH_BODY, params).await? else { return Ok(None) };
-    Ok(Some((read_whole(&row)?, viewer.rights(home_id, row.at("granted")?))))
+    let rights = viewer.rights(home_id, row.at("granted")?);
+    if let Some(kept) = elsewhere(&row, home_id)? {
+        return share::object(pool, viewer, (kept, rights), name).await;
+    }
+    let there: Option<i64> = row.at("id")?;
+    Ok(if there.is_some() { Some((read_whole(&row)?, rights)) } else { None })
 }
 
-/// The first `most` objects of these collections of a home, each with the number of its collection.
-pub async fn first(
-    pool: &Pool,
-    home_id: i64,
-    calendars: &[i64],
-    most: i64,
-) -> Result<Vec<(i64, Object)>, Error> {
-    let rows = pool.rows(&FIRST, &[&home_id, &calendars, &most]).await?;
+/// The first `most` objects of these collections, each told by the home that it is kept in and its number; each with that.
+pub async fn first(pool: &Pool, of: &[(i64, i64)], most: i64) -> Result<Vec<(i64, Object)>, Error> {
+    let (homes, ids): (Vec<i64>, Vec<i64>) = of.iter().copied().unzip();
+    let rows = pool.rows(&FIRST, &[&homes, &ids, &most]).await?;
     rows.iter().map(|row| Ok((row.at("calendar_id")?, read(row)?))).collect()
 }
 

@@ -1,11 +1,13 @@
 //! Properties that are kept as they were sent. The twin of sql/caldav/property.sql.
 
+use std::collections::HashMap;
+
 use crate::{
     db::{Error, Pool, Row, Tx},
     xml::QName,
 };
 
-use super::Calendar;
+use super::{Calendar, grouped};
 
 crate::queries!("caldav/property.sql":
     OF = "of",
@@ -40,10 +42,16 @@ impl Subject {
         Self { home_id, calendar_id: 0, object_id: 0 }
     }
 
-    /// A collection in a home.
+    /// A collection in the home that it is kept in.
     #[must_use]
     pub const fn calendar(calendar: &Calendar) -> Self {
         Self { home_id: calendar.home_id, calendar_id: calendar.id, object_id: 0 }
+    }
+
+    /// What the home keeps of a collection that is seen in it: its own, or what the viewer says of somebody else's.
+    #[must_use]
+    pub fn seen(calendar: &Calendar) -> Self {
+        Self { home_id: calendar.seen_in(), ..Self::calendar(calendar) }
     }
 
     /// A member of a collection.
@@ -98,10 +106,14 @@ pub async fn of_in(tx: &Tx, subject: Subject) -> Result<Vec<Property>, Error> {
     rows.iter().map(read).collect()
 }
 
-/// The stored properties of collections, each with the number of its collection.
-pub async fn of_calendars(pool: &Pool, home_id: i64, ids: &[i64]) -> Result<Vec<(i64, Property)>, Error> {
-    let rows = pool.rows(&OF_CALENDARS, &[&home_id, &ids]).await?;
-    rows.iter().map(|row| Ok((row.at("calendar_id")?, read(row)?))).collect()
+/// The stored properties of collections, each told by the home that keeps them and its number; by both.
+pub async fn of_calendars(
+    pool: &Pool,
+    of: &[(i64, i64)],
+) -> Result<HashMap<(i64, i64), Vec<Property>>, Error> {
+    let (homes, ids): (Vec<i64>, Vec<i64>) = of.iter().copied().unzip();
+    let rows = pool.rows(&OF_CALENDARS, &[&homes, &ids]).await?;
+    grouped(&rows, |row| Ok(((row.at("home_id")?, row.at("calendar_id")?), read(row)?)))
 }
 
 /// Sets properties.

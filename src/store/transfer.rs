@@ -1,6 +1,6 @@
 //! Objects and calendars under another name, or twice. The twin of sql/caldav/transfer.sql.
 
-use crate::db::{Error, Tx};
+use crate::db::{Error, Params, Tx};
 
 use super::{Calendar, Object};
 
@@ -24,9 +24,10 @@ pub async fn relocate(
     tx.execute(&ARRIVE, &[&to.home_id, &to.id, &object.id, &name]).await.map(drop)
 }
 
-/// Calls a calendar otherwise in its home, where the name is free; the home takes a revision, at which the old name went.
+/// Calls a calendar otherwise in the home that it is seen in, where the name is free; the home takes a revision, at which the old name went.
 pub async fn rename(tx: &Tx, calendar: &Calendar, name: &str) -> Result<(), Error> {
-    tx.execute(&RENAME, &[&calendar.home_id, &calendar.id, &name, &calendar.name]).await.map(drop)
+    let params: Params<'_> = &[&calendar.seen_in(), &calendar.id, &name, &calendar.name, &calendar.home_id];
+    tx.execute(&RENAME, params).await.map(drop)
 }
 
 /// Copies all objects of a calendar into the empty one with the number `copy` in the same home.

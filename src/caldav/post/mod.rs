@@ -101,7 +101,7 @@ async fn shelf<'a>(cx: &'a Cx, tx: &'a Tx, house: &Household) -> Result<Shelf<'a
 /// The state that a transaction leaves the calendar in.
 async fn state(cx: &Cx, tx: &Tx, shelf: &Shelf<'_>) -> Result<SyncToken> {
     let calendar = shelf.calendar();
-    let after = store::calendar::lock(tx, &cx.viewer, calendar.home_id, &calendar.name).await?;
+    let after = store::calendar::lock(tx, &cx.viewer, calendar.seen_in(), &calendar.name).await?;
     Ok(after.ok_or_else(Refusal::not_found)?.state)
 }
 

@@ -9,9 +9,10 @@ use crate::{
     dav::{
         Cx, Refusal, Result,
         condition::{VALID_CALENDAR_DATA, VALID_TIMEZONE},
+        facts,
     },
     ical::{self, Calendar, TimeRange, Zone},
-    store::{self, Property, Subject, property},
+    store::{self, Property},
     xml::{Element, Name, parse},
 };
 
@@ -71,7 +72,7 @@ pub async fn zone(cx: &Cx, root: &Element, calendar: &store::Calendar) -> Result
 
 /// The zone of a calendar, or the site's.
 pub async fn own_zone(cx: &Cx, calendar: &store::Calendar) -> Result<Zone> {
-    Ok(zone_among(&property::of(&cx.pool, Subject::calendar(calendar)).await?, &cx.settings))
+    Ok(zone_among(&facts::stored_of(cx, calendar).await?, &cx.settings))
 }
 
 /// The zone that the properties of a calendar name, or the site's.

@@ -1,4 +1,4 @@
-//! COPY and MOVE of a calendar: another name for it in its home, or another one like it beside it.
+//! COPY and MOVE of a calendar: another name for it in the home, or another one like it beside it.
 
 use std::sync::Arc;
 
@@ -7,6 +7,7 @@ use crate::{
         Cx, Error, Refusal, Result, Target,
         access::{self, On},
         condition::MAX_CALENDARS,
+        delete::remove,
         destination::Destination,
         guard::{Now, Touch},
         header::{Depth, depth},
@@ -46,28 +47,36 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
             let from = house.admit(cx, from, on, needed)?;
             house.need(cx, Privilege::Bind)?;
             let left = store::lock::of_in(&tx, &from).await?;
-            let touched: &[Touch] = if way == Way::Move { &[Touch::All] } else { &[] };
+            let goes = way == Way::Move && from.bound.is_none();
+            let touched: &[Touch] = if goes { &[Touch::All] } else { &[] };
             guard.permits(&Now { calendar: &from, object: None, locks: &left }, touched)?;
             to.may_replace(there.is_some())?;
+            if way == Way::Copy && from.bound.is_some() {
+                return Err(forbidden("a calendar that is somebody else's is not copied").into());
+            }
             let fixed = |c: &Calendar| !matches!(c.kind, Kind::Calendar | Kind::Subscribed);
             if fixed(&from) || there.as_ref().is_some_and(fixed) {
                 return Err(forbidden("only a calendar takes the place of a calendar").into());
             }
-            if let Some(replaced) = &there {
+            let own = there.as_ref().filter(|replaced| replaced.bound.is_none());
+            if there.is_some() {
                 house.need(cx, Privilege::Unbind)?;
+            }
+            if let Some(replaced) = own {
                 let met = store::lock::of_in(&tx, replaced).await?;
                 let now = Now { calendar: replaced, object: None, locks: &met };
                 guard.at(&to.located).unlocked(&now, &[Touch::All])?;
             }
-            if way == Way::Move {
-                store::lock::hand_over(&tx, &from, there.as_ref()).await?;
+            // Locks on what is somebody else's are about more than the name here.
+            if way == Way::Move && from.bound.is_none() {
+                store::lock::hand_over(&tx, &from, own).await?;
             }
             if way == Way::Copy && with_members {
-                let before = there.as_ref().map_or(0, |replaced| replaced.octets);
+                let before = own.map_or(0, |replaced| replaced.octets);
                 in_quota(cx, &tx, owner.id, from.octets - before).await?;
             }
             if let Some(replaced) = &there {
-                store::calendar::delete(&tx, replaced).await?;
+                remove(&tx, replaced).await?;
             }
             match way {
                 Way::Move => store::transfer::rename(&tx, &from, new).await?,

@@ -26,7 +26,7 @@ use super::{
         limits::in_quota,
         storing::{Shelf, understood},
     },
-    Way, it_is_there, lock_ends,
+    Way, forbidden, it_is_there, lock_ends,
 };
 
 /// Both ends of a transfer, locked.
@@ -52,6 +52,7 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
             if ends.to.calendar().id == ends.from.id && ends.name == ends.object.name {
                 return Err(it_is_there().into());
             }
+            ends.may_leave(way)?;
             ends.permitted(&guard, &there, way)?;
             let replaced = ends.before.object.as_ref().map(|(object, _)| object);
             to.may_replace(replaced.is_some())?;
@@ -124,6 +125,15 @@ impl Ends<'_> {
         let object = self.before.object.as_ref().map(|(object, _)| object);
         let arrives = [Touch::Member(self.name), Touch::Calendar];
         guard.at(&there.located).unlocked(&self.to.now(object), self.to.touched(&arrives, object))
+    }
+
+    /// caldav-sharing §5.5.5: what is in a calendar that is somebody else's stays in it.
+    fn may_leave(&self, way: Way) -> Result<(), Refusal> {
+        let goes = way == Way::Move && self.to.calendar().id != self.from.id;
+        if goes && self.from.bound.is_some() {
+            return Err(forbidden("what is in a calendar of somebody else's stays there: COPY it"));
+        }
+        Ok(())
     }
 
     /// RFC 3744 Appendix B: what is replaced by a COPY is changed, and by a MOVE removed.

@@ -30,7 +30,7 @@ pub async fn acl_principal_prop_set(cx: Arc<Cx>, root: Element) -> Result<Respon
     let ask = Ask::of_report(&root, cx.tables)?;
     let needs = ask.needs(cx.tables);
     let (mut people, mut groups) = (Vec::new(), Vec::new());
-    if let Some(user) = of.target.user().filter(|_| of.kind() != Kind::Principal) {
+    if let Some(user) = of.owner().filter(|_| of.kind() != Kind::Principal) {
         people.push(facts::owner(&cx, user).await?);
     }
     let (mut ids, mut named) = (Vec::new(), Vec::new());
@@ -158,20 +158,19 @@ async fn below(cx: &Cx, top: Facts, needs: Needs) -> Result<Vec<Facts>> {
     Ok(all)
 }
 
-/// The first objects in these collections of a home.
+/// The first objects in these collections that are seen in a home.
 async fn objects(cx: &Cx, collections: &[Facts]) -> Result<Vec<Facts>> {
     let calendars = || collections.iter().filter_map(|facts| facts.calendar.as_ref());
     let known: HashMap<i64, &Calendar> = calendars().map(|calendar| (calendar.id, calendar)).collect();
     let user = collections.first().and_then(|facts| facts.target.user()).unwrap_or_default();
-    let Some(home_id) = calendars().next().map(|calendar| calendar.home_id) else { return Ok(Vec::new()) };
-    let ids: Vec<i64> = known.keys().copied().collect();
+    let kept: Vec<(i64, i64)> = calendars().map(Calendar::kept).collect();
     let most = i64::try_from(MOST + 1).unwrap_or(i64::MAX);
-    let found = store::object::first(&cx.pool, home_id, &ids, most).await?;
+    let found = store::object::first(&cx.pool, &kept, most).await?;
     let facts = found.into_iter().filter_map(|(id, object)| {
         let calendar = *known.get(&id)?;
         let target = Target::Object(user.to_owned(), calendar.name.clone(), object.name.clone());
         let facts = Facts::bare(target.clone(), cx.href(&target), calendar.rights);
-        Some(Facts { object: Some(object), ..facts })
+        Some(Facts { object: Some(object), bound: calendar.bound.clone(), ..facts })
     });
     Ok(facts.collect())
 }

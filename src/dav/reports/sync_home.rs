@@ -12,7 +12,7 @@ use crate::{
     model::{HomeToken, Lock, Part},
     observe::metrics,
     store::{
-        self, Home,
+        self, Calendar, Home,
         change::{self, Change},
     },
     xml::{Element, Name},
@@ -60,7 +60,7 @@ pub async fn run(cx: Arc<Cx>, root: Element, level: Level, render: Option<Render
     let plan = plan(token.as_ref(), &now, &graves, &names(&collections), level)?;
     let with = ask.with(cx.tables);
     let (queue, seen) = queue(collections, &plan.token, level)?;
-    let locks = locks(&cx, owner.id, ask.needs(cx.tables), &queue).await?;
+    let locks = locks(&cx, ask.needs(cx.tables), &queue).await?;
     let Plan { gone, token, before } = plan;
     let body = with.body;
     let mut changes =
@@ -72,7 +72,7 @@ pub async fn run(cx: Arc<Cx>, root: Element, level: Level, render: Option<Render
     }
     // One row more than may be given tells whether there are more.
     let most = changes.left.map_or(i64::MAX, |left| left + 1);
-    let rows = change::since_in(&changes.cx.pool, owner.id, &seen, most, &with).await?;
+    let rows = change::since_in(&changes.cx.pool, &seen, most, &with).await?;
     answer.of_rows(rows, changes).await
 }
 
@@ -91,8 +91,8 @@ fn names(collections: &[Facts]) -> BTreeMap<i64, String> {
     collections.iter().filter_map(|facts| facts.calendar.as_ref()).map(|c| (c.id, c.name.clone())).collect()
 }
 
-/// Numbers of collections, each with the revision from which on its members are told.
-type Seen = Vec<(i64, i64)>;
+/// Where collections are kept and their numbers, each with the revision from which on its members are told.
+type Seen = Vec<((i64, i64), i64)>;
 
 /// The collections in the order in which they are told, and from which revision on the members of those are that need telling;
 /// a client that has seen what is yet to come has seen something else.
@@ -114,26 +114,23 @@ fn queue(
             if part.members.is_some_and(|seen| seen < calendar.floor) {
                 return Err(VALID_SYNC_TOKEN.into());
             }
-            seen.push((calendar.id, part.members.unwrap_or(-1)));
+            seen.push((calendar.kept(), part.members.unwrap_or(-1)));
         }
         queue.push((calendar.id, facts));
     }
     queue.sort_by_key(|(id, _)| *id);
-    seen.sort_unstable();
+    seen.sort_unstable_by_key(|((_, id), _)| *id);
     Ok((queue.into_iter().map(|(_, facts)| facts).collect(), seen))
 }
 
 /// The locks in these collections, if they are needed.
-async fn locks(cx: &Cx, home_id: i64, needs: Needs, of: &VecDeque<Facts>) -> Result<HashMap<i64, Vec<Lock>>> {
-    let mut locks: HashMap<i64, Vec<Lock>> = HashMap::new();
+async fn locks(cx: &Cx, needs: Needs, of: &VecDeque<Facts>) -> Result<HashMap<i64, Vec<Lock>>> {
     let locked = of.iter().filter_map(|facts| facts.calendar.as_ref()).filter(|calendar| calendar.locked);
-    let locked: Vec<i64> = locked.map(|calendar| calendar.id).collect();
-    if needs.has(Needs::LOCKS) && !locked.is_empty() {
-        for (calendar, lock) in store::lock::of_several(&cx.pool, home_id, &locked).await? {
-            locks.entry(calendar).or_default().push(lock);
-        }
+    let locked: Vec<(i64, i64)> = locked.map(Calendar::kept).collect();
+    if !needs.has(Needs::LOCKS) || locked.is_empty() {
+        return Ok(HashMap::new());
     }
-    Ok(locks)
+    Ok(store::lock::of_several(&cx.pool, &locked).await?)
 }
 
 struct Changes {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use kalends::boot::Running;
 use kalends::config::{Listen, Settings};
 use kalends::share::{self, notification::Reply};
-use kalends::store::{Notification, notification, principal};
+use kalends::store::{self, Notification, Viewer, calendar, notification, principal};
 use kalends::xml::{self, Element, Name};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf, split};
 use tokio::net::{TcpStream, UnixStream};
@@ -44,6 +44,18 @@ impl Server {
         let owner = principal::by_name(&self.db.pool, user).await.expect("an answer").expect("a user");
         let tx = self.db.pool.begin().await.expect("a transaction");
         notification::put(&tx, owner.id, &notice(name, name)).await.expect("a notification");
+        tx.commit().await.expect("a commit");
+    }
+
+    /// Lets the calendar of that name in somebody's home be seen in another one.
+    pub async fn bind(&self, owner: &str, calendar: &str, sharee: &str) {
+        let pool = &self.db.pool;
+        let found = async |name| principal::by_name(pool, name).await.expect("an answer").expect("a user");
+        let (owner, sharee) = (found(owner).await, found(sharee).await);
+        let viewer = Viewer { principal: owner, admin: false, reader: false };
+        let tx = pool.begin().await.expect("a transaction");
+        let kept = calendar::lock(&tx, &viewer, viewer.principal.id, calendar).await.expect("an answer");
+        store::share::bind(&tx, &kept.expect("a calendar"), &[sharee.id]).await.expect("a bind");
         tx.commit().await.expect("a commit");
     }
 

@@ -51,13 +51,7 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
             let touched: &[Touch] = if goes { &[Touch::All] } else { &[] };
             guard.permits(&Now { calendar: &from, object: None, locks: &left }, touched)?;
             to.may_replace(there.is_some())?;
-            if way == Way::Copy && from.bound.is_some() {
-                return Err(forbidden("a calendar that is somebody else's is not copied").into());
-            }
-            let fixed = |c: &Calendar| !matches!(c.kind, Kind::Calendar | Kind::Subscribed);
-            if fixed(&from) || there.as_ref().is_some_and(fixed) {
-                return Err(forbidden("only a calendar takes the place of a calendar").into());
-            }
+            fits(way, &from, there.as_ref())?;
             let own = there.as_ref().filter(|replaced| replaced.bound.is_none());
             if there.is_some() {
                 house.need(cx, Privilege::Unbind)?;
@@ -85,6 +79,18 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
             Ok::<_, Error>(there.is_some())
         })
         .await
+}
+
+/// Refuses what stays where it is.
+fn fits(way: Way, from: &Calendar, there: Option<&Calendar>) -> Result<(), Refusal> {
+    if way == Way::Copy && from.bound.is_some() {
+        return Err(forbidden("a calendar that is somebody else's is not copied as a whole"));
+    }
+    let fixed = |c: &Calendar| !matches!(c.kind, Kind::Calendar | Kind::Subscribed);
+    if fixed(from) || there.is_some_and(fixed) {
+        return Err(forbidden("only a calendar takes the place of a calendar"));
+    }
+    Ok(())
 }
 
 /// RFC 4918 §9.8.3 and §9.9.2: what is moved is moved with all in it.

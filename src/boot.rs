@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod groups;
+pub mod handover;
 pub mod objects;
 pub mod redact;
 pub mod upkeep;

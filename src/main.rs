@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
-use kalends::boot::{self, audit, groups, redact, users};
+use kalends::boot::{self, audit, groups, handover, redact, users};
 
 /// A lean CalDAV server for sites with single sign-on.
 #[derive(Parser)]
@@ -81,10 +81,29 @@ write them, or as the list has them. What is changed counts from the next reques
 
   kalends principal list --config /etc/kalends.toml
   kalends principal disable alice              she has left: 403 however she comes; her calendars stay
+  kalends principal show alice            what is known of her, and what she has
+  kalends principal transfer alice bob    her calendars are his from now on, and shared as they were
+  kalends principal purge alice           what would be erased; with --yes it is
   kalends principal rename alice alice.2019    before alice is given to somebody else: hers stay hers
 
 Somebody listed as alice/12 had the name that the proxy has given to another person; `rename` gives
 them a new one.";
+
+const TRANSFER: &str = "\
+A calendar goes with its objects, properties, shares and access control list; who it is shared with notices a new owner
+and nothing else. It keeps its name, or gets the first like it that is free (work-2). What the old owner granted on the
+home as a whole (delegates) does not go along, and the old owner has no rights left: the new one may share it with them.
+
+  kalends principal transfer alice bob                    all of them
+  kalends principal transfer alice bob --calendar work    this one";
+
+const PURGE: &str = "\
+Erased are: the account, its home with all in it, what was granted to them, what others saw of theirs, notifications
+that name them, and what the audit log has about them. Not erased are backups, and invitations in the calendars of
+others. If the proxy still lets them in, they start anew with their next request: close the account there first.
+
+  kalends principal purge alice           says what there is, and changes nothing
+  kalends principal purge alice --yes     erases it";
 
 const GROUPS: &str = "\
 Who is in a group may do what is granted to it. The proxy tells groups (identity.groups_header), and here they are
@@ -159,7 +178,38 @@ enum Group {
 enum Principal {
     /// Everybody: name, state, e-mail address, subject.
     List(From),
-    /// Lets nobody in as that person; nothing of theirs is deleted.
+    /// What is known of a person, and what they have.
+    Show {
+        /// The user's name.
+        name: String,
+        #[command(flatten)]
+        from: From,
+    },
+    /// Gives calendars of one person to another, shared as they are.
+    #[command(after_help = TRANSFER)]
+    Transfer {
+        /// Whose they are.
+        name: String,
+        /// Whose they will be.
+        to: String,
+        /// Only this one, by the last part of its URL; may be given several times.
+        #[arg(long = "calendar", value_name = "CALENDAR")]
+        calendars: Vec<String>,
+        #[command(flatten)]
+        from: From,
+    },
+    /// Erases a person and all that is theirs; says what that is, and does it with --yes only.
+    #[command(after_help = PURGE)]
+    Purge {
+        /// The user's name.
+        name: String,
+        /// Do it.
+        #[arg(long)]
+        yes: bool,
+        #[command(flatten)]
+        from: From,
+    },
+    /// Lets nobody in as that person; nothing of theirs is deleted, and what they shared stays shared.
     Disable {
         /// The user's name.
         name: String,
@@ -284,6 +334,11 @@ fn group(command: Group) -> anyhow::Result<()> {
 fn principal(command: Principal) -> anyhow::Result<()> {
     match command {
         Principal::List(from) => users::list(from.config.as_deref()),
+        Principal::Show { name, from } => handover::show(from.config.as_deref(), &name),
+        Principal::Transfer { name, to, calendars, from } => {
+            handover::transfer(from.config.as_deref(), &name, &to, &calendars)
+        }
+        Principal::Purge { name, yes, from } => handover::purge(from.config.as_deref(), &name, yes),
         Principal::Disable { name, from } => users::disable(from.config.as_deref(), &name),
         Principal::Enable { name, from } => users::enable(from.config.as_deref(), &name),
         Principal::Rename { name, new, from } => users::rename(from.config.as_deref(), &name, &new),

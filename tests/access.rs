@@ -83,6 +83,7 @@ const PLACES: &[Place] = &[
     place(Kind::Principals, "/dav/principals/"),
     place(Kind::Principal, "/dav/principals/alice/"),
     place(Kind::Group, "/dav/principals/groups/team/"),
+    place(Kind::Delegates, "/dav/principals/alice/calendar-proxy-read/"),
     place(Kind::Homes, "/dav/calendars/"),
     place(Kind::Home, "/dav/calendars/alice/"),
     place(Kind::Calendar, "/dav/calendars/alice/work/"),
@@ -156,6 +157,13 @@ fn held(level: Level, granted: &str, kind: Kind) -> BTreeSet<&'static str> {
     let reaches = match kind {
         Kind::Root | Kind::Principals | Kind::Principal | Kind::Group | Kind::Homes => {
             return LOOK.iter().copied().collect();
+        }
+        // They are the home's list, seen another way.
+        Kind::Delegates => {
+            let home = held(level, granted, Kind::Home);
+            let listed = home.contains("D:read-acl").then_some("D:read-acl");
+            let decided = listed.filter(|_| home.contains("D:write-acl")).map(|_| "D:write-properties");
+            return LOOK.iter().copied().chain(listed).chain(decided).collect();
         }
         Kind::Calendar | Kind::Object => level != Level::Nowhere,
         Kind::Home
@@ -476,7 +484,9 @@ async fn people(client: &mut Client, line: &str, body: &str) -> Vec<String> {
     let hrefs = root.all(Name::dav("response")).filter_map(|response| response.child(Name::dav("href")));
     let name =
         |href: &Element| Some(href.text().strip_prefix("/dav/principals/")?.trim_end_matches('/').to_owned());
-    let mut names: Vec<String> = hrefs.filter_map(name).filter(|name| !name.is_empty()).collect();
+    // What lies below them is not them.
+    let of_people = |name: &String| !name.is_empty() && !name.contains('/');
+    let mut names: Vec<String> = hrefs.filter_map(name).filter(of_people).collect();
     names.sort();
     names
 }

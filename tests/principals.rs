@@ -10,7 +10,9 @@ mod support;
 use std::process::Command;
 
 use kalends::config::{HeaderName, Settings};
-use server::{Client, Server, event};
+use kalends::db::Query;
+use server::{Client, Server, event, notice};
+use support::sql;
 
 const GROUPS: &str = "X-Forwarded-Groups";
 
@@ -109,6 +111,11 @@ async fn a_group_that_is_deleted_keeps_nobody() {
     let said = well(&server, &["group", "delete", "staff"]).await;
     assert!(said.contains("2 were") && said.contains("The proxy says that 1 are in it"), "{said}");
     assert!(!reads(&mut bob, &[]).await && reads(&mut carla, &[(GROUPS, "staff")]).await);
+    // Nobody is left: who makes a group of that name later inherits nothing.
+    assert!(!reads(&mut carla, &[]).await);
+    assert!(well(&server, &["group", "delete", "staff"]).await.contains("in no access control list"));
+    well(&server, &["group", "add", "staff", "bob"]).await;
+    assert!(!reads(&mut bob, &[]).await);
     for (words, why) in [
         (&["group", "add", "staff", "nobody"][..], "nobody is called nobody"),
         (&["group", "add", "", "bob"], "cannot be a group"),
@@ -150,8 +157,307 @@ async fn who_did_what_to_whom_is_kept() {
     );
     let about = well(&server, &["audit", "--of", "robert", "--days", "1"]).await;
     assert_eq!(about.lines().count(), 6, "{about}");
-    let old = support::sql("UPDATE audit SET at = now() - interval '400 days' WHERE id <= 2");
+    let old = sql("UPDATE audit SET at = now() - interval '400 days' WHERE id <= 2");
     server.db.pool.client().await.unwrap().execute(&old, &[]).await.unwrap();
     assert_eq!(kalends::boot::upkeep::forget_deeds(&server.db.pool, 365).await.unwrap(), 2);
     assert_eq!(well(&server, &["audit", "--days", "100000"]).await.lines().count(), 6);
+}
+
+// ---- who is who, and what becomes of what they had ----
+
+const LOCK: &str = "<D:lockinfo xmlns:D=\"DAV:\"><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype>\
+    <D:owner>Zaphod</D:owner></D:lockinfo>";
+
+fn list(grants: &[(&str, &str)]) -> String {
+    let ace = |(who, what): &(&str, &str)| {
+        format!(
+            "<ace><principal><href>/dav/principals/{who}/</href></principal><grant><privilege><{what}/></privilege></grant></ace>"
+        )
+    };
+    format!("<acl xmlns='DAV:'>{}</acl>", grants.iter().map(ace).collect::<String>())
+}
+
+fn property(name: &str, value: &str) -> String {
+    format!("<propertyupdate xmlns='DAV:'><set><prop><{name}>{value}</{name}></prop></set></propertyupdate>")
+}
+
+async fn done(client: &mut Client, line: &str, body: &str) -> server::Answer {
+    let answer = client.ask(line, &[("Depth", "0")], body).await;
+    assert!(answer.is_done(), "{line}: {} {}", answer.status, answer.text());
+    answer
+}
+
+async fn run(server: &Server, query: Query) -> u64 {
+    server.db.pool.client().await.unwrap().execute(&query, &[]).await.unwrap()
+}
+
+async fn sync_home(client: &mut Client, home: &str, token: &str) -> server::Page {
+    client.sync_home(home, token, "1", None).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_name_that_is_used_again_inherits_nothing() {
+    let server = Server::start(site).await;
+    let mut bob = person(&server, "bob").await;
+    let mut alice = person(&server, "alice").await;
+    done(&mut alice, "PUT /dav/calendars/alice/calendar/a.ics", &event("a", "hers")).await;
+    done(&mut alice, "ACL /dav/calendars/alice/", &list(&[("bob", "read")])).await;
+    well(&server, &["group", "add", "staff", "alice"]).await;
+    well(&server, &["principal", "rename", "alice", "alice2"]).await;
+    let mut new = person(&server, "alice").await;
+    assert_eq!(new.ask("GET /dav/calendars/alice/calendar/a.ics", &[], "").await.status, 404);
+    assert_eq!(new.ask("GET /dav/calendars/alice2/calendar/a.ics", &[], "").await.status, 403);
+    assert_eq!(members(&mut new, "staff").await, ["alice2"]);
+    assert_eq!(bob.ask("GET /dav/calendars/alice2/calendar/a.ics", &[], "").await.status, 200);
+    assert_eq!(bob.ask("PROPFIND /dav/calendars/alice/", &[("Depth", "0")], "").await.status, 403);
+    let show = well(&server, &["principal", "show", "alice"]).await;
+    assert!(
+        show.contains("2 calendars with 0 objects") && show.contains("none by the proxy's word, none kept"),
+        "{show}"
+    );
+    let show = well(&server, &["principal", "show", "alice2"]).await;
+    assert!(show.contains("2 calendars with 1 objects") && show.contains("staff kept here"), "{show}");
+    assert!(show.contains("gives       1 entries"), "{show}");
+    // Who is disabled is out, and what they shared is not.
+    well(&server, &["principal", "disable", "alice2"]).await;
+    let mut gone = server.client("alice2").await;
+    assert_eq!(gone.ask("GET /dav/calendars/alice2/calendar/a.ics", &[], "").await.status, 403);
+    assert_eq!(bob.ask("GET /dav/calendars/alice2/calendar/a.ics", &[], "").await.status, 200);
+    well(&server, &["principal", "enable", "alice2"]).await;
+    assert_eq!(gone.ask("GET /dav/calendars/alice2/calendar/a.ics", &[], "").await.status, 200);
+}
+
+/// How many rows of every table that has a home still name calendars of alice's there that have been bob's.
+async fn left_behind(server: &Server) -> Vec<String> {
+    let tables = "SELECT a.table_name::text FROM information_schema.columns a JOIN information_schema.columns b USING (table_schema, table_name)
+        WHERE a.column_name = 'home_id' AND b.column_name = 'calendar_id' AND a.table_name <> 'home_tombstone'";
+    let mut left = Vec::new();
+    for row in server.db.pool.rows(&sql(tables), &[]).await.unwrap() {
+        let table: String = row.at(0).unwrap();
+        let text = format!(
+            "SELECT count(*) FROM {table} t WHERE t.home_id = 1 AND t.calendar_id IN (SELECT id FROM calendar WHERE home_id <> 1)"
+        );
+        let count: i64 = server.db.pool.row(&sql(text.leak()), &[]).await.unwrap().at(0).unwrap();
+        if count > 0 {
+            left.push(table);
+        }
+    }
+    left
+}
+
+/// Alice's calendars with all that can belong to them, bob who sees one of them and carla who sees another; the entity tag of
+/// an object, and a token from before another one was deleted.
+async fn full(server: &Server) -> (Client, Client, Client, String, String) {
+    let mut alice = person(server, "alice").await;
+    let (bob, carla) = (person(server, "bob").await, person(server, "carla").await);
+    let tag = done(&mut alice, "PUT /dav/calendars/alice/calendar/a.ics", &event("a", "hers")).await;
+    let tag = tag.header("etag").unwrap().to_owned();
+    done(&mut alice, "MKCALENDAR /dav/calendars/alice/seen/", "").await;
+    done(&mut alice, "PUT /dav/calendars/alice/calendar/b.ics", &event("b", "gone")).await;
+    let token = alice.sync("/dav/calendars/alice/calendar/", "", None).await.token;
+    done(&mut alice, "DELETE /dav/calendars/alice/calendar/b.ics", "").await;
+    done(&mut alice, "PROPPATCH /dav/calendars/alice/calendar/", &property("displayname", "Hers")).await;
+    done(&mut alice, "PROPPATCH /dav/calendars/alice/calendar/a.ics", &property("x", "y")).await;
+    done(&mut alice, "LOCK /dav/calendars/alice/calendar/a.ics", LOCK).await;
+    for (place, grants) in
+        [("calendar/", [("carla", "read"), ("bob", "read")]), ("", [("carla", "bind"), ("bob", "bind")])]
+    {
+        done(&mut alice, &format!("ACL /dav/calendars/alice/{place}"), &list(&grants)).await;
+    }
+    // Bob sees one of them already, under a name and with a property of his own; carla sees another.
+    for bind in [
+        sql("INSERT INTO bind SELECT 2, 'from-alice', 1, calendar_id FROM bind WHERE home_id = 1 AND name = 'seen'"),
+        sql("INSERT INTO bind SELECT 3, 'from-alice', 1, calendar_id FROM bind WHERE home_id = 1 AND name = 'calendar'"),
+        sql("INSERT INTO property SELECT 2, calendar_id, 0, 'DAV:', 'displayname', '<displayname xmlns=\"DAV:\">His</displayname>'
+            FROM bind WHERE home_id = 1 AND name = 'seen'"),
+    ] {
+        assert_eq!(run(server, bind).await, 1);
+    }
+    (alice, bob, carla, tag, token)
+}
+
+#[tokio::test]
+async fn calendars_are_handed_over_with_all_that_belongs_to_them() {
+    let server = Server::start(site).await;
+    let (mut alice, mut bob, mut carla, tag, token) = full(&server).await;
+    let (hers, his) = (
+        sync_home(&mut alice, "/dav/calendars/alice/", "").await.token,
+        sync_home(&mut bob, "/dav/calendars/bob/", "").await.token,
+    );
+    let said = well(&server, &["principal", "transfer", "alice", "bob"]).await;
+    for line in [
+        "calendar is bob/calendar-2 now",
+        "tasks is bob/tasks-2 now",
+        "seen is bob/from-alice now",
+        "3 calendars are bob's",
+    ] {
+        assert!(said.contains(line), "{said}");
+    }
+    let got = bob.ask("GET /dav/calendars/bob/calendar-2/a.ics", &[], "").await;
+    assert_eq!((got.status, got.header("etag")), (200, Some(tag.as_str())));
+    let body = "<propfind xmlns='DAV:'><prop><displayname/><x/><lockdiscovery/></prop></propfind>";
+    let told = done(&mut bob, "PROPFIND /dav/calendars/bob/calendar-2/", body).await.text();
+    assert!(told.contains(">Hers<") && !told.contains("Zaphod"), "{told}");
+    let told = done(&mut bob, "PROPFIND /dav/calendars/bob/calendar-2/a.ics", body).await.text();
+    assert!(told.contains(">y<") && !told.contains("Zaphod"), "{told}");
+    let told = done(&mut bob, "PROPFIND /dav/calendars/bob/from-alice/", body).await.text();
+    assert!(told.contains(">His<"), "{told}");
+    // Who had seen the calendar hears of what happened since, and of nothing else.
+    let page = bob.sync("/dav/calendars/bob/calendar-2/", &token, None).await;
+    assert_eq!(
+        (page.changed.len(), page.gone.as_slice()),
+        (0, &["/dav/calendars/bob/calendar-2/b.ics".to_owned()][..])
+    );
+    let page = sync_home(&mut alice, "/dav/calendars/alice/", &hers).await;
+    assert_eq!(page.gone.len(), 3, "{page:?}");
+    let page = sync_home(&mut bob, "/dav/calendars/bob/", &his).await;
+    let news: Vec<&str> = page.changed.iter().map(|(href, _)| href.as_str()).collect();
+    let there = |name| news.contains(&format!("/dav/calendars/bob/{name}/").as_str());
+    assert!(["calendar-2", "tasks-2", "from-alice"].into_iter().all(there), "{news:?}");
+    // Shares followed, what the old home granted did not, and the old owner has nothing.
+    assert_eq!(carla.ask("GET /dav/calendars/bob/calendar-2/a.ics", &[], "").await.status, 200);
+    assert_eq!(carla.ask("PUT /dav/calendars/bob/calendar-2/c.ics", &[], event("c", "x")).await.status, 403);
+    assert_eq!(alice.ask("GET /dav/calendars/bob/calendar-2/a.ics", &[], "").await.status, 403);
+    assert_eq!(alice.ask("GET /dav/calendars/alice/calendar/a.ics", &[], "").await.status, 404);
+    done(&mut bob, "PUT /dav/calendars/bob/calendar-2/c.ics", &event("c", "x")).await;
+    let seen =
+        sql("SELECT count(*) FROM bind WHERE home_id = 3 AND name = 'from-alice' AND owner_home_id = 2");
+    assert_eq!(server.db.pool.row(&seen, &[]).await.unwrap().at::<i64>(0).unwrap(), 1);
+    assert_eq!(left_behind(&server).await, [""; 0]);
+    let told = well(&server, &["audit", "--of", "bob"]).await;
+    assert_eq!(told.matches("transferred").count(), 3, "{told}");
+    // One by one, back again, and what is not there.
+    assert!(
+        well(&server, &["principal", "transfer", "bob", "alice", "--calendar", "calendar-2"])
+            .await
+            .contains("1 calendars")
+    );
+    assert_eq!(alice.ask("GET /dav/calendars/alice/calendar-2/a.ics", &[], "").await.status, 200);
+    for (words, why) in [
+        (["bob", "alice", "--calendar=none"], "has no calendar none"),
+        (["bob", "bob", "--calendar=tasks"], "already"),
+    ] {
+        let (well, said) = kalends(&server, &[&["principal", "transfer"], &words[..]].concat()).await;
+        assert!(!well && said.contains(why), "{said}");
+    }
+}
+
+/// The tables in which one of these texts stands, as text or as octets.
+async fn traces(server: &Server, marks: &[&str]) -> Vec<String> {
+    let tables = sql("SELECT tablename::text FROM pg_tables WHERE schemaname = 'public'");
+    let mut found = Vec::new();
+    for row in server.db.pool.rows(&tables, &[]).await.unwrap() {
+        let table: String = row.at(0).unwrap();
+        for mark in marks {
+            let digits = mark.bytes().flat_map(|byte| [byte >> 4, byte & 15]);
+            let octets: String = digits.filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
+            let text = format!(
+                "SELECT count(*) FROM {table} t WHERE strpos(lower(t::text), '{mark}') > 0 OR strpos(t::text, '{octets}') > 0"
+            );
+            let count: i64 = server.db.pool.row(&sql(text.leak()), &[]).await.unwrap().at(0).unwrap();
+            if count > 0 {
+                found.push(format!("{table}: {mark}"));
+            }
+        }
+    }
+    found
+}
+
+/// A proxy that tells everything.
+fn telling(settings: &mut Settings) {
+    site(settings);
+    let identity = &mut settings.identity;
+    for header in [&mut identity.email_header, &mut identity.name_header, &mut identity.subject_header] {
+        *header = HeaderName::named(header.usual());
+    }
+}
+
+/// Zaphod, who has left his mark wherever there is room for it, and alice, whose home is one of these places.
+async fn marked() -> (Server, Client, Client) {
+    let server = Server::start(telling).await;
+    let mut alice = server.client("alice").await.always("X-Forwarded-Sub", "s-1");
+    done(&mut alice, "PROPFIND /dav/", "").await;
+    let told = [
+        ("X-Forwarded-Sub", "betelgeuse"),
+        (GROUPS, "presidents"),
+        ("X-Forwarded-Email", "zaphod@galaxy.example"),
+        ("X-Forwarded-Name", "Zaphod B."),
+    ];
+    let zaphod = server.client("zaphod").await;
+    let mut zaphod = told.iter().fold(zaphod, |client, (name, value)| client.always(name, value));
+    done(&mut zaphod, "PROPFIND /dav/", "").await;
+    done(&mut alice, "ACL /dav/calendars/alice/calendar/", &list(&[("zaphod", "all")])).await;
+    done(&mut alice, "ACL /dav/calendars/alice/", &list(&[("zaphod", "read")])).await;
+    done(&mut alice, "PUT /dav/calendars/alice/calendar/a.ics", &event("a", "x")).await;
+    done(
+        &mut zaphod,
+        "PUT /dav/calendars/zaphod/calendar/heartofgold.ics",
+        &event("heartofgold", "heartofgold"),
+    )
+    .await;
+    done(&mut zaphod, "DELETE /dav/calendars/zaphod/calendar/heartofgold.ics", "").await;
+    done(&mut zaphod, "PUT /dav/calendars/zaphod/calendar/again.ics", &event("heartofgold", "heartofgold"))
+        .await;
+    done(&mut zaphod, "MKCALENDAR /dav/calendars/zaphod/heartofgold/", "").await;
+    done(
+        &mut zaphod,
+        "PROPPATCH /dav/calendars/zaphod/heartofgold/",
+        &property("displayname", "heartofgold"),
+    )
+    .await;
+    done(&mut zaphod, "ACL /dav/calendars/zaphod/heartofgold/", &list(&[("alice", "read")])).await;
+    done(&mut zaphod, "LOCK /dav/calendars/alice/calendar/a.ics", LOCK).await;
+    done(&mut zaphod, "DELETE /dav/calendars/zaphod/heartofgold/", "").await;
+    done(&mut zaphod, "MKCALENDAR /dav/calendars/zaphod/heartofgold/", "").await;
+    well(&server, &["group", "add", "staff", "zaphod"]).await;
+    for name in ["n.xml", "m.xml"] {
+        let tx = server.db.pool.begin().await.unwrap();
+        let summary =
+            if name == "n.xml" { "/dav/principals/zaphod/" } else { "mailto:zaphod@galaxy.example" };
+        kalends::store::notification::put(&tx, 1, &notice(name, summary)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    server.notify("alice", "stays.xml").await;
+    for bind in [
+        sql("INSERT INTO bind SELECT 1, 'shared', 2, calendar_id FROM bind WHERE home_id = 2 AND name = 'heartofgold'"),
+        sql("INSERT INTO property SELECT 1, calendar_id, 0, 'DAV:', 'displayname', '<displayname xmlns=\"DAV:\">heartofgold</displayname>'
+            FROM bind WHERE home_id = 2 AND name = 'heartofgold'"),
+    ] {
+        assert_eq!(run(&server, bind).await, 1);
+    }
+    (server, alice, zaphod)
+}
+
+#[tokio::test]
+async fn who_is_erased_leaves_nothing() {
+    let (server, mut alice, mut zaphod) = marked().await;
+    let marks = ["zaphod", "betelgeuse", "heartofgold", "presidents"];
+    let before = traces(&server, &marks).await;
+    assert!(before.len() > 12, "{before:?}");
+    let token = sync_home(&mut alice, "/dav/calendars/alice/", "").await.token;
+    let notes = alice.sync("/dav/calendars/alice/notifications/", "", None).await.token;
+    // Told, not done.
+    let said = well(&server, &["principal", "purge", "zaphod"]).await;
+    assert!(said.contains("Nothing was changed") && said.contains("3 calendars with 1 objects"), "{said}");
+    assert!(
+        said.contains("2 entries in the lists of others") && said.contains("1 times a calendar is seen"),
+        "{said}"
+    );
+    assert_eq!(traces(&server, &marks).await, before);
+    let said = well(&server, &["principal", "purge", "zaphod", "--yes"]).await;
+    assert!(said.contains("All of this is erased"), "{said}");
+    assert_eq!(traces(&server, &marks).await, [""; 0]);
+    // Others have what they had, and hear of what went.
+    assert_eq!(alice.ask("GET /dav/calendars/alice/calendar/a.ics", &[], "").await.status, 200);
+    done(&mut alice, "PUT /dav/calendars/alice/calendar/a.ics", &event("a", "y")).await;
+    let page = sync_home(&mut alice, "/dav/calendars/alice/", &token).await;
+    assert!(page.gone == ["/dav/calendars/alice/shared/"], "{page:?}");
+    let page = alice.sync("/dav/calendars/alice/notifications/", &notes, None).await;
+    assert_eq!((page.changed.len(), page.gone.len()), (0, 2), "{page:?}");
+    let told = well(&server, &["audit"]).await;
+    assert!(told.contains("(number 2)") && told.contains("purged"), "{told}");
+    // Who comes by the name is somebody new.
+    done(&mut zaphod, "PROPFIND /dav/", "").await;
+    let show = well(&server, &["principal", "show", "zaphod"]).await;
+    assert!(show.contains("number      3") && show.contains("2 calendars with 0 objects"), "{show}");
 }

@@ -215,6 +215,7 @@ fn path(kind: Kind, user: &str) -> String {
         Kind::Subscribed => format!("/dav/calendars/{user}/feed/"),
         Kind::Notification => format!("/dav/calendars/{user}/notifications/a.xml"),
         Kind::Group => "/dav/principals/groups/team/".to_owned(),
+        Kind::Delegates => format!("/dav/principals/{user}/calendar-proxy-read/"),
     }
 }
 

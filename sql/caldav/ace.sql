@@ -39,3 +39,22 @@ INSERT INTO ace (home_id, calendar_id, place, grantee, principal_id, group_name,
 SELECT $1, $2, given.place, given.grantee, given.principal_id, given.group_name, given.privileges
 FROM unnest($3::smallint[], $4::bigint[], $5::text[], $6::integer[]) WITH ORDINALITY
     AS given (grantee, principal_id, group_name, privileges, place);
+
+--: on_homes
+-- The entries of the lists of homes themselves about the principal $1 or one of the groups $2, and whose homes they are. Who
+-- has no name that a URL could have is passed over.
+SELECT *
+FROM (
+    SELECT (SELECT name FROM principal WHERE id = given.home_id) AS owner, 0::bigint AS calendar_id, given.grantee, given.principal_id,
+           (SELECT name FROM principal WHERE id = given.principal_id) AS name, given.group_name, given.privileges
+    FROM (
+        SELECT home_id, grantee, principal_id, group_name, privileges FROM ace
+        WHERE calendar_id = 0 AND grantee = 0 AND principal_id = $1
+        UNION ALL
+        SELECT home_id, grantee, principal_id, group_name, privileges FROM ace
+        WHERE calendar_id = 0 AND grantee = 1 AND group_name = ANY ($2::text[])
+    ) AS given
+    WHERE given.home_id <> coalesce($1, 0)
+) AS named
+WHERE strpos(owner, '/') = 0
+ORDER BY owner;

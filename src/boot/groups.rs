@@ -9,7 +9,10 @@ use crate::{
     caldav::membership,
     db::Tx,
     front,
-    store::principal::{self, Group},
+    store::{
+        handover,
+        principal::{self, Group},
+    },
 };
 
 use super::users::{columns, find, open, operator};
@@ -90,12 +93,17 @@ pub fn delete(file: Option<&Path>, group: &str) -> Result<()> {
                         membership::changed(&tx, by, &was.groups, &now).await?;
                     }
                 }
+                if left == 0 {
+                    handover::revoke_group(&tx, group).await?;
+                }
                 Ok::<_, anyhow::Error>((gone, left))
             })
             .await?;
         println!("Nobody is kept in {group} any more: {gone} were.");
         if left > 0 {
             println!("The proxy says that {left} are in it: they stay until it says otherwise.");
+        } else {
+            println!("It is in no access control list any more.");
         }
         Ok(())
     })

@@ -23,7 +23,21 @@ mod storing;
 mod timezones;
 mod transfer;
 
+use crate::{
+    dav::{Target, target},
+    store::Principal,
+};
+
 pub use reports::{BUDGET, filter};
+
+/// What names a person in the texts of others: the path of their principal, as URLs spell it or as it is, and the address.
+#[must_use]
+pub fn marks(who: &Principal) -> Vec<String> {
+    let path = target::href("/", &Target::Principal(who.name.clone()));
+    let mut marks = vec![format!("/principals/{}/", who.name), path];
+    marks.extend(who.email.clone());
+    marks
+}
 
 /// A time as RFC 3339 has it, in UTC, to the second.
 #[must_use]

@@ -34,7 +34,7 @@ const FREE_BUSY: Kinds = Kind::FreeBusy.only();
 const GOING: Kinds = NAMED.or(Kind::Notification.only());
 const READ: Kinds = MADE.or(Kind::Notification.only()).or(FREE_BUSY);
 const WITH_OBJECTS: Kinds = MADE.or(Kind::Inbox.only());
-const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(Kind::Principal.only());
+const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(Kind::Principal.only()).or(Kind::Delegates.only());
 
 /// The methods.
 pub const METHODS: &[Method] = &[
@@ -159,6 +159,7 @@ pub const FEATURES: &[Feature] = &[
     Feature { token: "server-info", on: Kinds::ANY, rfc: "draft-douglass-server-info" },
     Feature { token: "calendarserver-principal-property-search", on: Kinds::ANY, rfc: "calendarserver" },
     Feature { token: "calendarserver-principal-search", on: Kinds::ANY, rfc: "calendarserver" },
+    Feature { token: "calendar-proxy", on: Kinds::ANY, rfc: "caldav-proxy §5.1" },
     Feature { token: "calendar-access", on: Kinds::ANY, rfc: "RFC 4791 §5.1" },
     Feature { token: "calendar-no-timezone", on: HOME_AND_CALENDAR, rfc: "RFC 7809 §3.1.1" },
     Feature { token: "calendar-query-extended", on: Kinds::ANY, rfc: "draft-daboo-caldav-extensions §3" },

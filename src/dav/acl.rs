@@ -25,7 +25,7 @@ use super::{
 };
 
 /// Entries of one list.
-const MOST: usize = 250;
+pub const MOST: usize = 250;
 
 /// Puts the entries of the body in place of those that the resource has of its own.
 pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
@@ -59,7 +59,8 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
             if rights.has(Privilege::ReadAcl) {
                 own.clear();
             }
-            let known = Known::of(&cx, &tx, entries).await?;
+            let named = entries.iter().filter_map(Entry::target);
+            let known = Known::of(&cx, &tx, named).await?;
             let owner = match calendar.as_ref().and_then(|calendar| calendar.bound.as_deref()) {
                 Some(bound) => &owner_of(&tx, bound).await?,
                 None => &house.owner,
@@ -106,6 +107,13 @@ struct Entry {
     denies: bool,
     /// `None` where there is no such privilege.
     privileges: Vec<Option<Privilege>>,
+}
+
+impl Entry {
+    /// What it names by its path.
+    fn target(&self) -> Option<&Target> {
+        if let Who::Href(target) = &self.who { target.as_ref() } else { None }
+    }
 }
 
 fn read(cx: &Cx, root: &Element) -> Result<Vec<Entry>, Refusal> {
@@ -175,20 +183,21 @@ fn who(cx: &Cx, principal: &Element) -> Option<Who> {
     }
 }
 
-/// The principals that the entries name and that the viewer may know.
+/// The principals among those that are named, as far as the viewer may know them.
 #[derive(Default)]
-struct Known {
+pub struct Known {
     people: Vec<Principal>,
     groups: Vec<String>,
 }
 
 impl Known {
-    async fn of(cx: &Cx, tx: &Tx, entries: &[Entry]) -> Result<Self> {
+    /// Looks up those that these paths name.
+    pub async fn of(cx: &Cx, tx: &Tx, named: impl IntoIterator<Item = &Target>) -> Result<Self> {
         let (mut users, mut groups) = (Vec::new(), Vec::new());
-        for entry in entries {
-            match &entry.who {
-                Who::Href(Some(Target::Principal(user))) => users.push(user.as_str()),
-                Who::Href(Some(Target::Group(name))) => groups.push(name.as_str()),
+        for target in named {
+            match target {
+                Target::Principal(user) => users.push(user.as_str()),
+                Target::Group(name) => groups.push(name.as_str()),
                 _ => {}
             }
         }
@@ -204,19 +213,25 @@ impl Known {
         Ok(known)
     }
 
+    /// Whom the path names.
+    #[must_use]
+    pub fn find(&self, target: &Target) -> Option<Grantee> {
+        match target {
+            Target::Principal(user) => {
+                let found = self.people.iter().find(|who| who.name == *user);
+                found.map(|who| Grantee::Principal(who.id, who.name.clone()))
+            }
+            Target::Group(name) => self.groups.contains(name).then(|| Grantee::Group(name.clone())),
+            _ => None,
+        }
+    }
+
     fn grantee(&self, who: &Who) -> Result<Grantee, Refusal> {
         let found = match who {
             Who::All => Some(Grantee::All),
             Who::Authenticated => Some(Grantee::Authenticated),
             Who::Owner => Some(Grantee::Owner),
-            Who::Href(Some(Target::Principal(user))) => {
-                let found = self.people.iter().find(|who| who.name == *user);
-                found.map(|who| Grantee::Principal(who.id, who.name.clone()))
-            }
-            Who::Href(Some(Target::Group(name))) => {
-                self.groups.contains(name).then(|| Grantee::Group(name.clone()))
-            }
-            Who::Href(_) => None,
+            Who::Href(target) => target.as_ref().and_then(|target| self.find(target)),
             Who::Other => {
                 let why = "only people, groups, the owner and all who signed in can be granted something";
                 return Err(ALLOWED_PRINCIPAL.because(why));

@@ -5,19 +5,20 @@
 
 use crate::{
     config::Audience,
-    model::{Kind, Kinds, Privilege, Privileges},
+    model::{Kind, Kinds, Privilege, Privileges, Rank},
     store::{Ace, Grantee},
     xml::{Name, Writer},
 };
 
 use super::{
-    Cx, Target, access,
+    Cx, Target, access, delegates,
     prop::{Facts, Needs, Prop},
 };
 
 const PRINCIPAL: Kinds = Kind::Principal.only();
 const GROUP: Kinds = Kind::Group.only();
-const PRINCIPALS: Kinds = PRINCIPAL.or(GROUP);
+const DELEGATES: Kinds = Kind::Delegates.only();
+const PRINCIPALS: Kinds = PRINCIPAL.or(GROUP).or(DELEGATES);
 
 /// The rows.
 pub const PROPS: &[Prop] = &[
@@ -35,8 +36,17 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::dav("principal-collection-set"), Kinds::ANY, principal_collections, "RFC 3744 §5.8"),
     Prop::live(Name::dav("alternate-URI-set"), PRINCIPALS, nothing, "RFC 3744 §4.1"),
     Prop::live(Name::dav("principal-URL"), PRINCIPALS, principal_url, "RFC 3744 §4.2"),
-    Prop::live(Name::dav("group-member-set"), PRINCIPALS, members, "RFC 3744 §4.3").needs(Needs::MEMBERS),
-    Prop::live(Name::dav("group-membership"), PRINCIPALS, memberships, "RFC 3744 §4.4"),
+    Prop::live(Name::dav("group-member-set"), PRINCIPALS, members, "RFC 3744 §4.3")
+        .needs(Needs::MEMBERS)
+        .protected_on(PRINCIPAL.or(GROUP))
+        .guarded_on(DELEGATES, Privilege::ReadAcl),
+    Prop::live(Name::dav("group-membership"), PRINCIPALS, memberships, "RFC 3744 §4.4").needs(Needs::CHARGES),
+    Prop::live(Name::cs("calendar-proxy-read-for"), PRINCIPAL, read_for, "caldav-proxy §5.3.1")
+        .needs(Needs::CHARGES)
+        .guarded(Privilege::ReadAcl),
+    Prop::live(Name::cs("calendar-proxy-write-for"), PRINCIPAL, write_for, "caldav-proxy §5.3.2")
+        .needs(Needs::CHARGES)
+        .guarded(Privilege::ReadAcl),
 ];
 
 fn nothing(_: &Facts, _: &Cx, _: &mut Writer) -> Option<()> {
@@ -87,18 +97,37 @@ fn principal_url(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
 }
 
 fn members(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
-    facts.members.iter().for_each(|name| href(&cx.href(&Target::Principal(name.clone())), w));
+    facts.members.iter().for_each(|member| href(&cx.href(member), w));
     Some(())
 }
 
-/// The groups of a principal that the viewer may know of.
+/// The groups of a principal that the viewer may know of, and the delegates that it is named among.
 fn memberships(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    for charge in facts.charges.iter().filter(|charge| charge.direct || facts.kind() == Kind::Group) {
+        href(&cx.href(&Target::Delegates(charge.owner.clone(), charge.rank)), w);
+    }
     let Some(who) = &facts.principal else { return Some(()) };
     let open = cx.viewer.owns(who.id)
         || cx.viewer.knows_all()
         || cx.settings.privacy.principals == Audience::Everyone;
     let known = who.groups.iter().filter(|group| open || cx.viewer.principal.groups.contains(group));
     known.for_each(|group| href(&cx.href(&Target::Group(group.clone())), w));
+    Some(())
+}
+
+fn read_for(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    charges(facts, Rank::Read, cx, w)
+}
+
+fn write_for(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    charges(facts, Rank::Write, cx, w)
+}
+
+/// Those for whom a principal acts at that rank, in person or by a group.
+fn charges(facts: &Facts, rank: Rank, cx: &Cx, w: &mut Writer) -> Option<()> {
+    for owner in delegates::owners(&facts.charges, rank) {
+        href(&cx.href(&Target::Principal(owner.to_owned())), w);
+    }
     Some(())
 }
 
@@ -119,6 +148,12 @@ fn acl(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
         Kind::Root | Kind::Principals | Kind::Homes | Kind::Group => look(w),
         Kind::Principal => {
             ace(|w| w.empty(Name::dav("self")), Privileges::PERSONAL, &Mark::Protected, w);
+            if cx.settings.privacy.principals == Audience::Everyone {
+                look(w);
+            }
+        }
+        Kind::Delegates => {
+            ace(owner, Privileges::PERSONAL, &Mark::Protected, w);
             if cx.settings.privacy.principals == Audience::Everyone {
                 look(w);
             }

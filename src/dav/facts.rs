@@ -18,6 +18,7 @@ use super::{
     Cx, Error, Refusal, Result, Target,
     access::{self, Household, On, household},
     condition::SUPPORTED_REPORT,
+    delegates::{self, Charge},
     prop::{Facts, Needs},
     target::member,
 };
@@ -103,8 +104,10 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
             if !access::may_know(cx, &who) {
                 return Err(Refusal::not_found().into());
             }
-            of_principal(cx, who, href)
+            let charges = charges_if(cx, needs, &who).await?;
+            Facts { charges, ..of_principal(cx, who, href) }
         }
+        Target::Delegates(_, rank) => delegates::of_target(cx, *rank, needs).await?,
         Target::Group(name) => of_group(cx, name, href, needs).await?,
         Target::Home(_) => {
             let house = household(cx).await?;
@@ -178,6 +181,10 @@ pub async fn of_members(cx: &Cx, of: &Facts, needs: Needs) -> Result<Vec<Facts>>
             vec![facts]
         }
         Kind::Home => of_collections(cx, of, needs).await?,
+        Kind::Principal => match &of.principal {
+            Some(who) => delegates::of_principal(cx, who, needs).await?,
+            None => Vec::new(),
+        },
         _ => Vec::new(),
     })
 }
@@ -299,8 +306,17 @@ pub async fn of_principals(cx: &Cx, people: Vec<Principal>, needs: Needs) -> Res
     let me = cx.viewer.principal.id;
     if let Some(own) = all.iter_mut().find(|facts| facts.principal.as_ref().is_some_and(|who| who.id == me)) {
         own.stored = stored_if(cx, needs, Subject::principal(me)).await?;
+        own.charges = charges_if(cx, needs, &cx.viewer.principal).await?;
     }
     Ok(all)
+}
+
+/// What somebody does for others is for themselves to know.
+async fn charges_if(cx: &Cx, needs: Needs, who: &Principal) -> Result<Vec<Charge>> {
+    if !needs.has(Needs::CHARGES) || !cx.viewer.owns(who.id) {
+        return Ok(Vec::new());
+    }
+    delegates::charges(cx, Some(who.id), &who.groups).await
 }
 
 fn of_principal(cx: &Cx, who: Principal, href: String) -> Facts {
@@ -319,8 +335,15 @@ async fn of_group(cx: &Cx, name: &str, href: String, needs: Needs) -> Result<Fac
     let facts = Facts::bare(Target::Group(name.to_owned()), href, Privileges::LOOK);
     let most = if needs.has(Needs::MEMBERS) { MOST_MEMBERS } else { 0 };
     let members = store::principal::members(&cx.pool, name, most).await?;
-    let names = members.into_iter().filter(|who| access::may_know(cx, who)).map(|who| who.name);
-    Ok(Facts { members: names.collect(), ..facts })
+    let known = members.into_iter().filter(|who| access::may_know(cx, who));
+    let members = known.map(|who| Target::Principal(who.name)).collect();
+    let inside = cx.viewer.admin || cx.viewer.principal.groups.iter().any(|group| group == name);
+    let charges = if needs.has(Needs::CHARGES) && inside {
+        delegates::charges(cx, None, &[name.to_owned()]).await?
+    } else {
+        Vec::new()
+    };
+    Ok(Facts { members, charges, ..facts })
 }
 
 async fn of_home(cx: &Cx, house: &Household, href: String, needs: Needs) -> Result<Facts> {

@@ -7,6 +7,7 @@ pub mod acl_props;
 pub mod ask;
 pub mod condition;
 pub mod deeds;
+pub mod delegates;
 pub mod delete;
 pub mod destination;
 pub mod error;

@@ -8,7 +8,7 @@ use crate::{
     xml::{Element, Name, QName, Writer},
 };
 
-use super::{Cx, Refusal, Target};
+use super::{Cx, Refusal, Target, delegates::Charge};
 
 /// What was loaded of one resource. A fact that no asked-for property needs is not loaded.
 #[derive(Clone, Debug)]
@@ -35,8 +35,10 @@ pub struct Facts {
     pub locks: Vec<Lock>,
     /// Of what is in a home: the entries of its access control list and of those it inherits, if needed.
     pub acl: Option<Arc<[Ace]>>,
-    /// Of a group: the user names of its members, if needed.
-    pub members: Vec<String>,
+    /// Of a group, or of delegates: the members, if needed.
+    pub members: Vec<Target>,
+    /// Of a principal that is the viewer's: the homes that are open to it, if needed.
+    pub charges: Vec<Charge>,
 }
 
 impl Facts {
@@ -56,6 +58,7 @@ impl Facts {
             locks: Vec::new(),
             acl: None,
             members: Vec::new(),
+            charges: Vec::new(),
         }
     }
 
@@ -88,7 +91,7 @@ impl Facts {
 
 /// What must be loaded beside the resource's own row.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Needs(u8);
+pub struct Needs(u16);
 
 impl Needs {
     /// Nothing.
@@ -109,6 +112,9 @@ impl Needs {
     pub const MEMBERS: Self = Self(128);
     /// The state of the home of a collection.
     pub const QUOTA: Self = Self(8);
+
+    /// The homes that are open to a principal.
+    pub const CHARGES: Self = Self(256);
 
     /// These and those.
     #[must_use]
@@ -169,8 +175,8 @@ pub struct Prop {
     pub inherited: bool,
     /// Whether allprop gives it.
     pub allprop: bool,
-    /// Who may read it, where DAV:read is not enough.
-    pub guarded: Option<Privilege>,
+    /// Where DAV:read is not enough to read it, and who may.
+    pub guarded: Option<(Kinds, Privilege)>,
     /// Where it is defined.
     pub rfc: &'static str,
 }
@@ -313,15 +319,23 @@ impl Prop {
 
     /// Only who holds this privilege reads it.
     #[must_use]
-    pub const fn guarded(mut self, privilege: Privilege) -> Self {
-        self.guarded = Some(privilege);
+    pub const fn guarded(self, privilege: Privilege) -> Self {
+        let on = self.on;
+        self.guarded_on(on, privilege)
+    }
+
+    /// There only who holds this privilege reads it.
+    #[must_use]
+    pub const fn guarded_on(mut self, on: Kinds, privilege: Privilege) -> Self {
+        self.guarded = Some((on, privilege));
         self
     }
 
     /// The privilege that the viewer lacks to read it.
     #[must_use]
     pub fn lacking(&self, facts: &Facts) -> Option<Privilege> {
-        self.guarded.filter(|privilege| self.on.has(facts.kind()) && !facts.rights.has(*privilege))
+        let (on, privilege) = self.guarded?;
+        (on.has(facts.kind()) && !facts.rights.has(privilege)).then_some(privilege)
     }
 
     /// Whether a client may not set it there.

@@ -11,10 +11,10 @@ use crate::{
 };
 
 use super::{
-    Cx, Given, Prop, Refusal, Result, Tables, access,
+    Cx, Given, Prop, Refusal, Result, Tables, Target, access,
     ask::MOST_NAMES,
     condition::{CANNOT_MODIFY_PROTECTED_PROPERTY, QUOTA_NOT_EXCEEDED},
-    facts,
+    delegates, facts,
     guard::{Guard, Now, Touch},
     header::Prefer,
     locks,
@@ -33,6 +33,9 @@ const LONGEST_NAME: usize = 1024;
 pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let root = given.xml.filter(|root| root.is(Name::dav("propertyupdate")));
     let root = root.ok_or_else(|| Refusal::bad_request("the body of a PROPPATCH is a DAV:propertyupdate"))?;
+    if let Target::Delegates(_, rank) = &cx.located.target {
+        return delegates::change(&cx, *rank, &root).await;
+    }
     let facts = facts::of_target_for(&cx, Needs::NONE, Privilege::WriteProperties).await?;
     let guard = locks::guard(&cx).await?;
     let orders = orders(&root, cx.tables, facts.kind(), Moment::Later)?;

@@ -24,7 +24,7 @@ const MEMBER: Kinds = OBJECT.or(Kind::Notification.only());
 /// What GET gives.
 const TAGGED: Kinds = MEMBER.or(Kind::Calendar.only());
 const LOCKABLE: Kinds = Kind::Calendar.only().or(Kind::Subscribed.only()).or(OBJECT);
-const PRINCIPALS: Kinds = PRINCIPAL.or(Kind::Group.only());
+const PRINCIPALS: Kinds = PRINCIPAL.or(Kind::Group.only()).or(Kind::Delegates.only());
 const NAMED: Kinds = Kinds::HOMELY.or(OBJECT).or(PRINCIPALS);
 
 /// The rows.
@@ -66,6 +66,12 @@ fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     }
     match kind {
         Kind::Principal | Kind::Group => w.empty(Name::dav("principal")),
+        Kind::Delegates => {
+            w.empty(Name::dav("principal"));
+            if let Target::Delegates(_, rank) = &facts.target {
+                w.empty(Name::cs(rank.name()));
+            }
+        }
         Kind::Calendar => w.empty(Name::cal("calendar")),
         Kind::Subscribed => w.empty(Name::cs("subscribed")),
         Kind::Inbox => w.empty(Name::cal("schedule-inbox")),
@@ -91,9 +97,16 @@ fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 }
 
 fn principal_name(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
-    if let Target::Group(name) = &facts.target {
-        w.text(name);
-        return Some(());
+    match &facts.target {
+        Target::Group(name) => {
+            w.text(name);
+            return Some(());
+        }
+        Target::Delegates(user, rank) => {
+            w.text(&format!("{user} {}", rank.name()));
+            return Some(());
+        }
+        _ => {}
     }
     let who = facts.principal.as_ref()?;
     w.text(who.display_name.as_deref().unwrap_or(&who.name));

@@ -4,7 +4,10 @@ use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-use crate::{front::folded, model::Kind};
+use crate::{
+    front::folded,
+    model::{Kind, Rank},
+};
 
 /// What a path names. Names are decoded; whether anything lies there is another question.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +20,8 @@ pub enum Target {
     Principal(String),
     /// The principal of a group, by its name.
     Group(String),
+    /// The delegates of a user.
+    Delegates(String, Rank),
     /// All homes.
     Homes,
     /// The home of a user.
@@ -44,6 +49,7 @@ impl Target {
             Self::Principals => Kind::Principals,
             Self::Principal(_) => Kind::Principal,
             Self::Group(_) => Kind::Group,
+            Self::Delegates(..) => Kind::Delegates,
             Self::Homes => Kind::Homes,
             Self::Home(_) => Kind::Home,
             Self::Collection(_, name) => fixed(name),
@@ -57,9 +63,11 @@ impl Target {
     pub fn user(&self) -> Option<&str> {
         match self {
             Self::Root | Self::Principals | Self::Group(_) | Self::Homes => None,
-            Self::Principal(user) | Self::Home(user) | Self::Collection(user, _) | Self::Object(user, ..) => {
-                Some(user)
-            }
+            Self::Principal(user)
+            | Self::Delegates(user, _)
+            | Self::Home(user)
+            | Self::Collection(user, _)
+            | Self::Object(user, ..) => Some(user),
         }
     }
 }
@@ -213,6 +221,9 @@ fn read(rest: &str, fold_case: bool) -> Result<Target, BadPath> {
         (None, ..) => Target::Root,
         (Some(p), None, ..) if p == "principals" => Target::Principals,
         (Some(p), Some(user), None, ..) if p == "principals" => Target::Principal(user),
+        (Some(p), Some(user), Some(name), None, None) if p == "principals" => {
+            Target::Delegates(user, Rank::named(&name).ok_or(BadPath::Elsewhere)?)
+        }
         (Some(c), None, ..) if c == "calendars" => Target::Homes,
         (Some(c), Some(user), rest, last, None) if c == "calendars" => within(user, rest, last),
         // The short form: {base}/{user}/{calendar}/{object}
@@ -227,15 +238,22 @@ fn read(rest: &str, fold_case: bool) -> Result<Target, BadPath> {
 /// The group behind `principals/groups/`.
 fn as_group(names: &[String]) -> Option<String> {
     match names {
-        [principals, groups, name] if principals == "principals" && groups == "groups" => {
+        [principals, groups, name]
+            if principals == "principals" && groups == "groups" && Rank::named(name).is_none() =>
+        {
+            let name = name.strip_prefix("~3").unwrap_or(name);
             Some(name.replace("~2", "\\").replace("~1", "/").replace("~0", "~"))
         }
         _ => None,
     }
 }
 
-/// A group's name as a segment: there are groups of groups, with slashes between, and no path may hold those encoded.
+/// A group's name as a segment: there are groups of groups, with slashes between, and no path may hold those encoded. What
+/// lies below a user who is called `groups` is marked off from groups of that name.
 fn of_group(name: &str) -> String {
+    if Rank::named(name).is_some() {
+        return format!("~3{name}");
+    }
     name.replace('~', "~0").replace('/', "~1").replace('\\', "~2")
 }
 
@@ -291,6 +309,7 @@ pub fn href(base: &str, target: &Target) -> String {
         Target::Principals => out.push_str("principals/"),
         Target::Principal(user) => push(&mut out, "principals/", &[user], true),
         Target::Group(name) => push(&mut out, "principals/groups/", &[&of_group(name)], true),
+        Target::Delegates(user, rank) => push(&mut out, "principals/", &[user, rank.name()], true),
         Target::Homes => out.push_str("calendars/"),
         Target::Home(user) => push(&mut out, "calendars/", &[user], true),
         Target::Collection(user, name) => push(&mut out, "calendars/", &[user, name], true),
@@ -392,7 +411,7 @@ mod tests {
         let target = |path: &str| space().locate(path).map(|located| located.target);
         assert_eq!(target("/dav/principals/groups/Team%20A/"), Ok(Target::Group("Team A".into())));
         assert_eq!(href("/dav/", &Target::Group("Team A".into())), "/dav/principals/groups/Team%20A/");
-        for name in ["/staff/a", "~1", "a~/\\b", "~"] {
+        for name in ["/staff/a", "~1", "a~/\\b", "~", "~3", "calendar-proxy-read", "~3calendar-proxy-read"] {
             let group = Target::Group(name.to_owned());
             assert_eq!(target(&href("/dav/", &group)), Ok(group));
         }
@@ -400,6 +419,11 @@ mod tests {
         assert_eq!(target("/dav/principals/groups/"), Ok(Target::Principal("groups".into())));
         assert_eq!(target("/dav/groups/a/"), Ok(Target::Collection("groups".into(), "a".into())));
         assert_eq!(target("/dav/principals/alice/a/"), Err(BadPath::Elsewhere));
+        for user in ["alice", "groups"] {
+            let delegates = Target::Delegates(user.to_owned(), Rank::Write);
+            let path = format!("/dav/principals/{user}/calendar-proxy-write/");
+            assert_eq!((target(&path), href("/dav/", &delegates)), (Ok(delegates), path));
+        }
     }
 
     #[test]

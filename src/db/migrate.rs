@@ -33,6 +33,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     6 "0006_home_sync",
     7 "0007_groups",
     8 "0008_binds",
+    9 "0009_delegates",
 ];
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.

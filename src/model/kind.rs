@@ -31,11 +31,13 @@ pub enum Kind {
     Notification,
     /// A subscription: a bookmark of a calendar that lies elsewhere. Its URL is like a calendar's.
     Subscribed,
+    /// The group of those whom a principal lets into their home (caldav-proxy §5.2).
+    Delegates,
 }
 
 impl Kind {
     /// Every kind, from the root downwards.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Root,
         Self::Principals,
         Self::Principal,
@@ -50,6 +52,7 @@ impl Kind {
         Self::FreeBusy,
         Self::Notification,
         Self::Subscribed,
+        Self::Delegates,
     ];
 
     /// Its name in documents and metrics.
@@ -70,6 +73,7 @@ impl Kind {
             Self::FreeBusy => "free-busy",
             Self::Notification => "notification",
             Self::Subscribed => "subscribed",
+            Self::Delegates => "delegates",
         }
     }
 

@@ -5,6 +5,7 @@ pub mod instance;
 pub mod kind;
 pub mod lock;
 pub mod privilege;
+pub mod rank;
 pub mod token;
 
 pub use component::{Component, Components};
@@ -12,4 +13,5 @@ pub use instance::{Busy, Index, Instance};
 pub use kind::{Kind, Kinds};
 pub use lock::Lock;
 pub use privilege::{Privilege, Privileges};
+pub use rank::Rank;
 pub use token::{HomeToken, Part, SyncToken};

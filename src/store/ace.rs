@@ -16,6 +16,7 @@ crate::queries!("caldav/ace.sql":
     OF_BOUND = "of_bound",
     CLEAR = "clear",
     ADD = "add",
+    ON_HOMES = "on_homes",
 );
 
 /// Who is asking.
@@ -127,6 +128,13 @@ pub async fn of_all(pool: &Pool, home_id: i64) -> Result<Vec<Ace>, Error> {
 pub async fn of_bound(pool: &Pool, of: &[(i64, i64)]) -> Result<HashMap<i64, Vec<Ace>>, Error> {
     let (homes, ids): (Vec<i64>, Vec<i64>) = of.iter().copied().unzip();
     grouped(&pool.rows(&OF_BOUND, &[&homes, &ids]).await?, |row| Ok((row.at("id")?, read(row)?)))
+}
+
+/// What the lists of homes themselves grant to a principal, or to these groups: each entry, with the owner's name, in the
+/// order of these.
+pub async fn on_homes(pool: &Pool, who: Option<i64>, groups: &[String]) -> Result<Vec<(String, Ace)>, Error> {
+    let rows = pool.rows(&ON_HOMES, &[&who, &groups]).await?;
+    rows.iter().map(|row| Ok((row.at("owner")?, read(row)?))).collect()
 }
 
 /// Puts `aces` in place of the list of a collection, which nobody else changes meanwhile.

@@ -72,6 +72,10 @@ actions! {
     Disabled "disabled";
     /// They get in again.
     Enabled "enabled";
+    /// A calendar is in the home of somebody else.
+    Transferred "transferred";
+    /// Somebody is erased.
+    Purged "purged";
 }
 
 /// One thing that was done.

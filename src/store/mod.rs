@@ -4,6 +4,7 @@ pub mod ace;
 pub mod audit;
 pub mod calendar;
 pub mod change;
+pub mod handover;
 pub mod index;
 pub mod lock;
 pub mod notification;
@@ -39,6 +40,7 @@ pub const ALL: &[(&str, &[Query])] = &[
     ("ace", ace::ALL),
     ("audit", audit::ALL),
     ("share", share::ALL),
+    ("handover", handover::ALL),
 ];
 
 /// What `read` makes of rows about many things, gathered by what each is about.

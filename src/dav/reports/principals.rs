@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     front::{Response, Status},
-    model::{Kind, Privilege},
+    model::{Kind, Privilege, Privileges},
     store::{self, Calendar, Grantee, Principal},
     xml::{Element, Name, QName, Writer, parse},
 };
@@ -14,7 +14,7 @@ use crate::dav::{
     Cx, Error, Located, Refusal, Result, Target,
     ask::Ask,
     condition::NUMBER_OF_MATCHES_WITHIN_LIMITS,
-    facts,
+    delegates, facts,
     header::Prefer,
     multistatus::Multistatus,
     prop::{Facts, Needs},
@@ -123,6 +123,10 @@ async fn of_viewer(cx: &Cx, top: Facts, needs: Needs) -> Result<Vec<Facts>> {
     match &top.target {
         Target::Principal(user) => Ok(if *user == me.name { vec![top] } else { Vec::new() }),
         Target::Group(name) => Ok(if me.groups.contains(name) { vec![top] } else { Vec::new() }),
+        Target::Delegates(..) => {
+            let mine = delegates_of(cx).await?.any(|facts| facts.target == top.target);
+            Ok(if mine { vec![top] } else { Vec::new() })
+        }
         Target::Root | Target::Principals => {
             let mut all = facts::of_principals(cx, vec![me.clone()], needs).await?;
             for group in me.groups.iter().take(MOST) {
@@ -130,10 +134,24 @@ async fn of_viewer(cx: &Cx, top: Facts, needs: Needs) -> Result<Vec<Facts>> {
                 let located = Located { target, asked_as: None, ..cx.located.clone() };
                 all.push(facts::of_target(&cx.at(located), needs).await?);
             }
+            all.extend(delegates_of(cx).await?);
             Ok(all)
         }
         _ => Ok(Vec::new()),
     }
+}
+
+/// The delegates that the viewer is among; who else is, is not for them to know.
+async fn delegates_of(cx: &Cx) -> Result<impl Iterator<Item = Facts>> {
+    let me = &cx.viewer.principal;
+    let mut targets: Vec<Target> = Vec::new();
+    for charge in delegates::charges(cx, Some(me.id), &me.groups).await? {
+        let target = Target::Delegates(charge.owner, charge.rank);
+        if !targets.contains(&target) {
+            targets.push(target);
+        }
+    }
+    Ok(targets.into_iter().map(|target| Facts::bare(target.clone(), cx.href(&target), Privileges::LOOK)))
 }
 
 /// All that lies below `top` and is the viewer's to see, as far as so many are told of.

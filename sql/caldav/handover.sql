@@ -1,0 +1,159 @@
+-- What becomes of calendars and traces of people when others take them over, or nobody does: work of an admin, across homes.
+
+--: patience
+-- A home may be large, and nobody waits for an answer.
+SELECT set_config('statement_timeout', '0', true);
+
+--: kept
+-- The calendars of a home, held until the transaction ends.
+SELECT b.name, c.id FROM bind b JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
+WHERE b.home_id = $1 AND b.owner_home_id = $1 AND c.home_id = $1 AND c.kind = 0
+ORDER BY c.id
+FOR UPDATE OF c, b;
+
+--: names
+-- What is seen in a home: under which name, and whose it is.
+SELECT name, owner_home_id, calendar_id FROM bind WHERE home_id = $1;
+
+--: hand_over
+-- The calendars $3 of the home $1, called $4 there, with all that belongs to them, are in the home $2 from now on, where they
+-- are called $5; what the new owner saw of them before, they see under the name that it had for them, and with the properties
+-- that they gave it. The old home's revision takes over what the calendars counted.
+WITH gone AS MATERIALIZED (
+    SELECT coalesce(sum(revision), 0)::bigint + count(*) AS counted FROM calendar WHERE home_id = $1 AND id = ANY ($3::bigint[])
+), moved AS (
+    UPDATE calendar SET home_id = $2, revision = revision + 1, modified = now(), locked = NULL
+    WHERE home_id = $1 AND id = ANY ($3)
+), objects AS (
+    UPDATE object SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3)
+), times AS (
+    UPDATE instance SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3)
+), graves AS (
+    UPDATE tombstone SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3)
+), freed AS (
+    DELETE FROM lock WHERE home_id = $1 AND calendar_id = ANY ($3)
+), needless AS (
+    DELETE FROM ace WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id = $2
+), listed AS (
+    UPDATE ace SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id IS DISTINCT FROM $2
+), hidden AS (
+    DELETE FROM property p WHERE p.home_id = $1 AND p.calendar_id = ANY ($3) AND EXISTS (
+        SELECT FROM property own WHERE own.home_id = $2 AND own.calendar_id = p.calendar_id
+          AND own.object_id = p.object_id AND own.namespace = p.namespace AND own.local = p.local)
+), described AS (
+    UPDATE property p SET home_id = $2 WHERE p.home_id = $1 AND p.calendar_id = ANY ($3) AND NOT EXISTS (
+        SELECT FROM property own WHERE own.home_id = $2 AND own.calendar_id = p.calendar_id
+          AND own.object_id = p.object_id AND own.namespace = p.namespace AND own.local = p.local)
+), unbound AS (
+    DELETE FROM bind WHERE home_id = $1 AND owner_home_id = $1 AND calendar_id = ANY ($3)
+), kept AS (
+    UPDATE bind SET owner_home_id = $2 WHERE home_id = $2 AND owner_home_id = $1 AND calendar_id = ANY ($3)
+), bound AS (
+    INSERT INTO bind (home_id, name, owner_home_id, calendar_id)
+    SELECT $2, given.name, $2, given.id FROM unnest($3, $5::text[]) AS given (id, name)
+    WHERE NOT EXISTS (
+        SELECT FROM bind seen WHERE seen.home_id = $2 AND seen.owner_home_id = $1 AND seen.calendar_id = given.id)
+), arrived AS (
+    UPDATE home_state SET revision = revision + cardinality($3) WHERE home_id = $2
+), left_behind AS (
+    UPDATE home_state s
+    SET revision = s.revision + gone.counted,
+        default_event = CASE WHEN s.default_event = ANY ($3) THEN NULL ELSE s.default_event END,
+        default_task = CASE WHEN s.default_task = ANY ($3) THEN NULL ELSE s.default_task END
+    FROM gone
+    WHERE s.home_id = $1
+    RETURNING s.revision - gone.counted AS before
+)
+INSERT INTO home_tombstone (home_id, revision, name, calendar_id)
+SELECT $1, left_behind.before + given.nth, given.name, given.id
+FROM left_behind, unnest($3, $4::text[]) WITH ORDINALITY AS given (id, name, nth);
+
+--: follow
+-- Who sees these calendars of the home $1 elsewhere than in the home $2, sees the same in $2.
+UPDATE bind SET owner_home_id = $2 WHERE owner_home_id = $1 AND home_id NOT IN ($1, $2) AND calendar_id = ANY ($3::bigint[]);
+
+--: revoke
+-- Takes the entries about the principal $1, or about the group $2, out of all lists but those of the principal's own home, and
+-- counts a change of what had them.
+WITH gone AS (
+    DELETE FROM ace WHERE (principal_id = $1 OR group_name = $2) AND home_id IS DISTINCT FROM $1 RETURNING home_id, calendar_id
+), touched AS (
+    UPDATE calendar c SET revision = c.revision + 1, modified = now()
+    FROM gone WHERE c.home_id = gone.home_id AND c.id = gone.calendar_id
+)
+UPDATE home_state s SET revision = s.revision + 1
+FROM (SELECT DISTINCT home_id FROM gone WHERE calendar_id = 0) AS gone WHERE s.home_id = gone.home_id;
+
+--: unshare
+-- The calendars of the home $1 are seen in no other home any more, and what those said of them is forgotten.
+WITH gone AS (
+    DELETE FROM bind WHERE owner_home_id = $1 AND home_id <> $1 RETURNING home_id, name, calendar_id
+), told AS (
+    SELECT home_id, name, calendar_id, row_number() OVER (PARTITION BY home_id ORDER BY name) AS nth,
+           count(*) OVER (PARTITION BY home_id) AS number
+    FROM gone
+), stripped AS (
+    DELETE FROM property p USING gone WHERE p.home_id = gone.home_id AND p.calendar_id = gone.calendar_id
+), counted AS (
+    UPDATE home_state s SET revision = s.revision + told.number
+    FROM (SELECT DISTINCT home_id, number FROM told) AS told WHERE s.home_id = told.home_id
+    RETURNING s.home_id, s.revision - told.number AS before
+)
+INSERT INTO home_tombstone (home_id, revision, name, calendar_id)
+SELECT told.home_id, counted.before + told.nth, told.name, told.calendar_id
+FROM told JOIN counted ON counted.home_id = told.home_id;
+
+--: unlock
+-- What they locked in other homes is free.
+DELETE FROM lock WHERE principal_id = $1 AND home_id <> $1;
+
+--: silence
+-- Notifications in other homes in which one of these texts stands.
+WITH gone AS (
+    DELETE FROM object o USING calendar c
+    WHERE c.kind = 3 AND c.home_id <> $1 AND o.home_id = c.home_id AND o.calendar_id = c.id
+      AND EXISTS (SELECT FROM unnest($2::text[]) AS mark (text) WHERE position(convert_to(mark.text, 'UTF8') IN o.body) > 0)
+    RETURNING o.home_id, o.calendar_id, o.name, o.size
+), told AS (
+    SELECT home_id, calendar_id, name, row_number() OVER (PARTITION BY home_id, calendar_id ORDER BY name) AS nth,
+           count(*) OVER (PARTITION BY home_id, calendar_id) AS number,
+           sum(size) OVER (PARTITION BY home_id, calendar_id) AS octets
+    FROM gone
+), counted AS (
+    UPDATE calendar c SET revision = c.revision + told.number, octets = c.octets - told.octets, modified = now()
+    FROM (SELECT DISTINCT home_id, calendar_id, number, octets FROM told) AS told
+    WHERE c.home_id = told.home_id AND c.id = told.calendar_id
+    RETURNING c.home_id, c.id, c.revision - told.number AS before
+)
+INSERT INTO tombstone (home_id, calendar_id, name, revision)
+SELECT told.home_id, told.calendar_id, told.name, counted.before + told.nth
+FROM told JOIN counted ON counted.home_id = told.home_id AND counted.id = told.calendar_id
+ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();
+
+--: forget
+-- What was done by them, to them or in their home.
+DELETE FROM audit WHERE $1 IN (actor_id, owner_id, whom_id);
+
+--: clear
+-- Their home, large things first and without looking for what belongs to each.
+WITH times AS (
+    DELETE FROM instance WHERE home_id = $1
+)
+DELETE FROM property WHERE home_id = $1;
+
+--: demolish
+DELETE FROM home WHERE home_id = $1;
+
+--: erase
+DELETE FROM principal WHERE id = $1;
+
+--: holdings
+-- What there is of somebody: calendars, objects and octets in their home, entries of their lists, entries about them in the
+-- lists of others, calendars of theirs that others see, and of others that they see.
+SELECT (SELECT count(*) FROM calendar WHERE home_id = $1 AND kind = 0) AS calendars,
+       (SELECT count(*) FROM object WHERE home_id = $1) AS objects,
+       (SELECT coalesce(sum(octets), 0)::bigint FROM calendar WHERE home_id = $1) AS octets,
+       (SELECT count(*) FROM ace WHERE home_id = $1) AS given,
+       (SELECT count(*) FROM ace WHERE principal_id = $1) AS held,
+       (SELECT count(*) FROM bind WHERE owner_home_id = $1 AND home_id <> $1) AS seen,
+       (SELECT count(*) FROM bind WHERE home_id = $1 AND owner_home_id <> $1) AS sees;

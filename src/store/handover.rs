@@ -1,0 +1,118 @@
+//! Calendars handed over to somebody else, and people erased. The twin of sql/caldav/handover.sql.
+
+use crate::db::{Error, Row, Tx};
+
+crate::queries!("caldav/handover.sql":
+    PATIENCE = "patience",
+    KEPT = "kept",
+    NAMES = "names",
+    HAND_OVER = "hand_over",
+    FOLLOW = "follow",
+    REVOKE = "revoke",
+    UNSHARE = "unshare",
+    UNLOCK = "unlock",
+    SILENCE = "silence",
+    FORGET = "forget",
+    CLEAR = "clear",
+    DEMOLISH = "demolish",
+    ERASE = "erase",
+    HOLDINGS = "holdings",
+);
+
+/// A calendar that goes to another home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parcel {
+    /// Its number.
+    pub id: i64,
+    /// Its name where it was.
+    pub from: String,
+    /// Its name where it goes, unless it is seen there already.
+    pub to: String,
+}
+
+/// What a home sees: its name there, whose it is, its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// The name in the home.
+    pub name: String,
+    /// The home that it is kept in.
+    pub owner: i64,
+    /// Its number.
+    pub id: i64,
+}
+
+/// Lets the statements of the transaction take as long as they need.
+pub async fn patience(tx: &Tx) -> Result<(), Error> {
+    tx.row(&PATIENCE, &[]).await.map(drop)
+}
+
+/// The calendars of a home by number and name, which nobody changes until the transaction ends.
+pub async fn kept(tx: &Tx, home_id: i64) -> Result<Vec<(i64, String)>, Error> {
+    tx.rows(&KEPT, &[&home_id]).await?.iter().map(|row| Ok((row.at("id")?, row.at("name")?))).collect()
+}
+
+/// All that is seen in a home.
+pub async fn names(tx: &Tx, home_id: i64) -> Result<Vec<Seen>, Error> {
+    let seen = |row: &Row| {
+        Ok(Seen { name: row.at("name")?, owner: row.at("owner_home_id")?, id: row.at("calendar_id")? })
+    };
+    tx.rows(&NAMES, &[&home_id]).await?.iter().map(seen).collect()
+}
+
+/// Moves calendars from one home to another; both are locked, and the names are free.
+pub async fn hand_over(tx: &Tx, from: i64, to: i64, parcels: &[Parcel]) -> Result<(), Error> {
+    let ids: Vec<i64> = parcels.iter().map(|parcel| parcel.id).collect();
+    let old: Vec<&str> = parcels.iter().map(|parcel| parcel.from.as_str()).collect();
+    let new: Vec<&str> = parcels.iter().map(|parcel| parcel.to.as_str()).collect();
+    tx.execute(&HAND_OVER, &[&from, &to, &ids, &old, &new]).await?;
+    tx.execute(&FOLLOW, &[&from, &to, &ids]).await.map(drop)
+}
+
+/// Takes a group out of all lists.
+pub async fn revoke_group(tx: &Tx, group: &str) -> Result<(), Error> {
+    tx.execute(&REVOKE, &[&None::<i64>, &Some(group)]).await.map(drop)
+}
+
+/// Erases a person: their home and all in it, what they were granted, what is kept of what they did, and notifications of
+/// others in which one of the marks stands.
+pub async fn purge(tx: &Tx, id: i64, marks: &[String]) -> Result<(), Error> {
+    tx.execute(&REVOKE, &[&Some(id), &None::<&str>]).await?;
+    tx.execute(&SILENCE, &[&id, &marks]).await?;
+    for query in [&UNSHARE, &UNLOCK, &FORGET, &CLEAR, &DEMOLISH, &ERASE] {
+        tx.execute(query, &[&id]).await?;
+    }
+    Ok(())
+}
+
+/// What there is of a person.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Holdings {
+    /// Calendars in their home.
+    pub calendars: i64,
+    /// Objects in these.
+    pub objects: i64,
+    /// Octets of these.
+    pub octets: i64,
+    /// Entries in the lists of their home.
+    pub given: i64,
+    /// Entries about them in the lists of others.
+    pub held: i64,
+    /// Places in which others see a calendar of theirs.
+    pub seen: i64,
+    /// Calendars of others that they see.
+    pub sees: i64,
+}
+
+/// Counts what there is of a person.
+pub async fn holdings(tx: &Tx, id: i64) -> Result<Holdings, Error> {
+    let row = tx.row(&HOLDINGS, &[&id]).await?;
+    Ok(Holdings {
+        calendars: row.at("calendars")?,
+        objects: row.at("objects")?,
+        octets: row.at("octets")?,
+        given: row.at("given")?,
+        held: row.at("held")?,
+        seen: row.at("seen")?,
+        sees: row.at("sees")?,
+    })
+}

@@ -3,6 +3,7 @@
 pub mod audit;
 pub mod groups;
 pub mod handover;
+pub mod history;
 pub mod objects;
 pub mod redact;
 pub mod upkeep;
@@ -34,6 +35,8 @@ use crate::{
     probe,
 };
 
+/// A time that is typed.
+pub use crate::config::Moment;
 /// What `kalends check --proxy` is told.
 pub use crate::probe::{Kind as ProxyKind, Plan};
 

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
-use kalends::boot::{self, audit, groups, handover, redact, users};
+use kalends::boot::{self, Moment, audit, groups, handover, history, redact, users};
 
 /// A lean CalDAV server for sites with single sign-on.
 #[derive(Parser)]
@@ -57,6 +57,42 @@ enum Command {
         /// Only what this person did, what was done to them, or in their home.
         #[arg(long, value_name = "NAME")]
         of: Option<String>,
+        #[command(flatten)]
+        from: From,
+    },
+    /// Who changed what in somebody's calendars, when and with which program.
+    #[command(after_help = HISTORY)]
+    History {
+        #[command(flatten)]
+        place: Place,
+        #[command(flatten)]
+        from: From,
+    },
+    /// Brings back a deleted calendar or object, or what a calendar or object was before.
+    #[command(after_help = RESTORE)]
+    Restore {
+        #[command(flatten)]
+        place: Place,
+        /// As it was at that time: 2026-11-20T14:00:00Z, or with another offset as 2026-11-20T15:00:00+01:00.
+        #[arg(long, value_name = "TIME", value_parser = moment)]
+        at: Option<Moment>,
+        /// As the object was with that revision, which `kalends history` tells.
+        #[arg(long, value_name = "N", conflicts_with = "at")]
+        revision: Option<i64>,
+        #[command(flatten)]
+        from: From,
+    },
+    /// What somebody deleted, and can have back.
+    #[command(after_help = TRASH)]
+    Trash {
+        /// The user's name.
+        user: String,
+        /// Erases all of it for good.
+        #[arg(long)]
+        empty: bool,
+        /// Erases only what was deleted so many days ago or earlier.
+        #[arg(long, value_name = "N", requires = "empty", default_value_t = 0)]
+        days: u32,
         #[command(flatten)]
         from: From,
     },
@@ -172,6 +208,63 @@ enum Group {
         #[command(flatten)]
         from: From,
     },
+}
+
+const HISTORY: &str = "\
+Each line: when (UTC), the calendar's revision, who, with which program, what. The last 500 are told.
+
+  kalends history alice                   everything of hers
+  kalends history alice work              one calendar, also one that was deleted
+  kalends history alice work 7f3.ics      one object: its name is the end of its URL
+
+history.versions_days says for how long it is kept. What somebody changes again within
+history.fold_minutes is one line. Who is not there any more is told as (gone).";
+
+const RESTORE: &str = "\
+Somebody deleted a calendar, or a program garbled it? The service may go on meanwhile.
+
+  kalends trash alice                     what she deleted
+  kalends restore alice work              the deleted calendar, as work, or work-2 if there is a new one
+  kalends restore alice work 7f3.ics      an event as it was before it was deleted or last changed
+  kalends restore alice work 7f3.ics --revision 41
+                                          an event as it was with revision 41 of `kalends history`
+  kalends restore alice work --at 2026-11-20T14:00:00Z
+                                          all of the calendar as it was then: deleted events come back, changed ones
+                                          are changed back, new ones go to the trash; all or nothing
+
+Nothing is lost by it: what is replaced stays in the history, so a wrong --at is undone by a later one.
+An event that is there under another name is changed there, for a UID is in a calendar once; a name that another
+event has got meanwhile becomes name-2.";
+
+const TRASH: &str = "\
+  kalends trash alice                     when, who, with which program, what
+  kalends trash alice --empty             erases all that she deleted: nobody can bring it back
+  kalends trash alice --empty --days 7    the same of what was deleted a week ago or earlier
+
+What lies there longer than history.trash_days is erased by itself.";
+
+#[derive(clap::Args)]
+struct Place {
+    /// The user's name.
+    user: String,
+    /// The calendar's name, as in its URL.
+    calendar: Option<String>,
+    /// The object's name, as in its URL.
+    object: Option<String>,
+}
+
+impl Place {
+    fn named(&self) -> history::Place<'_> {
+        history::Place {
+            user: &self.user,
+            calendar: self.calendar.as_deref(),
+            object: self.object.as_deref(),
+        }
+    }
+}
+
+fn moment(text: &str) -> Result<Moment, &'static str> {
+    text.parse().map_err(|_| "a time is written as 2026-11-20T14:00:00Z")
 }
 
 #[derive(Subcommand)]
@@ -356,6 +449,15 @@ fn main() -> ExitCode {
         Command::Group(command) => group(command).map(done),
         Command::Audit { days, of, from } => {
             audit::print(from.config.as_deref(), days, of.as_deref()).map(done)
+        }
+        Command::History { place, from } => {
+            history::history(from.config.as_deref(), &place.named()).map(done)
+        }
+        Command::Restore { place, at, revision, from } => {
+            history::restore(from.config.as_deref(), &place.named(), at, revision).map(done)
+        }
+        Command::Trash { user, empty, days, from } => {
+            history::trash(from.config.as_deref(), &user, empty.then_some(days)).map(done)
         }
         Command::Redact { files } => redact::redact(&files).map(done),
         Command::List { table } => {

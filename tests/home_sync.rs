@@ -303,7 +303,7 @@ async fn octets_are_counted_whatever_becomes_of_an_object() {
 
 /// What all calendars say they take.
 async fn octets(server: &Server) -> i64 {
-    let sum = "SELECT sum(octets)::bigint FROM calendar";
+    let sum = "SELECT sum(octets)::bigint FROM calendar WHERE trashed IS NULL";
     server.db.pool.row(&sql(sum), &[]).await.unwrap().at(0).unwrap()
 }
 

@@ -15,10 +15,13 @@ use kalends::db::{Client, Pool, Query, Rows, Tx, migrate};
 use kalends::model::{Busy, Component, Components, Index, Instance, Kind, Lock, Privilege, Privileges};
 use kalends::store::audit::{Action, Deed, Party};
 use kalends::store::handover;
+use kalends::store::history::{Action as Done, Days, Keep, When};
 use kalends::store::object::{Candidates, Put, Which, With};
 use kalends::store::principal::{Field, How, Known, Search, Start, Test};
 use kalends::store::property::{along, key};
-use kalends::store::{self, Ace, Calendar, Grantee, Notification, Principal, Property, Subject, Viewer};
+use kalends::store::{
+    self, Ace, Author, Calendar, Grantee, Notification, Principal, Property, Subject, Viewer,
+};
 use kalends::xml::QName;
 use kalends::{cluster, store::object};
 use support::{Db, database, sql};
@@ -36,6 +39,8 @@ const HOT: &[&str] = &[
     "caldav/calendar.sql: count",
     "caldav/calendar.sql: octets",
     "caldav/calendar.sql: delete",
+    "caldav/calendar.sql: trash",
+    "caldav/calendar.sql: change",
     "caldav/calendar.sql: touch",
     "caldav/calendar.sql: touch_home",
     "caldav/object.sql: all",
@@ -93,8 +98,13 @@ const HOT: &[&str] = &[
 
 /// Those that do not keep to one home: one makes the home that all else keeps to, the others say in which homes there is
 /// something to do.
-const ACROSS: &[&str] =
-    &["caldav/principal.sql: create", "caldav/change.sql: old", "caldav/ace.sql: on_homes"];
+const ACROSS: &[&str] = &[
+    "caldav/principal.sql: create",
+    "caldav/change.sql: old",
+    "caldav/history.sql: old",
+    "caldav/ace.sql: on_homes",
+    "caldav/share.sql: homes",
+];
 
 /// What an admin does to people goes through all homes, but for these.
 const ADMIN: (&str, &[&str]) = ("caldav/handover.sql", &["kept", "names", "hand_over", "clear", "demolish"]);
@@ -248,7 +258,7 @@ async fn every_statement_keeps_to_one_home() {
     let faults: Vec<String> = store::ALL
         .iter()
         .flat_map(|(_, queries)| *queries)
-        .filter(|query| !BEYOND.contains(&query.name) && !ACROSS.contains(&query.name))
+        .filter(|query| !ACROSS.contains(&query.name))
         .filter(|query| {
             let (file, section) = query.name.split_once(": ").unwrap();
             file != ADMIN.0 || ADMIN.1.contains(&section)
@@ -259,10 +269,6 @@ async fn every_statement_keeps_to_one_home() {
         .collect();
     assert!(faults.is_empty(), "without `home_id = $n`:\n{}", faults.join("\n"));
 }
-
-/// One makes the home that all else keeps to; two say in which homes there is something to do.
-const BEYOND: [&str; 3] =
-    ["caldav/principal.sql: create", "caldav/change.sql: old", "caldav/share.sql: homes"];
 
 #[test]
 fn a_statement_that_strays_is_found_out() {
@@ -478,6 +484,24 @@ fn values(name: &str, types: &[String]) -> String {
         "tagged_bodies" => &["7", "32", "'{o150.ics,o151.ics,o152.ics}'"],
         "all" | "all_with_body" => &["7", "32", "'{}'"],
         "before_put" => &["7", "32", "'o150.ics'", "'uid-150'"],
+        "of_calendars" => &["'{7,7,7,7,7}'", "'{31,32,33,34,35}'"],
+        "set" => &["7", "32", "0", "'{DAV:}'", "'{x}'", "'{x}'"],
+        "remove" => &["7", "32", "0", "'{DAV:}'", "'{x}'"],
+        "of" if name.contains("lock") => &["'{7,7}'", "'{31,32}'"],
+        "of" | "size" => &["7", "32", "0"],
+        "take" => &["7", "32", "gen_random_uuid()", "'o1.ics'", "7", "false", "false", "''", "60"],
+        "refresh" => &["7", "32", TOKEN, "60"],
+        "release" => &["7", "32", TOKEN],
+        "clear" => &["7", "32", "'o1.ics'"],
+        _ => written(name),
+    };
+    assert_eq!(given.len(), types.len(), "{name}");
+    given.join(", ")
+}
+
+/// The same of statements that write and log it.
+fn written(name: &str) -> &'static [&'static str] {
+    match name.rsplit_once(' ').map_or(name, |(_, section)| section) {
         "put" => &[
             "7",
             "32",
@@ -497,21 +521,15 @@ fn values(name: &str, types: &[String]) -> String {
             "NULL",
             "NULL",
             "300",
+            "7",
+            "'a'",
+            "300",
         ],
-        "delete" if name.contains("object") => &["7", "32", "700150"],
-        "of_calendars" => &["'{7,7,7,7,7}'", "'{31,32,33,34,35}'"],
-        "set" => &["7", "32", "0", "'{DAV:}'", "'{x}'", "'{x}'"],
-        "remove" => &["7", "32", "0", "'{DAV:}'", "'{x}'"],
-        "of" if name.contains("lock") => &["'{7,7}'", "'{31,32}'"],
-        "of" | "size" => &["7", "32", "0"],
-        "take" => &["7", "32", "gen_random_uuid()", "'o1.ics'", "7", "false", "false", "''", "60"],
-        "refresh" => &["7", "32", TOKEN, "60"],
-        "release" => &["7", "32", TOKEN],
-        "clear" => &["7", "32", "'o1.ics'"],
+        "delete" if name.contains("object") => &["7", "32", "700150", "7", "'a'", "true", "true"],
+        "trash" => &["7", "32", "7", "'a'"],
+        "change" => &["7", "32", "7", "'a'", "6", "300"],
         _ => searched(name),
-    };
-    assert_eq!(given.len(), types.len(), "{name}");
-    given.join(", ")
+    }
 }
 
 /// The same of statements that look for objects and changes.
@@ -597,6 +615,7 @@ const SEED: &str = "
     INSERT INTO ace (home_id, calendar_id, place, grantee, principal_id, privileges) SELECT home_id, id, n, 0, n, 2 FROM calendar, generate_series(1, 10) n;
     INSERT INTO ace (home_id, calendar_id, place, grantee, group_name, privileges) SELECT home_id, 0, 1, 1, 'g' || home_id, 4 FROM home;
     INSERT INTO property (home_id, calendar_id, object_id, namespace, local, value) SELECT home_id, calendar_id, id, 'DAV:', 'x', 'x' FROM object WHERE revision < 100;
+    INSERT INTO history (home_id, calendar_id, name, revision, client, action) SELECT home_id, calendar_id, name, n, 'b', 1 FROM object, generate_series(1, 3) n;
     INSERT INTO lock (home_id, calendar_id, token, member, principal_id, shared, infinite, owner, seconds, expires)
     SELECT home_id, id, gen_random_uuid(), 'o' || n || '.ics', home_id, false, false, '', 60, now() + interval '1 hour' FROM calendar, generate_series(1, 2) n;
 ";
@@ -677,7 +696,9 @@ async fn hand_over(pool: &Pool) {
     let tx = pool.begin().await.unwrap();
     store::principal::create(&tx, "bob", &Known::default(), &[], ("", "")).await.unwrap();
     let bob = store::principal::by_name_in(&tx, "bob").await.unwrap().unwrap();
-    let id = store::calendar::create(&tx, 1, "gift", (Kind::Calendar, Components::default())).await.unwrap();
+    let id = store::calendar::create(&tx, 1, "gift", (Kind::Calendar, Components::default()), &author())
+        .await
+        .unwrap();
     handover::patience(&tx).await.unwrap();
     assert!(handover::kept(&tx, 1).await.unwrap().contains(&(id, "gift".to_owned())));
     let parcel = handover::Parcel { id, from: "gift".to_owned(), to: "given".to_owned() };
@@ -738,7 +759,8 @@ async fn write(pool: &Pool, calendar: &Calendar) {
         index: Index { instances: vec![instance], tail: Some(300), pattern: None, horizon: Some(1) },
         times: 1,
     };
-    object::put(&tx, calendar, &put, &before).await.unwrap();
+    object::put(&tx, calendar, &put, &before, &author()).await.unwrap();
+    store::calendar::change(&tx, calendar, Done::Described, &author()).await.unwrap();
     assert_eq!(object::count(&tx, calendar).await.unwrap(), 1);
     let value = Property { name: QName::new("urn:x", "x"), value: "<x/>".to_owned() };
     store::property::set(&tx, Subject::object(calendar, 1), &[value]).await.unwrap();
@@ -769,15 +791,16 @@ async fn write(pool: &Pool, calendar: &Calendar) {
 async fn transfer(pool: &Pool, calendar: &Calendar) {
     let tx = pool.begin().await.unwrap();
     let there = object::whole_in(&tx, calendar, "a.ics").await.unwrap().unwrap();
-    store::transfer::relocate(&tx, calendar, &there, calendar, "b.ics").await.unwrap();
-    let copy = store::calendar::create(&tx, 1, "copy", (calendar.kind, calendar.components)).await.unwrap();
+    store::transfer::relocate(&tx, calendar, &there, (calendar, "b.ics"), &author()).await.unwrap();
+    let what = (calendar.kind, calendar.components);
+    let copy = store::calendar::create(&tx, 1, "copy", what, &author()).await.unwrap();
     store::transfer::copy_members(&tx, calendar, copy).await.unwrap();
     let copy = store::calendar::lock(&tx, &viewer(1), 1, "copy").await.unwrap().unwrap();
     assert_eq!(object::count(&tx, &copy).await.unwrap(), 1);
     let copied = object::by_name_in(&tx, &copy, "b.ics").await.unwrap().unwrap();
     let properties = store::property::of_in(&tx, Subject::object(&copy, copied.id)).await.unwrap();
     assert_eq!(properties.len(), 1);
-    store::transfer::rename(&tx, &copy, "twin").await.unwrap();
+    store::transfer::rename(&tx, &copy, "twin", &author()).await.unwrap();
     assert!(store::calendar::lock(&tx, &viewer(1), 1, "twin").await.unwrap().is_some());
 }
 
@@ -914,12 +937,20 @@ async fn share(pool: &Pool, calendar: &Calendar) {
 async fn leave(pool: &Pool, calendar: &Calendar) {
     let tx = pool.begin().await.unwrap();
     store::property::remove(&tx, Subject::object(calendar, 1), &[QName::new("urn:x", "x")]).await.unwrap();
-    object::delete(&tx, calendar, 1).await.unwrap();
+    object::delete(&tx, calendar, 1, &author()).await.unwrap();
     let kinds = Components::default().with(Component::Vevent);
-    store::calendar::create(&tx, 1, "work", (Kind::Calendar, kinds)).await.unwrap();
+    let what = (Kind::Calendar, kinds);
+    store::calendar::create(&tx, 1, "work", what, &author()).await.unwrap();
     let work = store::calendar::lock(&tx, &viewer(1), 1, "work").await.unwrap().unwrap();
-    store::calendar::delete(&tx, &work).await.unwrap();
+    store::calendar::delete(&tx, &work, &author()).await.unwrap();
+    store::calendar::create(&tx, 1, "brief", what, &author()).await.unwrap();
+    let brief = store::calendar::lock(&tx, &viewer(1), 1, "brief").await.unwrap().unwrap();
+    let nothing = Author { keep: Keep::default(), ..author() };
+    store::calendar::delete(&tx, &brief, &nothing).await.unwrap();
+    store::history::lighten(&tx, 1, Keep { most: 1000, ..author().keep }).await.unwrap();
     tx.commit().await.unwrap();
+    bring_back(pool, calendar).await;
+    keep(pool).await;
     forget(pool, calendar).await;
     notify(pool).await;
 }
@@ -940,10 +971,46 @@ async fn notify(pool: &Pool) {
     tx.commit().await.unwrap();
 }
 
+/// Who writes.
+fn author() -> Author {
+    let keep = Keep { versions: true, trash: true, fold: 60, most: 0 };
+    Author { principal_id: Some(1), client: "test/1".to_owned(), keep }
+}
+
+/// What is in the trash is found, brought back and erased.
+async fn bring_back(pool: &Pool, calendar: &Calendar) {
+    assert!(!store::history::log(pool, 1, Some(calendar.id), None, 99).await.unwrap().is_empty());
+    let lying = store::history::trash(pool, 1, 9).await.unwrap();
+    let (whole, object): (Vec<_>, Vec<_>) = lying.into_iter().partition(|trashed| trashed.whole);
+    assert_eq!((whole.len(), object.len(), &*whole[0].calendar), (1, 1, "work"));
+    let deleted = store::history::deleted(pool, 1, object[0].id).await.unwrap().unwrap();
+    assert_eq!((&*deleted.name, &deleted.body[..]), ("b.ics", &b"x"[..]));
+    let tx = pool.begin().await.unwrap();
+    for when in [When::Before, When::Revision(0), When::Second(0)] {
+        assert!(store::history::state(&tx, calendar, "b.ics", when).await.unwrap().is_some());
+    }
+    assert!(!store::history::as_of(&tx, calendar, i64::from(u32::MAX)).await.unwrap().iter().any(|d| d.same));
+    assert!(store::history::revive(&tx, 1, whole[0].id, "back", &author()).await.unwrap());
+    let back = store::calendar::lock(&tx, &viewer(1), 1, "back").await.unwrap().unwrap();
+    assert!(store::history::take_back(&tx, 1, object[0].id).await.unwrap());
+    store::calendar::delete(&tx, &back, &author()).await.unwrap();
+    store::history::erase(&tx, 1, &[object[0].id], &[back.id]).await.unwrap();
+}
+
+/// What was kept of all this goes when it is old enough.
+async fn keep(pool: &Pool) {
+    let (long, none) = (Days { versions: 1, trash: 1 }, Days { versions: 0, trash: 0 });
+    assert_eq!(store::history::old(pool, long, 9).await.unwrap(), [0; 0]);
+    assert_eq!(store::history::forget(pool, 1, long, 9).await.unwrap(), 0);
+    assert_eq!(store::history::old(pool, none, 9).await.unwrap(), [1]);
+    assert!(store::history::forget(pool, 1, none, 99).await.unwrap() > 0);
+    assert_eq!(store::history::old(pool, none, 9).await.unwrap(), [0; 0]);
+}
+
 /// An object and a calendar have just been deleted.
 async fn forget(pool: &Pool, calendar: &Calendar) {
     let gone = store::change::gone_from_home(pool, 1, 0, 9).await.unwrap();
-    assert_eq!(gone.iter().map(|grave| &*grave.name).collect::<Vec<_>>(), ["work"]);
+    assert_eq!(gone.iter().map(|grave| &*grave.name).collect::<Vec<_>>(), ["work", "brief"]);
     assert_eq!(store::change::old(pool, 1, 9).await.unwrap(), [0; 0]);
     assert_eq!(store::change::trim(pool, 1, 1, 9).await.unwrap(), 0);
     let client = pool.client().await.unwrap();
@@ -952,11 +1019,11 @@ async fn forget(pool: &Pool, calendar: &Calendar) {
     client.batch(aged).await.unwrap();
     drop(client);
     assert_eq!(store::change::old(pool, 1, 9).await.unwrap(), [1, 2]);
-    assert_eq!(store::change::trim(pool, 1, 1, 9).await.unwrap(), 2);
+    assert_eq!(store::change::trim(pool, 1, 1, 9).await.unwrap(), 3);
     let now = store::calendar::by_name(pool, &viewer(1), 1, &calendar.name).await.unwrap().unwrap();
     assert_eq!(now.floor, now.state.revision);
     let home = store::calendar::home(pool, &viewer(1), 1).await.unwrap().unwrap();
-    assert_eq!(home.floor, gone[0].revision);
+    assert_eq!(home.floor, gone[1].revision);
 }
 
 async fn count(rows: Rows<'static>) -> usize {

@@ -8,7 +8,7 @@ FROM home_state s
 CROSS JOIN (
     SELECT coalesce(array_agg(id ORDER BY id), '{}') AS ids, coalesce(array_agg(revision ORDER BY id), '{}') AS revisions,
            coalesce(array_agg(octets ORDER BY id), '{}') AS octets
-    FROM calendar WHERE home_id = $1
+    FROM calendar WHERE home_id = $1 AND trashed IS NULL
 ) AS c
 CROSS JOIN (
     SELECT coalesce(array_agg(owner_home_id ORDER BY calendar_id), '{}') AS owners,
@@ -67,14 +67,19 @@ WHERE b.home_id = $1 AND b.name = $2 AND b.owner_home_id <> $1;
 SELECT revision FROM home_state WHERE home_id = $1 FOR NO KEY UPDATE;
 
 --: count
-SELECT count(*) FROM calendar WHERE home_id = $1 AND kind IN (0, 4);
+SELECT count(*) FROM calendar WHERE home_id = $1 AND kind IN (0, 4) AND trashed IS NULL;
 
 --: octets
-SELECT coalesce(sum(octets), 0)::bigint AS octets FROM calendar WHERE home_id = $1;
+SELECT coalesce(sum(octets), 0)::bigint AS octets FROM calendar WHERE home_id = $1 AND trashed IS NULL;
 
 --: create
+-- Where $7, who did it is logged.
 WITH made AS (
-    INSERT INTO calendar (home_id, components, kind) VALUES ($1, $3, $4) RETURNING home_id, id
+    INSERT INTO calendar (home_id, components, kind, kept) VALUES ($1, $3, $4, CASE WHEN $7 THEN 256 ELSE 0 END)
+    RETURNING home_id, id
+), logged AS (
+    INSERT INTO history (home_id, calendar_id, name, revision, author, client, action)
+    SELECT home_id, id, '', 0, $5, $6, 0 FROM made WHERE $7
 ), counted AS (
     UPDATE home_state SET revision = revision + 1 WHERE home_id = $1
 )
@@ -102,6 +107,54 @@ WITH gone AS (
 )
 INSERT INTO home_tombstone (home_id, revision, name, calendar_id)
 SELECT $1, counted.revision, unbound.name, $2 FROM counted, unbound;
+
+--: trash
+-- As deleting it; but it stays with all that is in it, where nobody sees it, under the name that it had.
+WITH unbound AS (
+    DELETE FROM bind WHERE home_id = $1 AND owner_home_id = $1 AND calendar_id = $2 RETURNING name
+), gone AS (
+    UPDATE calendar SET trashed = now(), former = unbound.name, locked = NULL, kept = kept + 256
+    FROM unbound
+    WHERE home_id = $1 AND id = $2
+    RETURNING revision, former
+), unlocked AS (
+    DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2
+), opened AS (
+    DELETE FROM ace WHERE home_id = $1 AND calendar_id = $2
+), counted AS (
+    UPDATE home_state
+    SET revision = home_state.revision + gone.revision + 1,
+        default_event = nullif(default_event, $2), default_task = nullif(default_task, $2)
+    FROM gone
+    WHERE home_id = $1
+    RETURNING home_state.revision
+), logged AS (
+    INSERT INTO history (home_id, calendar_id, name, revision, author, client, action, detail)
+    SELECT $1, $2, '', gone.revision, $3, $4, 2, gone.former FROM gone
+)
+INSERT INTO home_tombstone (home_id, revision, name, calendar_id)
+SELECT $1, counted.revision, unbound.name, $2 FROM counted, unbound;
+
+--: change
+-- Something other than its members changed, and where $6 is not null that is logged, unless it comes within so many seconds
+-- after the same by the same hands.
+WITH entry AS (
+    SELECT 256 AS octets
+    WHERE $6::integer IS NOT NULL AND NOT EXISTS (
+        SELECT FROM (
+            SELECT author, client, action, at FROM history
+            WHERE home_id = $1 AND calendar_id = $2 AND name = ''
+            ORDER BY id DESC LIMIT 1
+        ) AS last
+        WHERE last.author IS NOT DISTINCT FROM $3::bigint AND last.client = $4 AND last.action = $5
+          AND last.at > now() - make_interval(secs => $6)
+    )
+), seen AS (
+    UPDATE calendar SET revision = revision + 1, modified = now(), kept = kept + coalesce((SELECT octets FROM entry), 0)
+    WHERE home_id = $1 AND id = $2 RETURNING revision
+)
+INSERT INTO history (home_id, calendar_id, name, revision, author, client, action)
+SELECT $1, $2, '', seen.revision, $3, $4, $5 FROM seen, entry;
 
 --: touch
 -- Something other than its members changed.

@@ -91,9 +91,30 @@ SELECT count(*) FROM object WHERE home_id = $1 AND calendar_id = $2;
 
 --: put
 -- The object, its revision, and its rows in the index where $10 says that its times changed; it takes the place of $18 octets.
-WITH seen AS (
-    UPDATE calendar SET revision = revision + 1, octets = octets + octet_length($7) - $18, modified = now()
+-- Unless $21 is null, the change by $19 with $20 is logged, with what was there; not where that is the same octets, or comes
+-- within so many seconds after the one before it by the same hands.
+WITH entry AS (
+    SELECT was.etag, was.component, coalesce(was.size, 0) AS size, was.body
+    FROM (SELECT 1) AS always
+    LEFT JOIN object was ON was.home_id = $1 AND was.id = $11
+    WHERE $21::integer IS NOT NULL AND was.etag IS DISTINCT FROM $6 AND NOT EXISTS (
+        SELECT FROM (
+            SELECT author, client, action, at FROM history
+            WHERE home_id = $1 AND calendar_id = $2 AND name = $3
+            ORDER BY id DESC LIMIT 1
+        ) AS last
+        WHERE $11 IS NOT NULL AND last.author IS NOT DISTINCT FROM $19::bigint AND last.client = $20 AND last.action IN (0, 1)
+          AND last.at > now() - make_interval(secs => $21)
+    )
+), seen AS (
+    UPDATE calendar SET revision = revision + 1, octets = octets + octet_length($7) - $18, modified = now(),
+        kept = kept + coalesce((SELECT size + 256 FROM entry), 0)
     WHERE home_id = $1 AND id = $2 RETURNING revision
+), logged AS (
+    INSERT INTO history (home_id, calendar_id, name, revision, author, client, action, uid, component, etag, size, body)
+    SELECT $1, $2, $3, seen.revision, $19, $20, CASE WHEN entry.etag IS NULL THEN 0 ELSE 1 END, $4,
+           coalesce(entry.component, $5), entry.etag, entry.size, entry.body
+    FROM entry, seen
 ), dug_up AS (
     DELETE FROM tombstone WHERE home_id = $1 AND calendar_id = $2 AND name = $3
 ), kept AS (
@@ -113,13 +134,32 @@ FROM kept, unnest($12::bigint[], $13::bigint[], $14::boolean[], $15::smallint[])
 WHERE $10;
 
 --: delete
-WITH seen AS (
+-- Where $6, who did it is logged, and where $7 what was there lies in the trash; otherwise nothing is kept of it.
+WITH was AS (
+    SELECT name, size FROM object WHERE home_id = $1 AND id = $3
+), erased AS (
+    DELETE FROM history USING was
+    WHERE history.home_id = $1 AND history.calendar_id = $2 AND history.name = was.name AND $6 AND NOT $7
+), seen AS (
     UPDATE calendar
     SET revision = revision + 1, modified = now(),
-        octets = octets - (SELECT coalesce(sum(size), 0) FROM object WHERE home_id = $1 AND id = $3)
+        octets = octets - coalesce((SELECT size FROM was), 0),
+        kept = kept + CASE WHEN $6 THEN 256 ELSE 0 END + CASE
+            WHEN $7 THEN coalesce((SELECT size FROM was), 0)
+            WHEN $6 THEN -(
+                SELECT coalesce(sum(h.size + 256), 0) FROM history h JOIN was ON h.name = was.name
+                WHERE h.home_id = $1 AND h.calendar_id = $2
+            )
+            ELSE 0
+        END
     WHERE home_id = $1 AND id = $2 RETURNING revision
 ), gone AS (
-    DELETE FROM object WHERE home_id = $1 AND id = $3 RETURNING name
+    DELETE FROM object WHERE home_id = $1 AND id = $3 RETURNING name, uid, component, etag, size, body
+), logged AS (
+    INSERT INTO history (home_id, calendar_id, name, revision, author, client, action, trashed, uid, component, etag, size, body)
+    SELECT $1, $2, gone.name, seen.revision, $4, $5, 2, $7, gone.uid, gone.component, gone.etag,
+           CASE WHEN $7 THEN gone.size ELSE 0 END, CASE WHEN $7 THEN gone.body END
+    FROM seen, gone WHERE $6
 ), stripped AS (
     DELETE FROM property WHERE home_id = $1 AND calendar_id = $2 AND object_id = $3
 )

@@ -1,24 +1,37 @@
 -- Objects and calendars that come under another name, or are there twice from now on.
 
 --: leave
--- The object is no longer called so in this calendar.
+-- The object is no longer called so in this calendar; where $6, that is logged, with what it was.
 WITH seen AS (
     UPDATE calendar
-    SET revision = revision + 1, modified = now(),
-        octets = octets - (SELECT sum(size) FROM object WHERE home_id = $1 AND calendar_id = $2 AND name = $3)
-    WHERE home_id = $1 AND id = $2 RETURNING revision
+    SET revision = calendar.revision + 1, modified = now(), octets = calendar.octets - was.size,
+        kept = calendar.kept + CASE WHEN $6 THEN was.size + 256 ELSE 0 END
+    FROM object was
+    WHERE calendar.home_id = $1 AND calendar.id = $2 AND was.home_id = $1 AND was.calendar_id = $2 AND was.name = $3
+    RETURNING calendar.revision
+), logged AS (
+    INSERT INTO history (home_id, calendar_id, name, revision, author, client, action, uid, component, etag, size, body)
+    SELECT $1, $2, $3, seen.revision, $4, $5, 3, was.uid, was.component, was.etag, was.size, was.body
+    FROM seen, object was
+    WHERE was.home_id = $1 AND was.calendar_id = $2 AND was.name = $3 AND $6
 )
 INSERT INTO tombstone (home_id, calendar_id, name, revision)
 SELECT $1, $2, $3, seen.revision FROM seen
 ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();
 
 --: arrive
--- It is called $4 in the calendar $2 now, with all that belongs to it.
+-- It is called $4 in the calendar $2 now, with all that belongs to it; where $7, that is logged.
 WITH seen AS (
     UPDATE calendar
     SET revision = revision + 1, modified = now(),
-        octets = octets + (SELECT sum(size) FROM object WHERE home_id = $1 AND id = $3)
+        octets = octets + (SELECT sum(size) FROM object WHERE home_id = $1 AND id = $3),
+        kept = kept + CASE WHEN $7 THEN 256 ELSE 0 END
     WHERE home_id = $1 AND id = $2 RETURNING revision
+), logged AS (
+    INSERT INTO history (home_id, calendar_id, name, revision, author, client, action, uid, component)
+    SELECT $1, $2, $4, seen.revision, $5, $6, 4, was.uid, was.component
+    FROM seen, object was
+    WHERE was.home_id = $1 AND was.id = $3 AND $7
 ), dug_up AS (
     DELETE FROM tombstone WHERE home_id = $1 AND calendar_id = $2 AND name = $4
 ), timed AS (
@@ -31,8 +44,13 @@ FROM seen
 WHERE home_id = $1 AND id = $3;
 
 --: rename
--- The home has nothing under the old name $4 any more; the calendar is kept in $5.
-WITH counted AS (
+-- The home has nothing under the old name $4 any more; the calendar is kept in $5. Where $8, and it is kept here, that is logged.
+WITH named AS (
+    UPDATE calendar SET kept = kept + 256 WHERE home_id = $1 AND id = $2 AND $1 = $5 AND $8 RETURNING revision
+), logged AS (
+    INSERT INTO history (home_id, calendar_id, name, revision, author, client, action, detail)
+    SELECT $1, $2, '', named.revision, $6, $7, 5, $4 FROM named
+), counted AS (
     UPDATE home_state SET revision = revision + 1 WHERE home_id = $1 RETURNING revision
 ), buried AS (
     INSERT INTO home_tombstone (home_id, revision, name, calendar_id) SELECT $1, counted.revision, $4, $2 FROM counted

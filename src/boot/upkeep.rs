@@ -1,5 +1,5 @@
 //! What a node does by itself, beside answering: it forgets what was deleted, and what was done to rights, long ago
-//! (`calendar.sync_retention_days`, `audit.retention_days`).
+//! (`calendar.sync_retention_days`, `audit.retention_days`), and what is kept of changes for as long as `history` says.
 //!
 //! Every node does so; what one is at, the others pass over.
 
@@ -8,9 +8,13 @@ use std::time::Duration;
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
+    caldav,
     config::Settings,
     db::{Error, Pool},
-    store::{audit, change},
+    store::{
+        audit, change,
+        history::{self, Days},
+    },
 };
 
 use super::stopped;
@@ -27,19 +31,15 @@ pub(super) const LONGEST: i32 = 36_500;
 pub async fn run(settings: &Settings, pool: Pool, stopping: watch::Receiver<bool>) {
     let (deleted, done) = (days(settings.calendar.sync_retention_days), days(settings.audit.retention_days));
     loop {
-        // The next time will do.
         if deleted > 0 {
-            match forget(&pool, deleted).await {
-                Ok(0) => {}
-                Ok(count) => tracing::info!(count, "forgot what was deleted long ago"),
-                Err(error) => tracing::warn!(%error, "what was deleted long ago could not be forgotten"),
-            }
+            tell(forget(&pool, deleted).await);
         }
         if done > 0
             && let Err(error) = forget_deeds(&pool, done).await
         {
             tracing::warn!(%error, "what was done long ago could not be forgotten");
         }
+        tell(erase(&pool, caldav::days(settings)).await);
         if timeout(PAUSE, stopped(stopping.clone())).await.is_ok() {
             return;
         }
@@ -59,6 +59,30 @@ pub async fn forget_deeds(pool: &Pool, days: i32) -> Result<u64, Error> {
         if now == 0 {
             return Ok(count);
         }
+    }
+}
+
+fn tell(forgotten: Result<u64, Error>) {
+    match forgotten {
+        Ok(0) => {}
+        Ok(count) => tracing::info!(count, "forgot what was deleted long ago"),
+        // The next time will do.
+        Err(error) => tracing::warn!(%error, "what was deleted long ago could not be forgotten"),
+    }
+}
+
+/// Erases what is in the history and the trash for longer than it is kept, but for what others are at; says of how much.
+pub async fn erase(pool: &Pool, days: Days) -> Result<u64, Error> {
+    let mut count = 0;
+    loop {
+        let mut now = 0;
+        for home in history::old(pool, days, AT_ONCE).await? {
+            now += history::forget(pool, home, days, AT_ONCE).await?;
+        }
+        if now == 0 {
+            return Ok(count);
+        }
+        count += now;
     }
 }
 

@@ -104,7 +104,8 @@ async fn make(cx: &Cx, root: Option<&Element>, kind: Kind, orders: Vec<Order>) -
                 return Err(MAX_CALENDARS.into());
             }
             let before = expected(cx, &tx, &owner, guard.clone()).await?;
-            let id = store::calendar::create(&tx, owner.id, name, (kind, components)).await?;
+            let (what, author) = ((kind, components), &cx.author());
+            let id = store::calendar::create(&tx, owner.id, name, what, author).await?;
             let subject = Subject { calendar_id: id, ..Subject::home(owner.id) };
             carry_out(&tx, subject, &kept).await?;
             match before {

@@ -18,6 +18,7 @@ mod put;
 pub mod quarantine;
 pub mod registry;
 mod reports;
+pub mod restore;
 pub mod service;
 mod storing;
 mod timezones;
@@ -29,6 +30,8 @@ use crate::{
 };
 
 pub use reports::{BUDGET, filter};
+
+pub use crate::dav::author::{days, keep};
 
 /// What names a person in the texts of others: the path of their principal, as URLs spell it or as it is, and the address.
 #[must_use]

@@ -24,7 +24,7 @@ use crate::{
     },
     model::{Component, Components, Kind, Lock, Privilege, Privileges},
     store::{
-        self, Calendar, Object, Put,
+        self, Author, Calendar, Object, Put,
         object::{self, Before},
     },
 };
@@ -137,6 +137,7 @@ pub struct Shelf<'a> {
     tx: &'a Tx,
     calendar: Calendar,
     locks: Vec<Lock>,
+    author: Author,
 }
 
 impl<'a> Shelf<'a> {
@@ -160,12 +161,17 @@ impl<'a> Shelf<'a> {
         let known = [Privilege::WriteContent, Privilege::Read].into_iter().find(|p| rights.has(*p));
         let calendar = house.admit(cx, found, On::Collection, known.unwrap_or(Privilege::Bind))?;
         let locks = store::lock::of_in(tx, &calendar).await?;
-        Ok(Self { cx, tx, calendar, locks })
+        Ok(Self { cx, tx, calendar, locks, author: cx.author() })
     }
 
     /// The calendar.
     pub fn calendar(&self) -> &Calendar {
         &self.calendar
+    }
+
+    /// Who writes to it.
+    pub fn author(&self) -> &Author {
+        &self.author
     }
 
     /// The locks on it and its members.
@@ -185,7 +191,7 @@ impl<'a> Shelf<'a> {
             self.room().await?;
         }
         limits::in_quota(self.cx, self.tx, self.calendar.home_id, put.octets() - before.octets()).await?;
-        object::put(self.tx, &self.calendar, put, &before).await?;
+        object::put(self.tx, &self.calendar, put, &before, &self.author).await?;
         Ok(if there.is_none() { Stored::Made } else { Stored::Replaced })
     }
 

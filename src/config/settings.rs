@@ -315,6 +315,17 @@ settings! {
         /// Name of the task list everybody is given.
         tasks_name: String = "Tasks".into();
     }
+    /// Who changed what in calendars, what was there before, and what was deleted.
+    history: History {
+        /// Days for which it is kept who changed what, with which program, and what was there before; 0 is off.
+        versions_days: u32 = 30;
+        /// Days for which deleted objects and calendars lie in the trash; 0 is off: what is deleted is gone, and with it what is kept of it.
+        trash_days: u32 = 30;
+        /// Minutes in which what the same person changes again with the same program is one change: of it the first state before is kept.
+        fold_minutes: u32 = 5;
+        /// Bytes that history and trash of one home take together; beyond it the oldest goes first. 0 is no limit. They do not count for `calendar.quota`.
+        home_bytes: Size = Size(100 << 20);
+    }
     /// What of an object is changed before it is stored. By default nothing is: octets are kept as they came. Whoever sends what is changed gets no entity tag for it.
     rewrite: Rewrite {
         /// Whether attachments and pictures whose content lies in the object are taken out; links stay. An object may then be as long as `limits.body_bytes` when it comes, as with the next two.

@@ -6,7 +6,7 @@ use crate::{
     db::Tx,
     front::{Response, Status, header},
     model::{Privilege, Privileges},
-    store::{self, Ace, Bound, Calendar, Grantee, Principal},
+    store::{self, Ace, Bound, Calendar, Grantee, Principal, history::Action},
     xml::{Element, Name},
 };
 
@@ -71,7 +71,10 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
             let deeds = deeds::of_lists(&cx.viewer.principal, (&house.owner, place), &before, &after);
             store::audit::record(&tx, &deeds).await?;
             match &calendar {
-                Some(calendar) => store::calendar::touch(&tx, calendar).await?,
+                Some(calendar) => {
+                    let author = cx.author();
+                    store::calendar::change(&tx, calendar, Action::Opened, &author).await?;
+                }
                 None => store::calendar::touch_home(&tx, home_id).await?,
             }
             Ok::<_, Error>(())

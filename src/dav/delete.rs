@@ -6,7 +6,7 @@ use crate::{
     db::Tx,
     front::{Response, Status},
     model::{Kind, Privilege},
-    store::{self, Calendar, object},
+    store::{self, Author, Calendar, object},
 };
 
 use super::{
@@ -37,9 +37,9 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
                 // Locks on what is somebody else's are about more than its name here.
                 let all: &[Touch] = if calendar.bound.is_none() { &[Touch::All] } else { &[] };
                 guard.permits(&now, all)?;
-                return remove(&tx, &calendar).await;
+                return remove(&tx, &calendar, &cx.author()).await;
             };
-            member(&tx, &now, name, &guard).await
+            member(&tx, &now, name, (&guard, &cx.author())).await
         })
         .await?;
     Ok(Response::new(Status::NO_CONTENT))
@@ -47,16 +47,16 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
 
 /// Removes a calendar, which is locked, from the home that it is seen in: what is kept there is no more, what is kept elsewhere
 /// stays (caldav-sharing §5.4.2).
-pub async fn remove(tx: &Tx, calendar: &Calendar) -> Result<()> {
+pub async fn remove(tx: &Tx, calendar: &Calendar, author: &Author) -> Result<()> {
     match calendar.bound {
-        None => store::calendar::delete(tx, calendar).await?,
+        None => store::calendar::delete(tx, calendar, author).await?,
         Some(_) => store::share::leave(tx, calendar).await?,
     }
     Ok(())
 }
 
 /// Deletes the member of that name, or what reserves it, the calendar being locked.
-pub async fn member(tx: &Tx, now: &Now<'_>, name: &str, guard: &Guard) -> Result<()> {
+pub async fn member(tx: &Tx, now: &Now<'_>, name: &str, (guard, author): (&Guard, &Author)) -> Result<()> {
     let object = object::by_name_in(tx, now.calendar, name).await?;
     if object.is_none() && !now.locks.iter().any(|lock| lock.reserves(name)) {
         return Err(Refusal::not_found().into());
@@ -65,7 +65,7 @@ pub async fn member(tx: &Tx, now: &Now<'_>, name: &str, guard: &Guard) -> Result
     if let Some(object) = object {
         match now.calendar.kind {
             Kind::Notifications => store::notification::delete(tx, now.calendar, name).await?,
-            _ => object::delete(tx, now.calendar, object.id).await?,
+            _ => object::delete(tx, now.calendar, object.id, author).await?,
         }
     }
     Ok(store::lock::clear(tx, now.calendar, name).await?)

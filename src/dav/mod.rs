@@ -5,6 +5,7 @@ pub mod access;
 pub mod acl;
 pub mod acl_props;
 pub mod ask;
+pub mod author;
 pub mod condition;
 pub mod deeds;
 pub mod delegates;

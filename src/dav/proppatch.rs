@@ -6,7 +6,7 @@ use crate::{
     db::Tx,
     front::{Response, Status, header},
     model::{Kind, Privilege},
-    store::{self, Property, Subject, property},
+    store::{self, Property, Subject, history::Action, property},
     xml::{Element, Name, QName, Writer},
 };
 
@@ -84,7 +84,10 @@ async fn still_there(cx: &Cx, tx: &Tx, (facts, subject): (&Facts, Subject), guar
             guard.permits(&Now { object: Some(&same), ..now }, &[Touch::Member(&same.name)])?;
         }
     }
-    Ok(store::calendar::touch(tx, &calendar).await?)
+    if facts.object.is_some() {
+        return Ok(store::calendar::touch(tx, &calendar).await?);
+    }
+    Ok(store::calendar::change(tx, &calendar, Action::Described, &cx.author()).await?)
 }
 
 /// Whether a resource is being made.

@@ -34,6 +34,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     7 "0007_groups",
     8 "0008_binds",
     9 "0009_delegates",
+    10 "0010_history",
 ];
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.

@@ -5,12 +5,13 @@ use std::{sync::Arc, time::SystemTime};
 use uuid::Uuid;
 
 use crate::{
-    db::{Error, Pool, Row, Tx},
+    db::{Error, Params, Pool, Row, Tx},
     model::{Components, HomeToken, Kind, Part, Privileges, SyncToken},
 };
 
 use super::{
-    Viewer, ace,
+    Author, Viewer, ace,
+    history::{self, Action},
     share::{self, Bind, Bound},
 };
 
@@ -24,6 +25,8 @@ crate::queries!("caldav/calendar.sql":
     OCTETS = "octets",
     CREATE = "create",
     DELETE = "delete",
+    TRASH = "trash",
+    CHANGE = "change",
     TOUCH = "touch",
     TOUCH_HOME = "touch_home",
 );
@@ -234,17 +237,33 @@ pub async fn create(
     home_id: i64,
     name: &str,
     (kind, components): (Kind, Components),
+    author: &Author,
 ) -> Result<i64, Error> {
-    tx.row(&CREATE, &[&home_id, &name, &components.bits(), &code(kind)]).await?.at(0)
+    let (who, client, told) = (&author.principal_id, &author.client, author.keep.versions);
+    let params: Params<'_> = &[&home_id, &name, &components.bits(), &code(kind), who, client, &told];
+    tx.row(&CREATE, params).await?.at(0)
 }
 
-/// Deletes a calendar and all that is in it, wherever it is seen.
-pub async fn delete(tx: &Tx, calendar: &Calendar) -> Result<(), Error> {
+/// Deletes a calendar and all that is in it, wherever it is seen, the home being locked; where there is a trash, it lies there.
+pub async fn delete(tx: &Tx, calendar: &Calendar, author: &Author) -> Result<(), Error> {
     share::withdraw(tx, calendar).await?;
-    tx.execute(&DELETE, &[&calendar.home_id, &calendar.id]).await.map(drop)
+    let (home, id) = (&calendar.home_id, &calendar.id);
+    if !author.keep.trash {
+        return tx.execute(&DELETE, &[home, id]).await.map(drop);
+    }
+    tx.execute(&TRASH, &[home, id, &author.principal_id, &author.client]).await?;
+    history::discard(tx, *home, author.keep).await
 }
 
-/// Counts a change of the collection itself.
+/// Counts a change of the collection itself, and who did what.
+pub async fn change(tx: &Tx, calendar: &Calendar, what: Action, author: &Author) -> Result<(), Error> {
+    let (who, folded) = ((&author.principal_id, &author.client), author.keep.folded());
+    let params: Params<'_> = &[&calendar.home_id, &calendar.id, who.0, who.1, &what.code(), &folded];
+    tx.execute(&CHANGE, params).await?;
+    history::bound(tx, calendar, author.keep).await
+}
+
+/// Counts a change of the collection itself, of which nobody needs to know more.
 pub async fn touch(tx: &Tx, calendar: &Calendar) -> Result<(), Error> {
     tx.execute(&TOUCH, &[&calendar.home_id, &calendar.id]).await.map(drop)
 }

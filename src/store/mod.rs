@@ -5,6 +5,7 @@ pub mod audit;
 pub mod calendar;
 pub mod change;
 pub mod handover;
+pub mod history;
 pub mod index;
 pub mod lock;
 pub mod notification;
@@ -16,6 +17,7 @@ pub mod transfer;
 
 pub use ace::{Ace, Grantee, Viewer};
 pub use calendar::{Calendar, Held, Home};
+pub use history::Author;
 pub use notification::Notification;
 pub use object::{Object, Put};
 pub use principal::{Known, Principal};
@@ -32,6 +34,7 @@ pub const ALL: &[(&str, &[Query])] = &[
     ("calendar", calendar::ALL),
     ("object", object::ALL),
     ("change", change::ALL),
+    ("history", history::ALL),
     ("index", index::ALL),
     ("property", property::ALL),
     ("transfer", transfer::ALL),

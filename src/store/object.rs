@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    Calendar, Viewer,
+    Author, Calendar, Viewer, history,
     property::Wanted,
     share::{self, elsewhere},
 };
@@ -295,7 +295,13 @@ impl<'a> Columns<'a> {
 
 /// Stores an object in place of `before`, the calendar being locked; its rows in the index are written only where its
 /// times are other than those of `before`.
-pub async fn put(tx: &Tx, calendar: &Calendar, put: &Put, before: &Before) -> Result<(), Error> {
+pub async fn put(
+    tx: &Tx,
+    calendar: &Calendar,
+    put: &Put,
+    before: &Before,
+    author: &Author,
+) -> Result<(), Error> {
     let columns = Columns::of(&put.index);
     let replaced = before.object.as_ref().map(|(object, _)| object.id);
     let changed = before.object.as_ref().is_none_or(|(_, times)| *times != put.times);
@@ -321,15 +327,22 @@ pub async fn put(tx: &Tx, calendar: &Calendar, put: &Put, before: &Before) -> Re
             &columns.pattern,
             &put.index.horizon,
             &before.octets(),
+            &author.principal_id,
+            &author.client,
+            &author.keep.folded(),
         ],
     )
-    .await
-    .map(drop)
+    .await?;
+    history::bound(tx, calendar, author.keep).await
 }
 
-/// Deletes an object and leaves a tombstone, the calendar being locked.
-pub async fn delete(tx: &Tx, calendar: &Calendar, object: i64) -> Result<(), Error> {
-    tx.execute(&DELETE, &[&calendar.home_id, &calendar.id, &object]).await.map(drop)
+/// Deletes an object and leaves a tombstone, the calendar being locked; what it was lies in the trash, if there is one.
+pub async fn delete(tx: &Tx, calendar: &Calendar, object: i64, author: &Author) -> Result<(), Error> {
+    let (who, keep) = ((&author.principal_id, &author.client), author.keep);
+    let params: Params<'_> =
+        &[&calendar.home_id, &calendar.id, &object, who.0, who.1, &keep.anything(), &keep.trash];
+    tx.execute(&DELETE, params).await?;
+    history::bound(tx, calendar, keep).await
 }
 
 /// Which objects a query may find: what the index can say, the rest is the query's own.

@@ -1,8 +1,8 @@
 //! Objects and calendars under another name, or twice. The twin of sql/caldav/transfer.sql.
 
-use crate::db::{Error, Params, Tx};
+use crate::db::{Error, Tx};
 
-use super::{Calendar, Object};
+use super::{Author, Calendar, Object, history};
 
 crate::queries!("caldav/transfer.sql":
     LEAVE = "leave",
@@ -17,17 +17,21 @@ pub async fn relocate(
     tx: &Tx,
     from: &Calendar,
     object: &Object,
-    to: &Calendar,
-    name: &str,
+    (to, name): (&Calendar, &str),
+    author: &Author,
 ) -> Result<(), Error> {
-    tx.execute(&LEAVE, &[&from.home_id, &from.id, &object.name]).await?;
-    tx.execute(&ARRIVE, &[&to.home_id, &to.id, &object.id, &name]).await.map(drop)
+    let (who, client, told) = (&author.principal_id, &author.client, author.keep.versions);
+    tx.execute(&LEAVE, &[&from.home_id, &from.id, &object.name, who, client, &told]).await?;
+    tx.execute(&ARRIVE, &[&to.home_id, &to.id, &object.id, &name, who, client, &told]).await?;
+    history::bound(tx, from, author.keep).await
 }
 
 /// Calls a calendar otherwise in the home that it is seen in, where the name is free; the home takes a revision, at which the old name went.
-pub async fn rename(tx: &Tx, calendar: &Calendar, name: &str) -> Result<(), Error> {
-    let params: Params<'_> = &[&calendar.seen_in(), &calendar.id, &name, &calendar.name, &calendar.home_id];
-    tx.execute(&RENAME, params).await.map(drop)
+pub async fn rename(tx: &Tx, calendar: &Calendar, name: &str, author: &Author) -> Result<(), Error> {
+    let (who, client, told) = (&author.principal_id, &author.client, author.keep.versions);
+    let (seen, kept) = (calendar.seen_in(), &calendar.home_id);
+    tx.execute(&RENAME, &[&seen, &calendar.id, &name, &calendar.name, kept, who, client, &told]).await?;
+    history::bound(tx, calendar, author.keep).await
 }
 
 /// Copies all objects of a calendar into the empty one with the number `copy` in the same home.

@@ -299,7 +299,7 @@ async fn write(tx: &Tx, shelf: &Shelf<'_>, wanted: &Wanted) -> Result<Option<Str
     let need = |privilege| access::need(calendar.rights, privilege, || wanted.href.clone());
     if wanted.act == Act::Delete {
         access::need(calendar.rights, Privilege::Unbind, || shelf.own_href())?;
-        delete::member(tx, &shelf.now(None), name, guard).await?;
+        delete::member(tx, &shelf.now(None), name, (guard, shelf.author())).await?;
         return Ok(None);
     }
     let there = object::by_name_in(tx, calendar, name).await?;

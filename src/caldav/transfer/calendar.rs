@@ -70,10 +70,10 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
                 in_quota(cx, &tx, owner.id, from.octets - before).await?;
             }
             if let Some(replaced) = &there {
-                remove(&tx, replaced).await?;
+                remove(&tx, replaced, &cx.author()).await?;
             }
             match way {
-                Way::Move => store::transfer::rename(&tx, &from, new).await?,
+                Way::Move => store::transfer::rename(&tx, &from, new, &cx.author()).await?,
                 Way::Copy => copy(cx, &tx, &from, new, with_members).await?,
             }
             Ok::<_, Error>(there.is_some())
@@ -110,7 +110,8 @@ async fn copy(cx: &Cx, tx: &Tx, from: &Calendar, name: &str, with_members: bool)
     if store::calendar::count(tx, from.home_id).await? >= most {
         return Err(MAX_CALENDARS.into());
     }
-    let made = store::calendar::create(tx, from.home_id, name, (from.kind, from.components)).await?;
+    let (what, author) = ((from.kind, from.components), &cx.author());
+    let made = store::calendar::create(tx, from.home_id, name, what, author).await?;
     let properties = property::of_in(tx, Subject::calendar(from)).await?;
     let subject = Subject { calendar_id: made, ..Subject::calendar(from) };
     property::set(tx, subject, &properties).await?;

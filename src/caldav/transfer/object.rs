@@ -59,23 +59,23 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
             ends.may_arrive(way)?;
             ends.to.fits(ends.object.component, ends.name)?;
             ends.no_uid_conflict(way)?;
-            let to = ends.to.calendar();
+            let (to, author) = (ends.to.calendar(), ends.to.author());
             let within = way == Way::Move && ends.from.home_id == to.home_id;
             if !within {
                 let more = i64::from(ends.object.size) - ends.before.octets();
                 in_quota(cx, &tx, to.home_id, more).await?;
             }
             match replaced {
-                Some(object) => object::delete(&tx, to, object.id).await?,
+                Some(object) => object::delete(&tx, to, object.id, author).await?,
                 None if to.id == ends.from.id && way == Way::Move => {}
                 None => ends.to.room().await?,
             }
             if within {
-                store::transfer::relocate(&tx, &ends.from, &ends.object, to, ends.name).await?;
+                store::transfer::relocate(&tx, &ends.from, &ends.object, (to, ends.name), author).await?;
             } else {
                 copy(cx, &tx, &ends).await?;
                 if way == Way::Move {
-                    object::delete(&tx, &ends.from, ends.object.id).await?;
+                    object::delete(&tx, &ends.from, ends.object.id, author).await?;
                 }
             }
             if way == Way::Move {
@@ -162,7 +162,7 @@ impl Ends<'_> {
 async fn copy(cx: &Cx, tx: &Tx, ends: &Ends<'_>) -> Result<()> {
     let (to, octets) = (ends.to.calendar(), ends.object.body.clone().unwrap_or_default());
     let object = understood(&cx.settings, ends.name, Form::Ical, octets)?;
-    object::put(tx, to, &object.put, &Before { object: None, twin: None }).await?;
+    object::put(tx, to, &object.put, &Before { object: None, twin: None }, ends.to.author()).await?;
     let properties = property::of_in(tx, Subject::object(&ends.from, ends.object.id)).await?;
     if properties.is_empty() {
         return Ok(());

@@ -94,6 +94,10 @@ const PLACES: &[Place] = &[
     place(Kind::Notification, "/dav/calendars/alice/notifications/a.xml"),
     place(Kind::Object, "/dav/calendars/alice/work/a.ics"),
     Place { kind: Kind::Object, path: "/dav/calendars/alice/work/new.ics", there: false },
+    // Alice's calendar as bob sees it in his home.
+    place(Kind::Calendar, "/dav/calendars/bob/work/"),
+    place(Kind::Object, "/dav/calendars/bob/work/a.ics"),
+    Place { kind: Kind::Object, path: "/dav/calendars/bob/work/new.ics", there: false },
 ];
 
 const LOCKINFO: &str = "<D:lockinfo xmlns:D=\"DAV:\"><D:lockscope><D:exclusive/></D:lockscope>\
@@ -101,6 +105,18 @@ const LOCKINFO: &str = "<D:lockinfo xmlns:D=\"DAV:\"><D:lockscope><D:exclusive/>
 
 const SUBSCRIPTION: &str = "<D:mkcol xmlns:D=\"DAV:\" xmlns:CS=\"http://calendarserver.org/ns/\"><D:set><D:prop><D:resourcetype><D:collection/>\
     <CS:subscribed/></D:resourcetype><CS:source><D:href>https://x/</D:href></CS:source></D:prop></D:set></D:mkcol>";
+
+impl Place {
+    /// Whether it is seen in bob's home.
+    fn is_seen(&self) -> bool {
+        self.path.starts_with("/dav/calendars/bob/")
+    }
+
+    /// Its path in the home that it is kept in.
+    fn kept(&self) -> String {
+        self.path.replace("/calendars/bob/", "/calendars/alice/")
+    }
+}
 
 const fn place(kind: Kind, path: &'static str) -> Place {
     Place { kind, path, there: true }
@@ -194,6 +210,15 @@ fn parent(kind: Kind) -> Kind {
 
 fn may(level: Level, granted: &str, place: Place, (on, privilege): (On, &str)) -> bool {
     let kind = if on == On::Parent { parent(place.kind) } else { place.kind };
+    // The home is bob's own, and so is what he says of a calendar that he may read.
+    let seen = place.is_seen() && place.kind == Kind::Calendar;
+    let privilege = match (on, privilege) {
+        (On::Parent, _) if seen => return true,
+        (On::Itself, "D:write-properties") if seen && held(level, granted, kind).contains("D:read") => {
+            "D:read"
+        }
+        (_, other) => other,
+    };
     held(level, granted, kind).contains(privilege)
 }
 
@@ -234,6 +259,8 @@ impl Stage<'_> {
         let put = self.alice.ask("PUT /dav/calendars/alice/work/a.ics", &[], server::event("a", "x")).await;
         assert!(put.is_done(), "{}", put.text());
         self.server.notify("alice", "a.xml").await;
+        self.bob.ask("DELETE /dav/calendars/bob/other/", &[], "").await;
+        self.server.bind("alice", "work", "bob").await;
         self.alice.ask("MKCOL /dav/calendars/alice/feed/", &[], SUBSCRIPTION).await;
         for (path, list) in lists {
             let answer = self.alice.ask(&format!("ACL {path}"), &[], list).await;
@@ -243,7 +270,7 @@ impl Stage<'_> {
 
     /// The token of a lock that alice takes there.
     async fn alices_lock(&mut self, place: Place) -> String {
-        let answer = self.alice.ask(&format!("LOCK {}", place.path), &[("Depth", "0")], LOCKINFO).await;
+        let answer = self.alice.ask(&format!("LOCK {}", place.kept()), &[("Depth", "0")], LOCKINFO).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.header("lock-token").unwrap().to_owned()
     }
@@ -252,6 +279,7 @@ impl Stage<'_> {
     async fn fault(&mut self, verb: &str, place: Place, body: &str, needs: &[(On, &str)]) -> Option<String> {
         let lock = if verb == "UNLOCK" { self.alices_lock(place).await } else { String::new() };
         let to = match place.kind {
+            Kind::Calendar if place.is_seen() => "/dav/calendars/bob/other/",
             Kind::Calendar | Kind::Subscribed => "/dav/calendars/alice/other/",
             _ => "/dav/calendars/bob/calendar/new.ics",
         };
@@ -265,7 +293,7 @@ impl Stage<'_> {
         if let Some(lock) =
             answer.header("lock-token").map(str::to_owned).or(Some(lock)).filter(|l| !l.is_empty())
         {
-            self.alice.ask(&format!("UNLOCK {}", place.path), &[("Lock-Token", &lock)], "").await;
+            self.alice.ask(&format!("UNLOCK {}", place.kept()), &[("Lock-Token", &lock)], "").await;
         }
         let hidden = body.contains("free-busy-query");
         let holds = |privilege: &str| held(self.level, self.granted, place.kind).contains(privilege);
@@ -301,6 +329,7 @@ fn is_refused(answer: &Answer) -> bool {
 fn names(answer: &Answer, place: Place, on: On, privilege: &str) -> bool {
     let path = match (on, place.kind) {
         (On::Itself, _) => place.path,
+        (On::Parent, Kind::Object) if place.is_seen() => "/dav/calendars/bob/work/",
         (On::Parent, Kind::Object) => "/dav/calendars/alice/work/",
         (On::Parent, Kind::Notification) => "/dav/calendars/alice/notifications/",
         (On::Parent, _) => "/dav/calendars/alice/",
@@ -437,7 +466,10 @@ async fn what_is_told_of_rights_is_what_is_held() {
             for part in text.split("<D:privilege><").skip(1) {
                 told.insert(part.split('/').next().unwrap().to_owned());
             }
-            let held: BTreeSet<String> = held.into_iter().map(str::to_owned).collect();
+            let mut held: BTreeSet<String> = held.into_iter().map(str::to_owned).collect();
+            if place.is_seen() && place.kind == Kind::Calendar {
+                held.insert("D:write-properties".to_owned());
+            }
             assert_eq!(told, held, "{} with {granted} on {level:?}", place.path);
             told_of += 1;
         }

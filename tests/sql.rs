@@ -14,6 +14,7 @@ use kalends::config::Database;
 use kalends::db::{Client, Pool, Query, Rows, Tx, migrate};
 use kalends::model::{Busy, Component, Components, Index, Instance, Kind, Lock, Privilege, Privileges};
 use kalends::store::audit::{Action, Deed, Party};
+use kalends::store::change::Change;
 use kalends::store::handover;
 use kalends::store::history::{Action as Done, Days, Keep, When};
 use kalends::store::object::{Candidates, Put, Which, With};
@@ -60,6 +61,8 @@ const HOT: &[&str] = &[
     "caldav/object.sql: between",
     "caldav/object.sql: busy",
     "caldav/object.sql: matching",
+    "caldav/change.sql: initial_tags",
+    "caldav/change.sql: initial",
     "caldav/change.sql: since",
     "caldav/change.sql: since_with_body",
     "caldav/change.sql: since_in",
@@ -223,6 +226,35 @@ async fn a_statement_without_an_index_is_found_out() {
     assert!(waste(&whole).is_some_and(|waste| waste.contains("Seq Scan on object")), "{whole}");
     assert!(waste(&part).is_some_and(|waste| waste.contains("Rows Removed by Filter")), "{part}");
     assert_eq!(waste(&good), None);
+}
+
+/// However many members a calendar has, its list and its first synchronisation read an index that has all that they tell, in
+/// the order in which they tell it.
+#[tokio::test]
+async fn lists_and_first_synchronisations_read_an_index_alone_and_sort_nothing() {
+    let (_db, pool) = worked().await;
+    let client = pool.client().await.unwrap();
+    client.batch(SEED).await.unwrap();
+    client.batch("VACUUM ANALYZE object").await.unwrap();
+    for (name, alone) in [
+        ("caldav/object.sql: tags", true),
+        ("caldav/change.sql: initial_tags", true),
+        ("caldav/change.sql: initial", false),
+    ] {
+        let query = statements().into_iter().find(|query| query.name == name).unwrap();
+        let (statement, types) = prepared(&client, query).await;
+        for mode in ["force_generic_plan", "force_custom_plan"] {
+            client.batch(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
+            let plan = plan(&client, ANALYZE, &statement, &values(name, &types)).await;
+            let scan = if alone {
+                "Index Only Scan using object_revision"
+            } else {
+                "Index Scan using object_revision"
+            };
+            assert!(plan.contains(scan) && !plan.contains("Sort"), "{name}:\n{plan}");
+            assert_eq!(plan.contains("Heap Fetches: 0"), alone, "{name}:\n{plan}");
+        }
+    }
 }
 
 /// What people look at most is their own, and there nothing is granted.
@@ -543,6 +575,8 @@ fn searched(name: &str) -> &'static [&'static str] {
         "waits" => &["7", "1"],
         "due" => &["7", "1", "100"],
         "matching" => &["7", "32", "'{1}'", "'uid-150'", "true", "NULL"],
+        "initial_tags" => &["7", "32", "100"],
+        "initial" => &["7", "32", "100", "true", "NULL"],
         "since" | "since_with_body" => &["7", "32", "269", "100", "NULL"],
         "since_in" => &["'{7,7}'", "'{31,32}'", "'{299,269}'", "100", "true", "NULL"],
         "gone_from_home" => &["7", "90", "100"],
@@ -848,7 +882,16 @@ async fn read(pool: &Pool, calendar: &Calendar) {
             assert_eq!(count(object::brief(pool, calendar, which, &with).await.unwrap().0).await, 1);
         }
         assert!(object::by_name(pool, calendar, "a.ics", body).await.unwrap().is_some());
-        assert_eq!(count(store::change::since(pool, calendar, 0, 9, &with).await.unwrap()).await, 1);
+        for revision in [-1, 0] {
+            for brief in [false, true] {
+                let with = With { brief, ..with.clone() };
+                let (rows, read) = store::change::since(pool, calendar, revision, 9, &with).await.unwrap();
+                let changes: Vec<Change> = rows.map(|row| read(&row.unwrap()).unwrap()).collect().await;
+                assert!(
+                    matches!(&changes[..], [Change::Member(member)] if member.etag == "e" && member.revision > 0)
+                );
+            }
+        }
         let several = store::change::since_in(pool, &[(calendar.kept(), 0)], 9, &with).await.unwrap();
         assert_eq!(count(several).await, 1);
     }

@@ -1,7 +1,23 @@
 -- What changed in a collection or a home since a revision (RFC 6578), and how long that is remembered.
 
+--: initial_tags
+-- To one who has seen nothing: along the index of revisions, which has all of it, so that the first of many is there at once.
+SELECT name, etag, revision FROM object
+WHERE home_id = $1 AND calendar_id = $2 AND revision > 0
+ORDER BY revision
+LIMIT $3;
+
+--: initial
+-- The same with more of each, and its octets if $4.
+SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, CASE WHEN $4 THEN o.body END AS body,
+       CASE WHEN $5::text[] IS NOT NULL THEN stored($1, $2, o.id, $5) END AS stored
+FROM object o
+WHERE o.home_id = $1 AND o.calendar_id = $2 AND o.revision > 0
+ORDER BY o.revision
+LIMIT $3;
+
 --: since
--- The members of now and the names of those that are gone, oldest change first; to one who has seen nothing (-1) nothing is gone.
+-- The members of now and the names of those that are gone, oldest change first.
 SELECT false AS gone, o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified,
        CASE WHEN $5::text[] IS NOT NULL THEN stored($1, $2, o.id, $5) END AS stored
 FROM object o
@@ -9,7 +25,7 @@ WHERE o.home_id = $1 AND o.calendar_id = $2 AND o.revision > 0 AND o.revision > 
 UNION ALL
 SELECT true, 0, t.name, '', 0::smallint, '', t.revision, 0, t.buried, t.buried, NULL::text[]
 FROM tombstone t
-WHERE t.home_id = $1 AND t.calendar_id = $2 AND t.revision > 0 AND t.revision > $3 AND $3 >= 0
+WHERE t.home_id = $1 AND t.calendar_id = $2 AND t.revision > 0 AND t.revision > $3
 ORDER BY revision
 LIMIT $4;
 
@@ -22,7 +38,7 @@ WHERE o.home_id = $1 AND o.calendar_id = $2 AND o.revision > 0 AND o.revision > 
 UNION ALL
 SELECT true, 0, t.name, '', 0::smallint, '', t.revision, 0, t.buried, t.buried, NULL::bytea, NULL::text[]
 FROM tombstone t
-WHERE t.home_id = $1 AND t.calendar_id = $2 AND t.revision > 0 AND t.revision > $3 AND $3 >= 0
+WHERE t.home_id = $1 AND t.calendar_id = $2 AND t.revision > 0 AND t.revision > $3
 ORDER BY revision
 LIMIT $4;
 

@@ -13,12 +13,12 @@ FROM object
 WHERE home_id = $1 AND calendar_id = $2;
 
 --: tags
--- What a list of entity tags is made of: where rows are many, each column costs.
-SELECT name, etag, NULL::text[] AS stored FROM object WHERE home_id = $1 AND calendar_id = $2;
+-- What a list of entity tags is made of: where rows are many, each column costs. The index of revisions has them.
+SELECT name, etag FROM object WHERE home_id = $1 AND calendar_id = $2 AND revision > 0;
 
 --: tagged_bodies
 -- The same with octets, of those of these names: looked up one by one, as in by_names.
-SELECT o.name, o.etag, o.body, o.id, o.revision, NULL::text[] AS stored
+SELECT o.name, o.etag, o.body, o.id, o.revision
 FROM unnest($3::text[]) AS wanted (name)
 CROSS JOIN LATERAL (
     SELECT name, etag, body, id, revision FROM object WHERE home_id = $1 AND calendar_id = $2 AND name = wanted.name OFFSET 0

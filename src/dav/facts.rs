@@ -20,7 +20,7 @@ use super::{
     condition::SUPPORTED_REPORT,
     delegates::{self, Charge},
     prop::{Facts, Needs},
-    target::member,
+    target::{member, push_member},
 };
 
 /// The principal to whom a home or principal URL belongs; nobody is made by being looked up.
@@ -189,15 +189,18 @@ pub async fn of_members(cx: &Cx, of: &Facts, needs: Needs) -> Result<Vec<Facts>>
     })
 }
 
-/// How the rows of a collection's objects become facts.
+/// How the rows of a collection's objects become facts: one after the other, for they may be many, in one place where all that
+/// they have in common stays.
 pub struct Members {
     cx: Arc<Cx>,
     calendar: Calendar,
-    user: String,
     /// The path of the collection.
     path: String,
     locks: Vec<Lock>,
-    acl: Option<Arc<[Ace]>>,
+    /// Whether stored properties come along with the rows.
+    along: bool,
+    /// Those of the last member.
+    facts: Facts,
 }
 
 impl Members {
@@ -205,15 +208,24 @@ impl Members {
     pub async fn of(cx: Arc<Cx>, calendar: Calendar, needs: Needs) -> Result<Self> {
         let locks = locks_if(&cx, needs, &calendar).await?;
         let acl = acl_if(&cx, needs, Subject::calendar(&calendar)).await?;
-        Ok(Self::with(cx, calendar, locks, acl))
+        Ok(Self::with(cx, calendar, locks, acl, needs))
     }
 
     /// The same, where the locks in the collection and its list are loaded already.
     #[must_use]
-    pub fn with(cx: Arc<Cx>, calendar: Calendar, locks: Vec<Lock>, acl: Option<Arc<[Ace]>>) -> Self {
+    pub fn with(
+        cx: Arc<Cx>,
+        calendar: Calendar,
+        locks: Vec<Lock>,
+        acl: Option<Arc<[Ace]>>,
+        needs: Needs,
+    ) -> Self {
         let user = cx.located.target.user().unwrap_or_default().to_owned();
         let path = cx.href(&Target::Collection(user.clone(), calendar.name.clone()));
-        Self { cx, calendar, user, path, locks, acl }
+        let target = Target::Object(user, calendar.name.clone(), String::new());
+        let bound = calendar.bound.clone();
+        let facts = Facts { acl, bound, ..Facts::bare(target, path.clone(), calendar.rights) };
+        Self { cx, calendar, path, locks, along: needs.has(Needs::STORED), facts }
     }
 
     /// The rows of the members with what comes along, and how they are read. Whoever has begun to read rows holds a
@@ -232,14 +244,30 @@ impl Members {
         &self.calendar
     }
 
-    /// The facts of an object, and of what came along with its row.
-    pub fn facts(&self, object: store::Object, row: &Row) -> Result<Facts> {
-        let (target, href) = (self.target(&object.name), self.href(&object.name));
-        let stored = property::along(row)?;
-        let locks = on(&self.locks, Some(&object.name));
-        let (acl, bound) = (self.acl.clone(), self.calendar.bound.clone());
-        let facts = Facts::bare(target, href, self.calendar.rights);
-        Ok(Facts { object: Some(object), stored, locks, acl, bound, ..facts })
+    /// Goes on to an object, and to what came along with its row.
+    pub fn load(&mut self, object: store::Object, row: &Row) -> Result<()> {
+        self.name(&object.name);
+        if self.along {
+            self.facts.stored = property::along(row)?;
+        }
+        self.facts.object = Some(object);
+        Ok(())
+    }
+
+    /// The facts of the object that was gone on to last.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// What follows from the name of a member.
+    fn name(&mut self, name: &str) {
+        if let Target::Object(.., last) = &mut self.facts.target {
+            name.clone_into(last);
+        }
+        self.facts.href.truncate(self.path.len());
+        push_member(&mut self.facts.href, name);
+        self.facts.locks = on(&self.locks, Some(name));
     }
 
     /// The facts of the names that only locks reserve, where locks are needed.
@@ -249,8 +277,12 @@ impl Members {
             self.locks.iter().filter(|lock| lock.vacant).filter_map(|lock| lock.member.as_deref()).collect();
         names.sort_unstable();
         names.dedup();
+        let target = |name: &str| {
+            let user = self.facts.target.user().unwrap_or_default();
+            Target::Object(user.to_owned(), self.calendar.name.clone(), name.to_owned())
+        };
         let facts = names.into_iter().map(|name| {
-            let facts = Facts::bare(self.target(name), self.href(name), self.calendar.rights);
+            let facts = Facts::bare(target(name), self.href(name), self.calendar.rights);
             Facts { locks: on(&self.locks, Some(name)), bound: self.calendar.bound.clone(), ..facts }
         });
         facts.collect()
@@ -266,10 +298,6 @@ impl Members {
     #[must_use]
     pub fn cx(&self) -> &Cx {
         &self.cx
-    }
-
-    fn target(&self, name: &str) -> Target {
-        Target::Object(self.user.clone(), self.calendar.name.clone(), name.to_owned())
     }
 }
 

@@ -67,8 +67,8 @@ struct Listing {
 
 impl Each for Listing {
     fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
-        let facts = self.members.facts((self.read)(row)?, row)?;
-        answer.response(&facts, &self.ask, self.members.cx());
+        self.members.load((self.read)(row)?, row)?;
+        answer.response(self.members.facts(), &self.ask, self.members.cx());
         Ok(())
     }
 

@@ -325,8 +325,13 @@ pub fn href(base: &str, target: &Target) -> String {
 pub fn member(path: &str, name: &str) -> String {
     let mut out = String::with_capacity(path.len() + name.len() + 8);
     out.push_str(path);
-    out.extend(utf8_percent_encode(name, SEGMENT));
+    push_member(&mut out, name);
     out
+}
+
+/// Puts the name of a member behind the path of its collection.
+pub fn push_member(path: &mut String, name: &str) {
+    path.extend(utf8_percent_encode(name, SEGMENT));
 }
 
 fn push(out: &mut String, part: &str, names: &[&str], slash: bool) {

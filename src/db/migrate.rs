@@ -35,6 +35,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     8 "0008_binds",
     9 "0009_delegates",
     10 "0010_history",
+    11 "0011_covering",
 ];
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.

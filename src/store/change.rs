@@ -8,6 +8,8 @@ use super::{
 };
 
 crate::queries!("caldav/change.sql":
+    INITIAL_TAGS = "initial_tags",
+    INITIAL = "initial",
     SINCE = "since",
     SINCE_WITH_BODY = "since_with_body",
     SINCE_IN = "since_in",
@@ -48,19 +50,40 @@ pub struct Grave {
     pub calendar_id: i64,
 }
 
-/// The changes after `revision`, oldest first, `limit` at most; to one who has seen nothing (-1), nothing is gone.
+/// How a row of changes is read.
+pub type Read = fn(&Row) -> Result<Change, Error>;
+
+/// The changes after `revision`, oldest first, `limit` at most, and how they are read; to one who has seen nothing (-1), nothing
+/// is gone.
 pub async fn since(
     pool: &Pool,
     calendar: &Calendar,
     revision: i64,
     limit: i64,
     with: &With,
-) -> Result<Rows<'static>, Error> {
+) -> Result<(Rows<'static>, Read), Error> {
+    let (home, id) = (&calendar.home_id, &calendar.id);
+    if revision < 0 && with.brief && !with.body {
+        let rows = pool.stream(&INITIAL_TAGS, &[home, id, &limit]).await?;
+        return Ok((rows, |row| {
+            Ok(Change::Member(Object { revision: row.at(2)?, ..object::read_tag(row)? }))
+        }));
+    }
+    if revision < 0 {
+        let rows = pool.stream(&INITIAL, &[home, id, &limit, &with.body, &with.stored]).await?;
+        let read: Read = if with.body {
+            |row| object::read_whole(row).map(Change::Member)
+        } else {
+            |row| object::read(row).map(Change::Member)
+        };
+        return Ok((rows, read));
+    }
     let query = if with.body { &SINCE_WITH_BODY } else { &SINCE };
-    pool.stream(query, &[&calendar.home_id, &calendar.id, &revision, &limit, &with.stored]).await
+    let read: Read = if with.body { |row| read(row, true) } else { |row| read(row, false) };
+    Ok((pool.stream(query, &[home, id, &revision, &limit, &with.stored]).await?, read))
 }
 
-/// The change of a row of [`since`].
+/// The change of a row.
 pub fn read(row: &Row, body: bool) -> Result<Change, Error> {
     if row.at("gone")? {
         return Ok(Change::Gone(row.at("name")?, row.at("revision")?));

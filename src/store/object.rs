@@ -435,7 +435,7 @@ fn read_tagged_body(row: &Row) -> Result<Object, Error> {
 }
 
 /// The name and the entity tag of an object, and nothing else.
-fn read_tag(row: &Row) -> Result<Object, Error> {
+pub(super) fn read_tag(row: &Row) -> Result<Object, Error> {
     Ok(Object {
         id: 0,
         name: row.at(0)?,

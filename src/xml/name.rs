@@ -43,14 +43,31 @@ impl Ns {
 
     /// The prefix it has in every answer.
     #[must_use]
-    pub const fn prefix(self) -> &'static str {
+    pub fn prefix(self) -> &'static str {
+        self.opening().trim_matches(['<', ':'])
+    }
+
+    /// How a start tag of it begins: there are many in a long answer.
+    pub(super) const fn opening(self) -> &'static str {
         match self {
-            Self::Dav => "D",
-            Self::CalDav => "C",
-            Self::CalendarServer => "CS",
-            Self::Apple => "A",
-            Self::Kalends => "K",
-            Self::MobileMe => "MM",
+            Self::Dav => "<D:",
+            Self::CalDav => "<C:",
+            Self::CalendarServer => "<CS:",
+            Self::Apple => "<A:",
+            Self::Kalends => "<K:",
+            Self::MobileMe => "<MM:",
+        }
+    }
+
+    /// How an end tag of it begins.
+    pub(super) const fn closing(self) -> &'static str {
+        match self {
+            Self::Dav => "</D:",
+            Self::CalDav => "</C:",
+            Self::CalendarServer => "</CS:",
+            Self::Apple => "</A:",
+            Self::Kalends => "</K:",
+            Self::MobileMe => "</MM:",
         }
     }
 

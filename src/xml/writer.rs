@@ -4,7 +4,7 @@
 //! calendar data; characters that XML forbids are dropped. Hot: a listing of 100,000 resources goes through here.
 
 use bytes::Bytes;
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
 use super::name::{Name, Ns, QName};
 use super::strict::allowed;
@@ -21,8 +21,9 @@ impl Writer {
     #[must_use]
     pub fn new(root: Name) -> Self {
         let mut writer = Self { out: String::with_capacity(1024), root: Some(root) };
-        writer.out.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<");
-        writer.name(root);
+        writer.out.push_str("<?xml version=\"1.0\" encoding=\"utf-8\"?>\n");
+        writer.out.push_str(root.ns.opening());
+        writer.out.push_str(root.local);
         for ns in Ns::ALL {
             writer.out.push_str(" xmlns:");
             writer.out.push_str(ns.prefix());
@@ -40,7 +41,6 @@ impl Writer {
 
     /// `<D:local>`
     pub fn open(&mut self, name: Name) {
-        self.out.push('<');
         self.tag(name);
         self.out.push('>');
     }
@@ -53,14 +53,13 @@ impl Writer {
 
     /// `</D:local>`
     pub fn close(&mut self, name: Name) {
-        self.out.push_str("</");
-        self.name(name);
+        self.out.push_str(name.ns.closing());
+        self.out.push_str(name.local);
         self.out.push('>');
     }
 
     /// `<D:local/>`
     pub fn empty(&mut self, name: Name) {
-        self.out.push('<');
         self.tag(name);
         self.out.push_str("/>");
     }
@@ -123,6 +122,16 @@ impl Writer {
     /// stands alone is kept.
     pub fn lines(&mut self, text: &str) {
         let mut start = 0;
+        if is_plain_lines(text.as_bytes()) {
+            for end in memchr_iter(b'\r', text.as_bytes()) {
+                self.out.push_str(&text[start..end]);
+                start = end + 1;
+                if !text[start..].starts_with('\n') {
+                    self.out.push_str("&#13;");
+                }
+            }
+            return self.out.push_str(&text[start..]);
+        }
         for end in memmem::find_iter(text.as_bytes(), "\r\n") {
             self.text(&text[start..end]);
             self.out.push('\n');
@@ -182,15 +191,10 @@ impl Writer {
         self.out.push('"');
     }
 
-    fn name(&mut self, name: Name) {
-        self.out.push_str(name.ns.prefix());
-        self.out.push(':');
-        self.out.push_str(name.local);
-    }
-
-    /// The name in a start tag, with the namespace that the root does not declare.
+    /// The beginning of a start tag, with the namespace that the root does not declare.
     fn tag(&mut self, name: Name) {
-        self.name(name);
+        self.out.push_str(name.ns.opening());
+        self.out.push_str(name.local);
         if name.ns == Ns::MobileMe {
             self.out.push_str(" xmlns:");
             self.out.push_str(name.ns.prefix());
@@ -199,7 +203,6 @@ impl Writer {
     }
 
     fn start(&mut self, name: Name, attributes: &[(&str, &str)]) {
-        self.out.push('<');
         self.tag(name);
         for (local, value) in attributes {
             self.out.push(' ');
@@ -266,6 +269,17 @@ fn is_plain(octets: &[u8]) -> bool {
     special == 0
 }
 
+/// The same of text, in lines.
+fn is_plain_lines(octets: &[u8]) -> bool {
+    let mut special = 0;
+    for octet in octets {
+        let control = u8::from(*octet < 0x20) & u8::from(*octet != b'\r') & u8::from(*octet != b'\n');
+        special |=
+            control | u8::from(octet | 2 == b'>') | u8::from(*octet == b'&') | u8::from(*octet == 0xef);
+    }
+    special == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::Writer;
@@ -283,6 +297,19 @@ mod tests {
             let among = |at: usize| [&[b'x'; 40][..at], &[octet], &[b'x'; 40]].concat();
             let expected = super::CLASSES[usize::from(octet)] == 0;
             assert!([0, 7, 40].iter().all(|at| super::is_plain(&among(*at)) == expected), "{octet}");
+        }
+    }
+
+    #[test]
+    fn plain_lines_are_written_as_all_others() {
+        for octet in (0..=u8::MAX).filter(u8::is_ascii) {
+            for text in
+                ["BEGIN:\r\nX:@\r\nEND:\r\n", "@", "\r@", "\r\n@\n\r\r\n", "@\u{ef}\u{fffe}\u{ff21}\r\n"]
+            {
+                let text = text.replace('@', char::from(octet).encode_utf8(&mut [0; 4]));
+                let expected = written(|w| w.text(&text)).replace("&#13;\n", "\n");
+                assert_eq!(written(|w| w.lines(&text)), expected, "{text:?}");
+            }
         }
     }
 

@@ -38,8 +38,9 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     let (needs, with) = (ask.needs(cx.tables), ask.with(cx.tables));
     let mut unseen: HashMap<String, String> = HashMap::with_capacity(hrefs.len());
     let mut answer = Multistatus::new(Prefer::of(&cx.headers));
+    let path = cx.href(&cx.located.target);
     for href in hrefs {
-        match member(&cx, href) {
+        match member(&cx, &path, href) {
             Some(name) => drop(unseen.insert(name, href.to_owned())),
             None => answer.status(href, Status::NOT_FOUND),
         }
@@ -50,8 +51,12 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     answer.of_rows(rows, Named { members, read, ask, render, unseen }).await
 }
 
-/// The name in the request's collection that a path stands for; clients send paths and whole URLs.
-fn member(cx: &Cx, href: &str) -> Option<String> {
+/// The name in the request's collection, which has this path, that a path stands for; clients send paths and whole URLs.
+fn member(cx: &Cx, path: &str, href: &str) -> Option<String> {
+    // Nearly all are as they were told.
+    if let Some(name) = href.strip_prefix(path).filter(|name| path.ends_with('/') && is_plain(name)) {
+        return Some(name.to_owned());
+    }
     let target = is_ours(cx, href)?.target;
     let within = match &cx.located.target {
         Target::Collection(of, here) => {
@@ -64,6 +69,13 @@ fn member(cx: &Cx, href: &str) -> Option<String> {
         Target::Object(.., name) if within => Some(name),
         _ => None,
     }
+}
+
+/// Whether the name of a member stands in a path as it is, whatever rules there are.
+fn is_plain(name: &str) -> bool {
+    let plain = |octet: &u8| octet.is_ascii_alphanumeric() || b"-_@".contains(octet);
+    (1..=255).contains(&name.len())
+        && name.bytes().enumerate().all(|(at, octet)| plain(&octet) || (octet == b'.' && at > 0))
 }
 
 struct Named {
@@ -79,8 +91,8 @@ impl Each for Named {
     fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
         let object = (self.read)(row)?;
         self.unseen.remove(&object.name);
-        let facts = self.members.facts(object, row)?;
-        answer.rendered(&facts, &self.ask, self.members.cx(), self.render.as_deref())?;
+        self.members.load(object, row)?;
+        answer.rendered(self.members.facts(), &self.ask, self.members.cx(), self.render.as_deref())?;
         Ok(())
     }
 

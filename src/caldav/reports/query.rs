@@ -95,8 +95,8 @@ impl Each for Found {
             return Ok(());
         }
         if self.test.passes(&candidate)? {
-            let facts = self.members.facts(candidate.object, row)?;
-            answer.rendered(&facts, &self.ask, self.members.cx(), self.render.as_deref())?;
+            self.members.load(candidate.object, row)?;
+            answer.rendered(self.members.facts(), &self.ask, self.members.cx(), self.render.as_deref())?;
         }
         Ok(())
     }

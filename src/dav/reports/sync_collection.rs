@@ -66,9 +66,9 @@ pub async fn run(cx: Arc<Cx>, root: Element, render: Option<Rendering>) -> Resul
     let members = Members::of(cx, calendar, needs).await?;
     // One row more than are given tells whether there are more.
     let most = limit.map_or(i64::MAX, |n| n + 1);
-    let rows = change::since(&members.cx().pool, members.calendar(), since, most, &with).await?;
-    let (body, cut) = (with.body, false);
-    let each = Changes { members, body, ask, render, own_href, state, reached: since, left: limit, cut };
+    let (rows, read) = change::since(&members.cx().pool, members.calendar(), since, most, &with).await?;
+    let cut = false;
+    let each = Changes { members, read, ask, render, own_href, state, reached: since, left: limit, cut };
     answer.of_rows(rows, each).await
 }
 
@@ -107,7 +107,7 @@ pub fn limit(root: &Element) -> Result<Option<i64>> {
 
 struct Changes {
     members: Members,
-    body: bool,
+    read: change::Read,
     ask: Ask,
     render: Option<Rendering>,
     own_href: String,
@@ -130,13 +130,18 @@ impl Each for Changes {
             Some(left) => *left -= 1,
             None => {}
         }
-        let change = change::read(row, self.body)?;
+        let change = (self.read)(row)?;
         self.reached = change.revision();
         match change {
             Change::Gone(name, _) => answer.status(&self.members.href(&name), Status::NOT_FOUND),
             Change::Member(object) => {
-                let facts = self.members.facts(object, row)?;
-                answer.rendered(&facts, &self.ask, self.members.cx(), self.render.as_deref())?;
+                self.members.load(object, row)?;
+                answer.rendered(
+                    self.members.facts(),
+                    &self.ask,
+                    self.members.cx(),
+                    self.render.as_deref(),
+                )?;
             }
         }
         Ok(())

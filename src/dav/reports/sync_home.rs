@@ -205,7 +205,8 @@ impl Changes {
         }
         if self.level == Level::Infinite {
             let locks = self.locks.remove(&id).unwrap_or_default();
-            let members = Members::with(Arc::clone(&self.cx), calendar.clone(), locks, facts.acl.clone());
+            let (cx, needs) = (Arc::clone(&self.cx), self.ask.needs(self.cx.tables));
+            let members = Members::with(cx, calendar.clone(), locks, facts.acl.clone(), needs);
             self.open = Some(Open { id, facts, members });
         }
         true
@@ -237,14 +238,14 @@ impl Each for Changes {
         if self.cut || !self.take() {
             return Ok(());
         }
-        let Some(open) = &self.open else { return Ok(()) };
+        let Some(open) = &mut self.open else { return Ok(()) };
         let change = change::read(row, self.body)?;
         let revision = Some(change.revision());
         match change {
             Change::Gone(name, _) => answer.status(&open.members.href(&name), Status::NOT_FOUND),
             Change::Member(object) => {
-                let facts = open.members.facts(object, row)?;
-                answer.rendered(&facts, &self.ask, &self.cx, self.render.as_deref())?;
+                open.members.load(object, row)?;
+                answer.rendered(open.members.facts(), &self.ask, &self.cx, self.render.as_deref())?;
             }
         }
         self.token.parts.entry(id).or_default().members = revision;

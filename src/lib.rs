@@ -13,9 +13,9 @@ pub mod ical;
 
 pub mod store;
 
-pub mod dav;
-
 pub mod share;
+
+pub mod dav;
 
 pub mod caldav;
 pub mod cluster;

@@ -10,6 +10,10 @@ SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NUL
 SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled FROM principal
 WHERE lower(email) = lower($1);
 
+--: by_emails
+SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled FROM principal
+WHERE lower(email) = ANY ($1::text[]);
+
 --: by_names
 SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled FROM principal
 WHERE name = ANY ($1::text[]);

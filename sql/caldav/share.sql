@@ -4,7 +4,11 @@
 -- Of these calendars all that is known where they are kept, and what is granted there to the viewer $3, whose groups are $4.
 SELECT c.home_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified, c.shared,
        c.locked > now() IS TRUE AS locked, g.granted,
-       (SELECT p.name FROM principal p WHERE p.id = told.home_id) AS owner
+       (SELECT p.name FROM principal p WHERE p.id = told.home_id) AS owner,
+       (SELECT p.email FROM principal p WHERE p.id = told.home_id) AS owner_email,
+       (SELECT p.display_name FROM principal p WHERE p.id = told.home_id) AS owner_name,
+       (SELECT own.name FROM bind own WHERE own.home_id = told.home_id AND own.owner_home_id = told.home_id AND own.calendar_id = told.id)
+           AS called
 FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
 JOIN calendar c ON c.home_id = told.home_id AND c.id = told.id
 CROSS JOIN LATERAL (
@@ -17,9 +21,11 @@ CROSS JOIN LATERAL (
 --: lock
 -- One of them, held to the end of the transaction.
 SELECT c.home_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified, c.shared,
-       c.locked > now() IS TRUE AS locked, p.name AS owner
+       c.locked > now() IS TRUE AS locked, p.name AS owner, p.email AS owner_email, p.display_name AS owner_name,
+       own.name AS called
 FROM calendar c
 JOIN principal p ON p.id = c.home_id
+JOIN bind own ON own.home_id = $1 AND own.owner_home_id = $1 AND own.calendar_id = c.id
 WHERE c.home_id = $1 AND c.id = $2
 FOR NO KEY UPDATE OF c;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 
 use crate::{
-    caldav::membership,
+    caldav::{self, membership},
     db::Tx,
     front,
     store::{
@@ -64,6 +64,7 @@ pub fn keep(file: Option<&Path>, group: &str, people: &[String], inside: bool) -
                     let was = find(&tx, settings, name).await?;
                     let now = principal::keep(&tx, was.id, group, inside).await?;
                     membership::changed(&tx, by, &was.groups, &now).await?;
+                    caldav::meet(&tx, settings, &now).await?;
                     told.push(outcome(&was.name, group, (was.groups.iter(), now.groups.iter())));
                 }
                 Ok::<_, anyhow::Error>(told)
@@ -77,8 +78,9 @@ pub fn keep(file: Option<&Path>, group: &str, people: &[String], inside: bool) -
 /// `kalends group delete`: nobody is kept in a group any more.
 pub fn delete(file: Option<&Path>, group: &str) -> Result<()> {
     super::run(async {
-        let (pool, _) = open(file).await?;
+        let (pool, settings) = open(file).await?;
         let group = spelt(group)?;
+        let settings = &settings;
         let (group, by) = (group.as_str(), &operator());
         let (gone, left) = pool
             .transaction(async |tx: Arc<Tx>| {
@@ -91,6 +93,7 @@ pub fn delete(file: Option<&Path>, group: &str) -> Result<()> {
                         gone += 1;
                         let now = principal::keep(&tx, was.id, group, false).await?;
                         membership::changed(&tx, by, &was.groups, &now).await?;
+                        caldav::meet(&tx, settings, &now).await?;
                     }
                 }
                 if left == 0 {

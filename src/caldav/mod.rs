@@ -29,6 +29,7 @@ use crate::{
     store::Principal,
 };
 
+pub use provision::meet;
 pub use reports::{BUDGET, filter};
 
 pub use crate::dav::author::{days, keep};

@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use crate::{
-    config::{Required, Settings},
-    dav::{self, Refusal},
-    db::{Pool, Tx},
-    front::{Identity, Recognition, Status},
+    config::{Audience, Required, Settings},
+    dav::{self, Cx, Refusal, sharing},
+    db::{self, Pool, Tx},
+    front::{Identity, Recognition, Status, user_of},
     model::{Component, Components, Kind},
     observe::metrics,
     store::{
         Known, Principal,
         audit::Party,
+        invite,
         principal::{self, Start},
     },
     xml::Writer,
@@ -52,7 +53,61 @@ pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> da
         return Err(read_only().into());
     }
     let start = start(settings);
-    pool.transaction(async |tx: Arc<Tx>| who.arrive(&tx, known, &start).await).await
+    pool.transaction(async |tx: Arc<Tx>| {
+        let here = who.arrive(&tx, known, &start).await?;
+        meet(&tx, settings, &here).await?;
+        Ok(here)
+    })
+    .await
+}
+
+/// What is shared with a person, by address or through groups, is in their home and nothing else is.
+pub async fn meet(tx: &Tx, settings: &Settings, who: &Principal) -> Result<(), db::Error> {
+    let anywhere = settings.privacy.principals == Audience::Everyone;
+    // Of those whom nobody may know nobody is in a group with anybody.
+    let hidden = settings.privacy.principals == Audience::Nobody;
+    let who = if hidden { &Principal { email: None, ..who.clone() } } else { who };
+    invite::meet(tx, who, sharing::first(settings.sharing.accept), anywhere).await?;
+    sharing::note::asked(settings, tx, who.id).await
+}
+
+/// Whether somebody with that address may be made when somebody first mentions it.
+pub fn is_local(settings: &Settings, address: &str) -> bool {
+    let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain);
+    let mut domains = settings.identity.local_domains.iter();
+    domains.any(|local| local.eq_ignore_ascii_case(domain))
+}
+
+/// How many people are made by one request.
+const MOST_MENTIONED: usize = 50;
+
+/// Makes those of these local addresses who are not here, unless their name is somebody's already or nobody may be known.
+pub async fn mention(cx: &Cx, addresses: &[String]) -> dav::Result<()> {
+    if cx.settings.privacy.principals != Audience::Everyone {
+        return Ok(());
+    }
+    let start = &start(&cx.settings);
+    for address in addresses.iter().take(MOST_MENTIONED) {
+        let Some(name) = user_of(&cx.settings.identity, address) else { continue };
+        if principal::by_email(&cx.pool, address).await?.is_some() {
+            continue;
+        }
+        let name = name.as_str();
+        cx.pool
+            .transaction(async |tx: Arc<Tx>| {
+                principal::one_at_a_time(&tx).await?;
+                let there = principal::by_email_in(&tx, address).await?.is_some()
+                    || principal::by_name_in(&tx, name).await?.is_some();
+                if !there {
+                    let known = Known { email: Some(address), ..Known::default() };
+                    principal::create(&tx, name, &known, start, (EVENTS, TASKS)).await?;
+                    metrics::provisioned();
+                }
+                Ok::<_, dav::Error>(())
+            })
+            .await?;
+    }
+    Ok(())
 }
 
 /// What is answered to whoever would change something while nothing is changed.
@@ -132,7 +187,7 @@ impl Who<'_> {
             principal::create(tx, self.name, &known, start, (EVENTS, TASKS)).await?;
             metrics::provisioned();
             let made = principal::by_name_in(tx, self.name).await?;
-            let made = made.ok_or(crate::db::Error::Busy("a new principal was renamed while it was made"))?;
+            let made = made.ok_or(db::Error::Busy("a new principal was renamed while it was made"))?;
             membership::changed(tx, &Party::proxy(), &[], &made).await?;
             return Ok(made);
         };

@@ -8,7 +8,7 @@ use crate::{
         condition::{CALENDAR_COLLECTION_LOCATION_OK, SUPPORTED_CALENDAR_DATA},
         delete, lock, options, propfind, proppatch, props,
         reports::{self as webdav, expand_property, principals, search, sync_collection},
-        unlock,
+        sharing, unlock,
     },
     front::{Response, Status},
     model::{Kind, Kinds},
@@ -48,7 +48,7 @@ pub const METHODS: &[Method] = &[
     row("GET", READ, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.1"),
     row("HEAD", READ, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.2"),
     row("PUT", OBJECT, Takes::Content, |c, g| Box::pin(put::run(c, g)), "RFC 4791 §5.3.2"),
-    row("POST", CALENDAR, Takes::Batch, |c, g| Box::pin(post::run(c, g)), "RFC 5995 §3.1"),
+    row("POST", HOME_AND_CALENDAR, Takes::Batch, |c, g| Box::pin(post::run(c, g)), "RFC 5995 §3.1"),
     row("DELETE", GOING, Takes::Nothing, |c, g| Box::pin(delete::run(c, g)), "RFC 4918 §9.6"),
     row("COPY", NAMED, Takes::Nothing, |c, g| Box::pin(transfer::copy(c, g)), "RFC 4918 §9.8"),
     row("MOVE", NAMED, Takes::Nothing, |c, g| Box::pin(transfer::relocate(c, g)), "RFC 4918 §9.9"),
@@ -163,11 +163,14 @@ pub const FEATURES: &[Feature] = &[
     Feature { token: "calendar-access", on: Kinds::ANY, rfc: "RFC 4791 §5.1" },
     Feature { token: "calendar-no-timezone", on: HOME_AND_CALENDAR, rfc: "RFC 7809 §3.1.1" },
     Feature { token: "calendar-query-extended", on: Kinds::ANY, rfc: "draft-daboo-caldav-extensions §3" },
+    Feature { token: "calendarserver-sharing", on: HOME_AND_CALENDAR, rfc: "caldav-sharing §5.1" },
+    Feature { token: "calendarserver-group-sharee", on: HOME_AND_CALENDAR, rfc: "calendarserver" },
+    Feature { token: "resource-sharing", on: HOME_AND_CALENDAR, rfc: "draft-pot-webdav-resource-sharing" },
     Feature { token: "calendarserver-home-sync", on: Kind::Home.only(), rfc: "calendarserver" },
 ];
 
 /// The properties, room by room.
-pub const ALL_PROPS: &[&[Prop]] = &[props::PROPS, acl_props::PROPS, PROPS];
+pub const ALL_PROPS: &[&[Prop]] = &[props::PROPS, acl_props::PROPS, sharing::props::PROPS, PROPS];
 
 /// All tables.
 pub static TABLES: Tables =

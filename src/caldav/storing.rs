@@ -12,9 +12,11 @@ use crate::{
         condition::{
             MAX_ATTENDEES_PER_INSTANCE, MAX_INSTANCES, MAX_RESOURCE_SIZE, MAX_RESOURCES, NO_UID_CONFLICT,
             SUPPORTED_CALENDAR_COMPONENT, SUPPORTED_RSCALE, VALID_CALENDAR_DATA,
-            VALID_CALENDAR_OBJECT_RESOURCE,
+            VALID_CALENDAR_OBJECT_RESOURCE, VALID_ORGANIZER,
         },
         guard::{Guard, Now, Touch},
+        sharing,
+        target::is_ours,
     },
     db::Tx,
     front::Status,
@@ -121,6 +123,14 @@ pub fn etag(body: &[u8]) -> String {
     })
 }
 
+/// The organizers of a meeting; what nobody else attends is none.
+fn organizers(put: &Put) -> Vec<String> {
+    let Ok(calendar) = ical::Calendar::parse(put.body.clone()) else { return Vec::new() };
+    let meetings = calendar.components().filter(|component| component.property("ATTENDEE").is_some());
+    let named = meetings.filter_map(|meeting| meeting.property("ORGANIZER"));
+    named.map(|organizer| organizer.value().into_owned()).collect()
+}
+
 /// What storing an object did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stored {
@@ -188,6 +198,7 @@ impl<'a> Shelf<'a> {
         self.fits(Components::default().with(put.component), &put.name)?;
         self.no_uid_conflict(&before, put)?;
         if there.is_none() {
+            self.owner_organizes(put).await?;
             self.room().await?;
         }
         limits::in_quota(self.cx, self.tx, self.calendar.home_id, put.octets() - before.octets()).await?;
@@ -269,6 +280,33 @@ impl<'a> Shelf<'a> {
             Some((object, _)) if object.uid != put.uid => Err(self.conflict(&object.name)),
             _ => Ok(()),
         }
+    }
+
+    /// caldav-sharing §5.5.5: whoever adds a meeting to a calendar of somebody else adds one of theirs.
+    async fn owner_organizes(&self, put: &Put) -> Result<()> {
+        let owner = self.calendar.home_id;
+        if !self.cx.settings.sharing.owner_organizes || self.cx.viewer.owns(owner) {
+            return Ok(());
+        }
+        let organizers = organizers(put);
+        if organizers.is_empty() {
+            return Ok(());
+        }
+        let owner = store::principal::by_id_in(self.tx, owner).await?;
+        let theirs = |organizer: &String| {
+            owner.as_ref().is_some_and(|owner| match sharing::address(organizer) {
+                Some(address) => {
+                    owner.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case(&address))
+                }
+                None => is_ours(self.cx, organizer)
+                    .is_some_and(|located| located.target == Target::Principal(owner.name.clone())),
+            })
+        };
+        if organizers.iter().all(theirs) {
+            return Ok(());
+        }
+        let why = "the organizer of a meeting in a shared calendar is the owner of the calendar";
+        Err(VALID_ORGANIZER.because(why).into())
     }
 
     /// Refuses another member where there are as many as there may be.

@@ -368,6 +368,13 @@ vocabulary! {
         /// Nobody's but their own.
         Nobody = "nobody",
     }
+    /// How a calendar that is shared gets into the home of whom it is shared with.
+    Accept {
+        /// At once.
+        Automatic = "automatic",
+        /// When they have accepted.
+        Invitation = "invitation",
+    }
     /// How much TLS to ask of the database.
     Tls {
         /// None.
@@ -439,6 +446,7 @@ kinds! {
     bool: "switch", "true or false", str::to_owned;
     Tls: "word", "disable, prefer, require or verify-full", quote;
     Audience: "word", "everyone, groups or nobody", quote;
+    Accept: "word", "automatic or invitation", quote;
     Required: "word", "never, arrive or always", quote;
     Level: "word", "error, warn, info, debug or trace", quote;
     LogFormat: "word", "line or json", quote;

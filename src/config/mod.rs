@@ -8,11 +8,11 @@ mod settings;
 
 pub use check::exposure;
 pub use kind::{
-    Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Moment, Origin, Page, Required, Secret,
-    Size, Span, Tls, Unreadable,
+    Accept, Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Moment, Origin, Page, Required,
+    Secret, Size, Span, Tls, Unreadable,
 };
 pub use load::{Error, Fault};
 pub use settings::{
-    Calendar, Cluster, Database, Identity, Limits, Log, Monitor, Privacy, Server, Setting, Settings, Token,
-    Trace, markdown, settings,
+    Calendar, Cluster, Database, Identity, Limits, Log, Monitor, Privacy, Server, Setting, Settings, Sharing,
+    Token, Trace, markdown, settings,
 };

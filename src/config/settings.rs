@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use crate::config::kind::{
-    Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Moment, Origin, Page, Required, Secret,
-    Size, Span, Tls,
+    Accept, Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Moment, Origin, Page, Required,
+    Secret, Size, Span, Tls,
 };
 use crate::config::load::Reader;
 
@@ -187,7 +187,7 @@ settings! {
         readers: Vec<String> = Vec::new();
         /// Mail domain of users of whom no e-mail header tells; a user name with an `@` is its own address.
         email_domain: String = String::new();
-        /// Mail domains whose users may be provisioned when they are first mentioned.
+        /// Mail domains whose users are given a principal and a home when somebody first shares a calendar with their address, before they ever signed in. Whoever may share can make as many; so only where all addresses of the domain are people's.
         local_domains: Vec<String> = Vec::new();
         /// The WWW-Authenticate header of a 401; empty sends none.
         challenge: String = "Basic realm=\"kalends\"".into();
@@ -281,6 +281,15 @@ settings! {
     audit: Audit {
         /// Days for which it is kept; 0 is for ever.
         retention_days: u32 = 365;
+    }
+    /// Calendars that people share with each other.
+    sharing: Sharing {
+        /// How a shared calendar gets into the home of whom it is shared with: `automatic`, at once, or `invitation`, when they have accepted.
+        accept: Accept = Accept::Automatic;
+        /// To how many people and groups one calendar may be shared; entries that one access control list may have.
+        max_sharees: u32 = 250;
+        /// Whether a meeting that somebody adds to a calendar of another must have the owner as its organizer.
+        owner_organizes: bool = true;
     }
     /// Calendars and what is in them.
     calendar: Calendar {

@@ -6,7 +6,7 @@ use crate::{
     db::Tx,
     front::{Response, Status, header},
     model::{Privilege, Privileges},
-    store::{self, Ace, Bound, Calendar, Grantee, Principal, history::Action},
+    store::{self, Ace, Bound, Calendar, Grantee, Principal},
     xml::{Element, Name},
 };
 
@@ -20,19 +20,17 @@ use super::{
     },
     deeds, facts,
     guard::{Now, Touch},
-    locks,
+    locks, sharing,
     target::is_ours,
 };
-
-/// Entries of one list.
-pub const MOST: usize = 250;
 
 /// Puts the entries of the body in place of those that the resource has of its own.
 pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let root = given.xml.filter(|root| root.is(Name::dav("acl")));
     let root = root.ok_or_else(|| Refusal::bad_request("the body of an ACL is a DAV:acl"))?;
     let guard = locks::guard(&cx).await?;
-    let entries = read(&cx, &root)?;
+    let most = cx.settings.sharing.max_sharees as usize;
+    let entries = read(&cx, &root, most)?;
     let house = access::household(&cx).await?;
     let (entries, guard, house) = (&entries, &guard, &house);
     cx.pool
@@ -43,6 +41,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
                 guard.unchanged(Some(""), None)?;
                 (None, house.rights)
             } else {
+                sharing::alone(&tx).await?;
                 let calendar = facts::locked(&cx, &tx, house, On::Resource, Privilege::WriteAcl).await?;
                 let locks = store::lock::of_in(&tx, &calendar).await?;
                 guard
@@ -65,19 +64,16 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
                 Some(bound) => &owner_of(&tx, bound).await?,
                 None => &house.owner,
             };
-            let after = judge(entries, Around { calendar_id, owner, own, inherited }, &known)?;
-            store::ace::set(&tx, home_id, calendar_id, &after).await?;
+            let after = judge(entries, Around { calendar_id, owner, own, inherited, most }, &known)?;
             let place = calendar.as_ref().map_or("", |calendar| &calendar.name);
             let deeds = deeds::of_lists(&cx.viewer.principal, (&house.owner, place), &before, &after);
-            store::audit::record(&tx, &deeds).await?;
-            match &calendar {
-                Some(calendar) => {
-                    let author = cx.author();
-                    store::calendar::change(&tx, calendar, Action::Opened, &author).await?;
-                }
-                None => store::calendar::touch_home(&tx, home_id).await?,
+            if let Some(calendar) = &calendar {
+                sharing::list(&cx, &tx, calendar, before, after).await?;
+            } else {
+                store::ace::set(&tx, home_id, 0, &after).await?;
+                store::calendar::touch_home(&tx, home_id).await?;
             }
-            Ok::<_, Error>(())
+            Ok::<_, Error>(store::audit::record(&tx, &deeds).await?)
         })
         .await?;
     Ok(Response::new(Status::OK).with(header::CONTENT_LENGTH, "0"))
@@ -119,12 +115,18 @@ impl Entry {
     }
 }
 
-fn read(cx: &Cx, root: &Element) -> Result<Vec<Entry>, Refusal> {
+fn read(cx: &Cx, root: &Element, most: usize) -> Result<Vec<Entry>, Refusal> {
     let elements: Vec<&Element> = root.all(Name::dav("ace")).collect();
-    if elements.len() > MOST {
-        return Err(LIMITED_NUMBER_OF_ACES.because(format!("a list has at most {MOST} entries")));
+    if elements.len() > most {
+        return Err(too_many(most));
     }
     elements.into_iter().map(|element| entry(cx, element)).collect()
+}
+
+/// More entries than a list may have.
+#[must_use]
+pub fn too_many(most: usize) -> Refusal {
+    LIMITED_NUMBER_OF_ACES.because(format!("a list has at most {most} entries"))
 }
 
 fn entry(cx: &Cx, element: &Element) -> Result<Entry, Refusal> {
@@ -252,6 +254,8 @@ struct Around<'a> {
     own: Vec<Ace>,
     /// Those of the home.
     inherited: Vec<Ace>,
+    /// How many entries it may have.
+    most: usize,
 }
 
 /// The new list, or the precondition that it does not meet (RFC 3744 §8.1.1).
@@ -272,8 +276,8 @@ fn judge(entries: &[Entry], around: Around<'_>, known: &Known) -> Result<Vec<Ace
         }
         aces.push(Ace { calendar_id: around.calendar_id, grantee, privileges });
     }
-    if aces.len() > MOST {
-        return Err(LIMITED_NUMBER_OF_ACES.because(format!("a list has at most {MOST} entries")));
+    if aces.len() > around.most {
+        return Err(too_many(around.most));
     }
     Ok(aces)
 }
@@ -357,7 +361,7 @@ mod tests {
         };
         let inherited = vec![ace(Grantee::Group("guests".to_owned()), Privilege::Read)];
         let owner = &principal(1, "alice");
-        judge(entries, Around { calendar_id: 0, owner, own, inherited }, &known)
+        judge(entries, Around { calendar_id: 0, owner, own, inherited, most: 250 }, &known)
     }
 
     #[test]

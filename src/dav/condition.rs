@@ -105,6 +105,8 @@ conditions! {
     SUPPORTED_COLLATION = cal "supported-collation" FORBIDDEN "RFC 4791 §7.5.1";
     /// The collection has the tag that the request says it has.
     CTAG_OK = mm "ctag-ok" PRECONDITION_FAILED "calendarserver-bulk-change §6";
+    /// The organizer of a meeting in a shared calendar is its owner.
+    VALID_ORGANIZER = cs "valid-organizer" FORBIDDEN "caldav-sharing §5.5.5";
     /// The home holds no more calendars than it may.
     MAX_CALENDARS = cs "max-collections" FORBIDDEN "calendarserver";
     /// The calendar holds no more objects than it may.

@@ -14,10 +14,8 @@ use crate::{
 use super::{
     Cx, Error, Refusal, Result, Target,
     access::{self, household},
-    acl::{Known, MOST},
-    condition::{
-        ALLOWED_PRINCIPAL, CANNOT_MODIFY_PROTECTED_PROPERTY, LIMITED_NUMBER_OF_ACES, RECOGNIZED_PRINCIPAL,
-    },
+    acl::{Known, too_many},
+    condition::{ALLOWED_PRINCIPAL, CANNOT_MODIFY_PROTECTED_PROPERTY, RECOGNIZED_PRINCIPAL},
     deeds, facts,
     guard::Guard,
     header::Prefer,
@@ -160,9 +158,9 @@ async fn set(cx: &Arc<Cx>, guard: &Guard, rank: Rank, order: &Order) -> Result<(
                 return Err(ALLOWED_PRINCIPAL.because("nobody is their own delegate").into());
             }
             let after = appoint(&before, rank, &wanted);
-            if after.len() > MOST {
-                let why = format!("a list has at most {MOST} entries");
-                return Err(LIMITED_NUMBER_OF_ACES.because(why).into());
+            let most = cx.settings.sharing.max_sharees as usize;
+            if after.len() > most {
+                return Err(too_many(most).into());
             }
             store::ace::set(&tx, home_id, 0, &after).await?;
             let deeds = deeds::of_lists(&cx.viewer.principal, (owner, ""), &before, &after);

@@ -14,7 +14,7 @@ use super::{
     access::{self, On},
     facts,
     guard::{Guard, Now, Touch},
-    locks,
+    locks, sharing,
 };
 
 /// Deletes what the URL names; a deleted object or calendar leaves a tombstone, and a name that only a lock reserved leaves
@@ -37,7 +37,11 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
                 // Locks on what is somebody else's are about more than its name here.
                 let all: &[Touch] = if calendar.bound.is_none() { &[Touch::All] } else { &[] };
                 guard.permits(&now, all)?;
-                return remove(&tx, &calendar, &cx.author()).await;
+                remove(&tx, &calendar, &cx.author()).await?;
+                if calendar.bound.is_some() {
+                    sharing::note::answered(&cx, &tx, &calendar, calendar.seen_in()).await?;
+                }
+                return Ok(());
             };
             member(&tx, &now, name, (&guard, &cx.author())).await
         })

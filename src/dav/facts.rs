@@ -7,7 +7,7 @@ use crate::{
     db::{Row, Rows, Tx},
     model::{Kind, Lock, Privilege, Privileges},
     store::{
-        self, Ace, Calendar, Home, Principal, Property, Subject,
+        self, Ace, Calendar, Home, Invite, Principal, Property, Subject,
         object::{Which, With},
         principal::Search,
         property,
@@ -120,7 +120,8 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
             // What is left to its owner is not told of somebody else's.
             let own = if calendar.bound.is_none() { needs } else { Needs::NONE };
             let home = home(cx, calendar.home_id, own, Needs::QUOTA).await?;
-            Facts { locks: on(&locks, None), home, ..of_collection(user, calendar, href) }
+            let shares = shares_if(cx, needs, &[&calendar]).await?.remove(&calendar.id).unwrap_or_default();
+            Facts { locks: on(&locks, None), home, shares, ..of_collection(user, calendar, href) }
         }
         Target::Object(.., name) => {
             let calendar = collection(cx, privilege).await?;
@@ -411,13 +412,15 @@ async fn of_collections(cx: &Cx, home: &Facts, needs: Needs) -> Result<Vec<Facts
     };
     let mut lists =
         if needs.has(Needs::ACL) { lists(cx, owner.id, &calendars).await? } else { HashMap::new() };
+    let mut shares = shares_if(cx, needs, &calendars.iter().collect::<Vec<_>>()).await?;
     let facts = calendars.into_iter().map(|calendar| {
+        let shares = shares.remove(&calendar.id).unwrap_or_default();
         let stored = seen(cx, &calendar, |keeper| stored.remove(&keeper).unwrap_or_default());
         let locks = locks.remove(&calendar.id).unwrap_or_default();
         let acl = needs.has(Needs::ACL).then(|| lists.remove(&calendar.id).unwrap_or_default().into());
         let href = cx.href(&Target::Collection(owner.name.clone(), calendar.name.clone()));
         let home = home.home.clone().filter(|_| calendar.bound.is_none());
-        Facts { home, stored, locks, acl, ..of_collection(&owner.name, calendar, href) }
+        Facts { home, stored, locks, acl, shares, ..of_collection(&owner.name, calendar, href) }
     });
     Ok(facts.collect())
 }
@@ -471,6 +474,19 @@ async fn locks_if(cx: &Cx, needs: Needs, calendar: &Calendar) -> Result<Vec<Lock
 /// Those that are on the member of that name, or on the collection itself.
 fn on(locks: &[Lock], member: Option<&str>) -> Vec<Lock> {
     locks.iter().filter(|lock| lock.covers(member)).cloned().collect()
+}
+
+/// Who is invited to these calendars, if that is needed; without a statement where nobody is.
+async fn shares_if(cx: &Cx, needs: Needs, calendars: &[&Calendar]) -> Result<HashMap<i64, Vec<Invite>>> {
+    let mut shares: HashMap<i64, Vec<Invite>> = HashMap::new();
+    let told = calendars.iter().filter(|calendar| calendar.shared);
+    let told: Vec<(i64, i64)> = told.map(|calendar| calendar.kept()).collect();
+    if needs.has(Needs::SHARES) && !told.is_empty() {
+        for (calendar, invite) in store::invite::of(&cx.pool, &told).await? {
+            shares.entry(calendar).or_default().push(invite);
+        }
+    }
+    Ok(shares)
 }
 
 async fn stored_if(cx: &Cx, needs: Needs, subject: Subject) -> Result<Vec<Property>> {

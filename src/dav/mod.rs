@@ -26,6 +26,7 @@ pub mod propfind;
 pub mod proppatch;
 pub mod props;
 pub mod reports;
+pub mod sharing;
 pub mod stream;
 pub mod target;
 pub mod unlock;

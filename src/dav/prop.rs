@@ -4,7 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     model::{Kind, Kinds, Lock, Privilege, Privileges},
-    store::{Ace, Bound, Calendar, Home, Object, Principal, Property},
+    store::{Ace, Bound, Calendar, Home, Invite, Object, Principal, Property},
     xml::{Element, Name, QName, Writer},
 };
 
@@ -39,6 +39,8 @@ pub struct Facts {
     pub members: Vec<Target>,
     /// Of a principal that is the viewer's: the homes that are open to it, if needed.
     pub charges: Vec<Charge>,
+    /// Of a calendar: who is invited to it, if needed.
+    pub shares: Vec<Invite>,
 }
 
 impl Facts {
@@ -59,6 +61,7 @@ impl Facts {
             acl: None,
             members: Vec::new(),
             charges: Vec::new(),
+            shares: Vec::new(),
         }
     }
 
@@ -110,6 +113,8 @@ impl Needs {
     pub const ACL: Self = Self(64);
     /// The members of a group.
     pub const MEMBERS: Self = Self(128);
+    /// To whom a calendar is shared.
+    pub const SHARES: Self = Self(256);
     /// The state of the home of a collection.
     pub const QUOTA: Self = Self(8);
 

@@ -15,6 +15,7 @@ use super::{
     header::http_date,
     locks,
     prop::{Facts, Needs, Prop, Source},
+    sharing,
 };
 
 const PRINCIPAL: Kinds = Kind::Principal.only();
@@ -72,7 +73,10 @@ fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
                 w.empty(Name::cs(rank.name()));
             }
         }
-        Kind::Calendar => w.empty(Name::cal("calendar")),
+        Kind::Calendar => {
+            w.empty(Name::cal("calendar"));
+            sharing::props::write_kind(facts, w);
+        }
         Kind::Subscribed => w.empty(Name::cs("subscribed")),
         Kind::Inbox => w.empty(Name::cal("schedule-inbox")),
         Kind::Outbox => w.empty(Name::cal("schedule-outbox")),

@@ -36,6 +36,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     9 "0009_delegates",
     10 "0010_history",
     11 "0011_covering",
+    12 "0012_invite",
 ];
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.

@@ -312,6 +312,17 @@ pub fn spell(identity: &config::Identity, name: &str) -> Result<String, &'static
     Spelling::new(identity).read(name.as_bytes())
 }
 
+/// The user name of whoever has that address, where names and addresses are made of each other, if they would be let in.
+#[must_use]
+pub fn user_of(identity: &config::Identity, address: &str) -> Option<String> {
+    let spelling = Spelling::new(identity);
+    let (local, domain) = address.split_once('@')?;
+    let cut = !domain.is_empty() && domain.eq_ignore_ascii_case(&identity.email_domain);
+    let name = spelling.read(if cut { local } else { address }.as_bytes()).ok()?;
+    let (allow, deny) = (spelling.names(&identity.allow), spelling.names(&identity.deny));
+    (!deny.hold(&name) && (allow.is_empty() || allow.hold(&name))).then_some(name)
+}
+
 /// Headers that other software takes for an identity, whatever ours are called.
 const ALWAYS_STRIPPED: &[&str] = &[
     "authorization",

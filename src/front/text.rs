@@ -49,7 +49,7 @@ fn has_escape(text: &str) -> bool {
 }
 
 /// An e-mail address: visible text without spaces, one `@`, something on both sides of it; in lower case.
-pub(super) fn address(value: &[u8]) -> Result<String, &'static str> {
+pub fn address(value: &[u8]) -> Result<String, &'static str> {
     let text = visible(value)?.to_lowercase();
     let plain =
         |part: &str| !part.is_empty() && !part.contains(['@', ' ', ',', ';', '<', '>', '"', ':', '/', '\\']);

@@ -100,7 +100,7 @@ pub struct Calendar {
     pub modified: SystemTime,
     /// Whether it or a member may be locked; where not, nobody needs to look.
     pub locked: bool,
-    /// Whether it may be seen in other homes; where not, nobody needs to look.
+    /// Whether anybody is invited to it, so that it may be seen in other homes; where not, nobody needs to look.
     pub shared: bool,
     /// What the viewer may do with it and with what is in it.
     pub rights: Privileges,

@@ -7,6 +7,7 @@ pub mod change;
 pub mod handover;
 pub mod history;
 pub mod index;
+pub mod invite;
 pub mod lock;
 pub mod notification;
 pub mod object;
@@ -18,6 +19,7 @@ pub mod transfer;
 pub use ace::{Ace, Grantee, Viewer};
 pub use calendar::{Calendar, Held, Home};
 pub use history::Author;
+pub use invite::{Answer, Guest, Invite, Sharee};
 pub use notification::Notification;
 pub use object::{Object, Put};
 pub use principal::{Known, Principal};
@@ -44,6 +46,7 @@ pub const ALL: &[(&str, &[Query])] = &[
     ("audit", audit::ALL),
     ("share", share::ALL),
     ("handover", handover::ALL),
+    ("invite", invite::ALL),
 ];
 
 /// What `read` makes of rows about many things, gathered by what each is about.

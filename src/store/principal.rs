@@ -11,6 +11,7 @@ crate::queries!("caldav/principal.sql":
     BY_NAME = "by_name",
     BY_SUBJECT = "by_subject",
     BY_EMAIL = "by_email",
+    BY_EMAILS = "by_emails",
     BY_NAMES = "by_names",
     BY_IDS = "by_ids",
     GROUPS = "groups",
@@ -111,6 +112,11 @@ pub async fn by_email_in(tx: &Tx, email: &str) -> Result<Option<Principal>, Erro
     tx.optional(&BY_EMAIL, &[&email]).await?.as_ref().map(read).transpose()
 }
 
+/// Those to whom these addresses lead, which are in lower case.
+pub async fn by_emails_in(tx: &Tx, addresses: &[&str]) -> Result<Vec<Principal>, Error> {
+    tx.rows(&BY_EMAILS, &[&addresses]).await?.iter().map(read).collect()
+}
+
 /// Those of these names.
 pub async fn by_names_in(tx: &Tx, names: &[&str]) -> Result<Vec<Principal>, Error> {
     tx.rows(&BY_NAMES, &[&names]).await?.iter().map(read).collect()
@@ -119,6 +125,11 @@ pub async fn by_names_in(tx: &Tx, names: &[&str]) -> Result<Vec<Principal>, Erro
 /// Those of these numbers, in the order of their names.
 pub async fn by_ids(pool: &Pool, ids: &[i64]) -> Result<Vec<Principal>, Error> {
     pool.rows(&BY_IDS, &[&ids]).await?.iter().map(read).collect()
+}
+
+/// The one of that number, inside of a transaction.
+pub async fn by_id_in(tx: &Tx, id: i64) -> Result<Option<Principal>, Error> {
+    tx.optional(&BY_IDS, &[&&[id][..]]).await?.as_ref().map(read).transpose()
 }
 
 /// Those of these groups that somebody is in.

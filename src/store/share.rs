@@ -9,7 +9,7 @@ use crate::{
     model::{Privilege, Privileges},
 };
 
-use super::{Calendar, Object, Viewer, ace, calendar::kept, object::read_whole};
+use super::{Answer, Calendar, Object, Viewer, ace, calendar::kept, invite, object::read_whole};
 
 crate::queries!("caldav/share.sql":
     OF = "of",
@@ -29,6 +29,12 @@ pub struct Bound {
     pub home_id: i64,
     /// The user name of its owner.
     pub owner: String,
+    /// What the owner is called.
+    pub owner_name: Option<String>,
+    /// The owner's e-mail address.
+    pub owner_email: Option<String>,
+    /// Its name at its owner's.
+    pub name: String,
     /// What the viewer may do with what is in that home.
     pub through: Privileges,
 }
@@ -59,7 +65,14 @@ impl Bind {
     /// home, or than by its owner's.
     fn calendar(&self, row: &Row, granted: Privileges) -> Result<Calendar, Error> {
         let &Self { home_id, ref name, kept: (owner_home_id, _), through } = self;
-        let bound = Bound { home_id, owner: row.at("owner")?, through };
+        let bound = Bound {
+            home_id,
+            owner: row.at("owner")?,
+            owner_name: row.at("owner_name")?,
+            owner_email: row.at("owner_email")?,
+            name: row.at("called")?,
+            through,
+        };
         let calendar = kept(row, (owner_home_id, name.clone()), granted.and(through))?;
         Ok(Calendar { bound: Some(Arc::new(bound)), ..calendar })
     }
@@ -147,8 +160,9 @@ pub async fn unbind(tx: &Tx, calendar: &Calendar, homes: &[i64]) -> Result<(), E
     super::calendar::touch(tx, calendar).await
 }
 
-/// The viewer no longer wants to see a calendar of somebody else, which is locked, in their home.
+/// The viewer no longer wants to see a calendar of somebody else, which is locked, in their home; its owner sees that.
 pub async fn leave(tx: &Tx, calendar: &Calendar) -> Result<(), Error> {
+    invite::answer(tx, calendar, calendar.seen_in(), Answer::Declined).await?;
     unbind(tx, calendar, &[calendar.seen_in()]).await
 }
 

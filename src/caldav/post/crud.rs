@@ -27,7 +27,7 @@ use crate::{
     ical::Split,
     model::{Kind, Privilege, SyncToken},
     store::{self, Subject, object},
-    xml::{self, Element, Name},
+    xml::{Element, Name},
 };
 
 use super::{MOST_RESOURCES, failed, fresh_name, member, of_uid, shelf, state, stored, too_many};
@@ -36,11 +36,10 @@ use super::{wants_changed, with_tag};
 const DATA: Name = Name::cal("calendar-data");
 
 /// Carries out what the document orders, one resource after the other.
-pub async fn run(cx: &Cx, octets: Bytes) -> Result<Response> {
-    let root = xml::parse(&octets).map_err(|fault| Refusal::bad_request(fault.to_string()))?;
-    drop(octets);
-    if !mine(&root, "multiput") {
-        return Err(Refusal::bad_request("XML that is POSTed to a calendar is an MM:multiput").into());
+pub async fn run(cx: &Cx, root: &Element) -> Result<Response> {
+    if !mine(root, "multiput") {
+        let why = "XML that is POSTed to a calendar is an MM:multiput, a CS:share or a DAV:share-resource";
+        return Err(Refusal::bad_request(why).into());
     }
     let resources: Vec<&Element> = root.children().filter(|child| mine(child, "resource")).collect();
     if resources.is_empty() {

@@ -1,4 +1,5 @@
-//! POST on a calendar: one object to its add-member URL, many at once to its own (RFC 5995, calendarserver-bulk-change).
+//! POST on a calendar: one object to its add-member URL, many at once to its own, and to whom it is shared; on a home what is
+//! answered to that (RFC 5995, calendarserver-bulk-change, caldav-sharing).
 
 mod add;
 mod batch;
@@ -6,24 +7,26 @@ mod crud;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::{
     config::Settings,
     dav::{
-        Cx, Given, Located, Refusal, Result, Target, access::Household, guard::CTAG_HEADER,
-        multistatus::line, prop::Facts,
+        Cx, Given, Located, Refusal, Result, Target, access::Household, facts, guard::CTAG_HEADER,
+        multistatus::line, prop::Facts, sharing,
     },
     db::Tx,
     front::{HeaderMap, Response, Status, header},
     ical::Calendar,
-    model::SyncToken,
+    model::{Kind, Privilege, SyncToken},
     store,
-    xml::{Name, Writer},
+    xml::{self, Element, Name, Writer},
 };
 
 use super::{
     get::quoted,
+    provision,
     storing::{Shelf, Understood},
 };
 
@@ -36,12 +39,58 @@ const MOST_OCTETS: usize = 10 << 20;
 
 /// Carries out what is sent: what it is its type tells.
 pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
+    if cx.located.target.kind() == Kind::Home {
+        return to_home(&cx, given.bytes).await;
+    }
     match cx.query.as_str() {
         ADD_MEMBER => add::run(&cx, given.bytes).await,
-        "" if is_xml(&cx.headers) => crud::run(&cx, given.bytes).await,
+        "" if is_xml(&cx.headers) => document(&cx, given.bytes).await,
         "" => batch::run(&cx, given.bytes).await,
         _ => Err(Refusal::not_found().into()),
     }
+}
+
+/// What is sent to a home answers an invitation.
+async fn to_home(cx: &Cx, octets: Bytes) -> Result<Response> {
+    match cx.query.as_str() {
+        "" => {}
+        ADD_MEMBER => {
+            return Err(Refusal { status: Status::METHOD_NOT_ALLOWED, ..Refusal::not_found() }.into());
+        }
+        _ => return Err(Refusal::not_found().into()),
+    }
+    let owner = facts::home_owner(cx, Privilege::Bind).await?;
+    let unknown = || Refusal::bad_request("what is POSTed to a home is a CS:invite-reply");
+    if !is_xml(&cx.headers) {
+        return Err(unknown().into());
+    }
+    let root = xml::parse(&octets).map_err(|fault| Refusal::bad_request(fault.to_string()))?;
+    if !sharing::answer::is_reply(&root) {
+        return Err(unknown().into());
+    }
+    sharing::answer::reply(cx, &owner, &root).await
+}
+
+/// Carries out a document: its root tells what it is.
+async fn document(cx: &Cx, octets: Bytes) -> Result<Response> {
+    let root = xml::parse(&octets).map_err(|fault| Refusal::bad_request(fault.to_string()))?;
+    drop(octets);
+    if sharing::is_share(&root) { share(cx, &root).await } else { crud::run(cx, &root).await }
+}
+
+/// Whom the settings let be made when they are mentioned is here before the calendar is shared with them.
+async fn share(cx: &Cx, root: &Element) -> Result<Response> {
+    let orders = sharing::orders(root)?;
+    let added = orders.iter().filter(|order| order.level.is_some());
+    let local: Vec<String> = added
+        .filter_map(|order| sharing::address(&order.href))
+        .filter(|address| provision::is_local(&cx.settings, address))
+        .collect();
+    if !local.is_empty() {
+        facts::collection(cx, Privilege::WriteAcl).await?;
+        provision::mention(cx, &local).await?;
+    }
+    sharing::share(cx, &orders).await
 }
 
 /// How many octets a batch may have.
@@ -73,7 +122,9 @@ pub fn bulk_requests(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
 fn is_xml(headers: &HeaderMap) -> bool {
     let given = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = given.split(';').next().unwrap_or_default().trim();
-    ["application/xml", "text/xml"].iter().any(|xml| media.eq_ignore_ascii_case(xml))
+    ["application/xml", "text/xml", "application/davsharing+xml"]
+        .iter()
+        .any(|xml| media.eq_ignore_ascii_case(xml))
 }
 
 /// A name for a member that nothing has.
@@ -168,6 +219,7 @@ mod tests {
     fn a_type_is_xml_whatever_its_parameters() {
         for (value, xml) in [
             ("application/xml", true),
+            ("application/davsharing+xml; charset=utf-8", true),
             ("Text/XML; charset=\"utf-8\"", true),
             ("application/calendar+xml", false),
             ("text/calendar", false),

@@ -1,0 +1,256 @@
+//! Calendars shared in other ways than by default: by invitation, among people who may not know each other, with a large group;
+//! and what a share costs (caldav-sharing §5.3 and §5.4).
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/server.rs"]
+mod server;
+mod support;
+
+use kalends::config::{Accept, Audience, HeaderName, Settings};
+use server::{Answer, Client, Server};
+use support::sql;
+
+const CALENDAR: &str = "/dav/calendars/alice/calendar/";
+
+fn telling(settings: &mut Settings) {
+    let identity = &mut settings.identity;
+    identity.email_header = HeaderName::named(identity.email_header.usual());
+    identity.groups_header = HeaderName::named(identity.groups_header.usual());
+}
+
+/// Somebody who has signed in, with an address, in that group.
+async fn person(server: &Server, user: &str, group: &str) -> Client {
+    let client = server.client(user).await.always("X-Forwarded-Email", &format!("{user}@example.org"));
+    let mut client = client.always("X-Forwarded-Groups", group);
+    assert_eq!(client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 207);
+    client
+}
+
+fn cs(content: &str) -> String {
+    format!("<CS:share xmlns:D='DAV:' xmlns:CS='http://calendarserver.org/ns/'>{content}</CS:share>")
+}
+
+fn set(href: &str, access: &str) -> String {
+    cs(&format!("<CS:set><D:href>{href}</D:href><CS:summary>Ours</CS:summary><CS:{access}/></CS:set>"))
+}
+
+fn remove(href: &str) -> String {
+    cs(&format!("<CS:remove><D:href>{href}</D:href></CS:remove>"))
+}
+
+async fn post(client: &mut Client, path: &str, body: String) -> Answer {
+    client.ask(&format!("POST {path}"), &[("Content-Type", "application/xml")], body).await
+}
+
+async fn share(alice: &mut Client, body: String) {
+    assert_eq!(post(alice, CALENDAR, body).await.status, 200);
+}
+
+/// The paths of what is in a collection, without its own.
+async fn inside(client: &mut Client, path: &str) -> Vec<String> {
+    let body = "<D:propfind xmlns:D='DAV:'><D:prop><D:resourcetype/></D:prop></D:propfind>";
+    let answer = client.ask(&format!("PROPFIND {path}"), &[("Depth", "1")], body).await;
+    let text = answer.text();
+    let hrefs = text.split("<D:href>").skip(1).filter_map(|rest| rest.split("</D:href>").next());
+    hrefs.filter(|href| *href != path).map(str::to_owned).collect()
+}
+
+/// Whether the calendar that is shared is in the home.
+async fn has_it(client: &mut Client, user: &str) -> bool {
+    let home = format!("/dav/calendars/{user}/");
+    inside(client, &home).await.contains(&format!("{home}calendar-2/"))
+}
+
+/// The only notification of a home, if there is one.
+async fn told(client: &mut Client, user: &str) -> Option<String> {
+    let paths = inside(client, &format!("/dav/calendars/{user}/notifications/")).await;
+    assert!(paths.len() <= 1, "{paths:?}");
+    let answer = client.ask(&format!("GET {}", paths.first()?), &[], "").await;
+    Some(answer.text())
+}
+
+async fn forget(client: &mut Client, user: &str) {
+    for path in inside(client, &format!("/dav/calendars/{user}/notifications/")).await {
+        assert_eq!(client.ask(&format!("DELETE {path}"), &[], "").await.status, 204);
+    }
+}
+
+fn within<'a>(text: &'a str, element: &str) -> &'a str {
+    let (open, close) = (format!("<{element}>"), format!("</{element}>"));
+    text.split_once(&open).and_then(|(_, rest)| rest.split_once(&close)).map_or("", |(inside, _)| inside)
+}
+
+fn reply(uid: &str, word: &str) -> String {
+    format!(
+        "<CS:invite-reply xmlns:D='DAV:' xmlns:CS='http://calendarserver.org/ns/'>\
+         <D:href>mailto:bob@example.org</D:href><CS:invite-{word}/><CS:hosturl><D:href>{CALENDAR}</D:href></CS:hosturl>\
+         <CS:in-reply-to>{uid}</CS:in-reply-to></CS:invite-reply>"
+    )
+}
+
+async fn invites(alice: &mut Client) -> String {
+    let body = "<D:propfind xmlns:D='DAV:'><D:prop><CS:invite xmlns:CS='http://calendarserver.org/ns/'/></D:prop></D:propfind>";
+    alice.ask(&format!("PROPFIND {CALENDAR}"), &[("Depth", "0")], body).await.text()
+}
+
+#[tokio::test]
+async fn by_invitation_a_calendar_appears_when_it_is_accepted() {
+    let server = Server::start(|settings| {
+        telling(settings);
+        settings.sharing.accept = Accept::Invitation;
+    })
+    .await;
+    let mut alice = person(&server, "alice", "").await;
+    let mut bob = person(&server, "bob", "").await;
+    share(&mut alice, set("mailto:bob@example.org", "read-write")).await;
+    assert!(!has_it(&mut bob, "bob").await);
+    let invitation = told(&mut bob, "bob").await.unwrap();
+    assert!(
+        invitation.contains("<CS:invite-noresponse/><CS:access><CS:read-write/></CS:access>"),
+        "{invitation}"
+    );
+    assert_eq!(within(within(&invitation, "CS:hosturl"), "D:href"), CALENDAR);
+    assert_eq!(within(within(&invitation, "CS:organizer"), "D:href"), "mailto:alice@example.org");
+    let uid = within(&invitation, "CS:uid").to_owned();
+    // Nobody else answers it, and nothing else is answered.
+    let mut carol = person(&server, "carol", "").await;
+    assert_eq!(post(&mut carol, "/dav/calendars/carol/", reply(&uid, "accepted")).await.status, 404);
+    assert_eq!(post(&mut carol, "/dav/calendars/bob/", reply(&uid, "accepted")).await.status, 403);
+    assert_eq!(post(&mut bob, "/dav/calendars/bob/", reply("x", "accepted")).await.status, 400);
+    assert_eq!(post(&mut bob, "/dav/calendars/bob/", reply(&uid, "maybe")).await.status, 400);
+    // It is declined, and then wanted.
+    assert_eq!(post(&mut bob, "/dav/calendars/bob/", reply(&uid, "declined")).await.status, 204);
+    assert!(invites(&mut alice).await.contains("<CS:invite-declined/>"));
+    let answered = told(&mut alice, "alice").await.unwrap();
+    assert!(answered.contains("<CS:invite-declined/>") && answered.contains(&uid), "{answered}");
+    assert_eq!(told(&mut bob, "bob").await, None, "what was answered");
+    let accepted = post(&mut bob, "/dav/calendars/bob/", reply(&uid, "accepted")).await;
+    assert_eq!(accepted.status, 200);
+    assert_eq!(within(&accepted.text(), "D:href"), "/dav/calendars/bob/calendar-2/");
+    assert!(accepted.text().contains("<CS:shared-as "));
+    assert!(has_it(&mut bob, "bob").await);
+    assert!(told(&mut alice, "alice").await.unwrap().contains("<CS:invite-accepted/>"));
+    // The same again is no other answer.
+    assert_eq!(post(&mut bob, "/dav/calendars/bob/", reply(&uid, "accepted")).await.status, 200);
+    // What changes is told, and that it is over.
+    share(&mut alice, set("mailto:bob@example.org", "read")).await;
+    let changed = told(&mut bob, "bob").await.unwrap();
+    assert!(changed.contains("<CS:invite-accepted/><CS:access><CS:read/></CS:access>"), "{changed}");
+    assert!(has_it(&mut bob, "bob").await);
+    forget(&mut bob, "bob").await;
+    share(&mut alice, set("mailto:bob@example.org", "read")).await;
+    assert_eq!(told(&mut bob, "bob").await, None, "nothing is new");
+    share(&mut alice, remove("mailto:bob@example.org")).await;
+    assert!(told(&mut bob, "bob").await.unwrap().contains("<CS:invite-deleted/>"));
+    assert!(!has_it(&mut bob, "bob").await);
+}
+
+#[tokio::test]
+async fn by_invitation_who_comes_is_asked_and_who_leaves_has_declined() {
+    let server = Server::start(|settings| {
+        telling(settings);
+        settings.sharing.accept = Accept::Invitation;
+    })
+    .await;
+    let mut alice = person(&server, "alice", "").await;
+    drop(person(&server, "dave", "team").await);
+    share(&mut alice, set("mailto:bob@example.org", "read")).await;
+    share(&mut alice, set("/dav/principals/groups/team/", "read-write")).await;
+    let mut bob = person(&server, "bob", "").await;
+    let mut carol = person(&server, "carol", "team").await;
+    for (client, user, access) in [(&mut bob, "bob", "read"), (&mut carol, "carol", "read-write")] {
+        let invitation = told(client, user).await.unwrap();
+        assert!(invitation.contains(&format!("<CS:access><CS:{access}/></CS:access>")), "{invitation}");
+        let uid = within(&invitation, "CS:uid").to_owned();
+        let home = format!("/dav/calendars/{user}/");
+        assert_eq!(post(client, &home, reply(&uid, "accepted")).await.status, 200);
+        assert!(has_it(client, user).await);
+        forget(&mut alice, "alice").await;
+        assert_eq!(client.ask(&format!("DELETE {home}calendar-2/"), &[], "").await.status, 204);
+        let left = told(&mut alice, "alice").await.unwrap();
+        assert!(left.contains("<CS:invite-declined/>") && left.contains(&uid), "{left}");
+    }
+    assert_eq!(invites(&mut alice).await.matches("<CS:invite-declined/>").count(), 2);
+}
+
+#[tokio::test]
+async fn a_group_of_fifty_has_it_at_once_and_loses_it_at_once() {
+    let server = Server::start(telling).await;
+    let mut alice = person(&server, "alice", "").await;
+    for nth in 0..50 {
+        drop(person(&server, &format!("member-{nth}"), "team").await);
+    }
+    share(&mut alice, set("/dav/principals/groups/team/", "read")).await;
+    let bound = sql("SELECT count(*) FROM bind WHERE owner_home_id <> home_id");
+    let count = async || server.db.pool.row(&bound, &[]).await.unwrap().at::<i64>(0).unwrap();
+    assert_eq!(count().await, 50);
+    let mut one = person(&server, "member-7", "team").await;
+    assert!(has_it(&mut one, "member-7").await);
+    let mut one = person(&server, "member-7", "").await;
+    assert!(!has_it(&mut one, "member-7").await);
+    let mut late = person(&server, "late", "team").await;
+    assert!(has_it(&mut late, "late").await);
+    assert_eq!(count().await, 50);
+    share(&mut alice, remove("/dav/principals/groups/team/")).await;
+    assert_eq!(count().await, 0);
+    assert!(!invites(&mut alice).await.contains("<CS:user>"));
+}
+
+#[tokio::test]
+async fn a_stranger_is_named_only_to_whom_they_may_be_known() {
+    for (audience, group, named) in [
+        (Audience::Everyone, "", true),
+        (Audience::Groups, "", false),
+        (Audience::Groups, "team", true),
+        (Audience::Nobody, "team", false),
+    ] {
+        let server = Server::start(|settings| {
+            telling(settings);
+            settings.privacy.principals = audience;
+            settings.identity.local_domains = vec!["elsewhere.example".to_owned()];
+        })
+        .await;
+        let mut alice = person(&server, "alice", group).await;
+        share(&mut alice, set("mailto:bob@example.org", "read")).await;
+        let mut bob = person(&server, "bob", group).await;
+        assert_eq!(has_it(&mut bob, "bob").await, named, "{audience:?} {group}");
+        // Who is here already is no better known.
+        share(&mut alice, remove("mailto:bob@example.org")).await;
+        share(&mut alice, set("mailto:bob@example.org", "read")).await;
+        assert_eq!(has_it(&mut bob, "bob").await, named, "{audience:?} {group}");
+        assert_eq!(invites(&mut alice).await.contains("<CS:invite-invalid/>"), !named);
+        // And nobody is made by being mentioned where nobody would see them.
+        share(&mut alice, set("mailto:carol@elsewhere.example", "read")).await;
+        let made = sql("SELECT count(*) FROM principal WHERE email = 'carol@elsewhere.example'");
+        let made: i64 = server.db.pool.row(&made, &[]).await.unwrap().at(0).unwrap();
+        assert_eq!(made, i64::from(audience == Audience::Everyone));
+    }
+}
+
+#[tokio::test]
+async fn an_entry_of_a_list_and_a_share_that_come_at_once_are_one_after_the_other() {
+    let server = Server::start(telling).await;
+    let mut alice = person(&server, "alice", "").await;
+    drop(person(&server, "bob", "").await);
+    let mut tasks = Vec::new();
+    for nth in 0..12 {
+        let mut client = person(&server, "alice", "").await;
+        tasks.push(tokio::spawn(async move {
+            let body = match nth % 3 {
+                0 => set("/dav/principals/bob/", "read-write"),
+                1 => remove("/dav/principals/bob/"),
+                _ => set(&format!("mailto:stranger-{nth}@example.org"), "read"),
+            };
+            post(&mut client, CALENDAR, body).await.status
+        }));
+    }
+    for task in tasks {
+        assert_eq!(task.await.unwrap(), 200);
+    }
+    // Whatever came last: entries, invites and what is seen say the same.
+    let same = sql("SELECT (SELECT count(*) FROM ace) = (SELECT count(*) FROM invite WHERE principal_id IS NOT NULL)
+                       AND (SELECT count(*) FROM ace) = (SELECT count(*) FROM bind WHERE owner_home_id <> home_id)");
+    assert!(server.db.pool.row(&same, &[]).await.unwrap().at::<bool>(0).unwrap());
+    assert_eq!(invites(&mut alice).await.matches("<CS:invite-invalid/>").count(), 4);
+}

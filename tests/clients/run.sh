@@ -13,7 +13,7 @@ WORK=$(mktemp -d "${TMPDIR:-/tmp}/kalends.XXXXXX")
 chmod 755 "$WORK" # the cluster may run as another user
 PYTHON=$CLIENTS/venv-cli/bin/python
 export PYTHONDONTWRITEBYTECODE=1
-export DAV_USERS="alice bob carol dave erin frank" DAV_PASSWORD_TAIL=-secret DAV_NODE_MODULES=$CLIENTS/npm/node_modules
+export DAV_USERS="alice bob carol dave erin frank grace heidi ivan judy" DAV_PASSWORD_TAIL=-secret DAV_NODE_MODULES=$CLIENTS/npm/node_modules
 export DAV_ROOT=${DAV_ROOT:-/dav/} DAV_HOME=${DAV_HOME:-'/dav/calendars/{user}/'}
 : > "$WORK/verdicts"
 
@@ -98,6 +98,9 @@ case ${1:-small} in
     [[ -x $RIG/tb.py ]] || die "the drivers of the desktop clients are in ../shared/rig, which is not beside this clone"
     drive thunderbird "$RIG/tb.py"
     drive evolution "$RIG/drive-eds.py"
+    # A calendar that is shared, to users of their own.
+    DAV_URL=$PLAIN_URL drive thunderbird-shared python3 "$HERE/drivers/thunderbird.py"
+    DAV_URL=$PLAIN_URL drive evolution-shared /usr/bin/python3 "$HERE/drivers/evolution.py"
     ;;
   *) die "usage: run.sh [small|desktop] [apache|nginx]" ;;
 esac

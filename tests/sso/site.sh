@@ -33,7 +33,7 @@ certificates() {
 
 native_accounts() {
   local user
-  for user in alice bob carol dave erin frank; do
+  for user in alice bob carol dave erin frank grace heidi ivan judy; do
     printf '%s:%s\n' "$user" "$(openssl passwd -apr1 "$user-secret")"
   done > "$DIR/htpasswd"
 }

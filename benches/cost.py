@@ -5,8 +5,9 @@ usage: cost.py put [TIMES]       PUT of a single event and of series, new and wi
        cost.py query [TIMES [SIZES]]   a week's query and free-busy on calendars of so many series of one kind, 1000,10000
        cost.py stream CALENDAR   PROPFIND, multiget, sync and GET of a whole calendar: first octet, CPU, growth of memory
        cost.py gone CALENDAR SOCKET    hangs up in the middle of a sync, and asks pg_stat_activity by the socket in that folder
+       cost.py shares [TIMES]    poll and home of who has 50 calendars shared by 50 owners, beside who has none, and 50 more of their own
        cost.py export CALENDAR   a whole calendar (user bench1) by GET and by ?export: first octet, CPU, growth of memory
-kalends.sh beside this file starts and stops the server; `put` and `query` begin with `kalends.sh wipe`.
+kalends.sh beside this file starts and stops the server; `put`, `query` and `shares` begin with `kalends.sh wipe`.
 """
 import os, re, socket, subprocess, sys, time
 
@@ -58,8 +59,8 @@ class Server:
     def memory(self):
         return int(re.search(r"VmHWM:\s+(\d+)", open(f"/proc/{self.pids[0]}/status").read())[1])
 
-    def ask(self, method, path, body="", first=None, **headers):
-        lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", "X-Forwarded-User: bench1"]
+    def ask(self, method, path, body="", first=None, user="bench1", **headers):
+        lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"X-Forwarded-User: {user}"]
         lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
         octets = body.encode()
         lines += [f"Content-Length: {len(octets)}", "", ""]
@@ -248,11 +249,68 @@ def gone(cal, folder):
     script("stop")
 
 
+SHARING = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:S="http://calendarserver.org/ns/"'
+LISTED = "<D:resourcetype/><D:displayname/><S:getctag/><D:sync-token/><D:current-user-privilege-set/><C:supported-calendar-component-set/>"
+
+
+def fill(server, user, calendars):
+    for cal in calendars:
+        path = f"/dav/calendars/{user}/{cal}/"
+        assert server.ask("MKCALENDAR", path, user=user)[0] == 201
+        for n in range(10):
+            assert server.ask("PUT", f"{path}e{n}.ics", event(f"{cal}-{n}", ""), user=user, Content_Type="text/calendar")[0] == 201
+
+
+def shares(times):
+    script("wipe")
+    script("start")
+    server = Server()
+    people = {"none": 10, "more": 60, "shares": 10}
+    for user, count in people.items():
+        fill(server, user, [f"c{n}" for n in range(count)])
+    for n in range(50):
+        owner = f"owner{n}"
+        fill(server, owner, ["team"])
+        body = f"<S:share {SHARING}><S:set><D:href>/dav/principals/shares/</D:href><S:read-write/></S:set></S:share>"
+        status, answer = server.ask("POST", f"/dav/calendars/{owner}/team/", body, user=owner, Content_Type="application/xml")
+        assert status == 200, (status, answer)
+
+    def asked(user, cal, prop, depth):
+        body = f"<D:propfind {SHARING}><D:prop>{prop}</D:prop></D:propfind>"
+        status, answer = server.ask("PROPFIND", f"/dav/calendars/{user}/{cal}", body, user=user, Depth=depth, Content_Type="application/xml")
+        assert status == 207, (status, answer)
+        return answer
+
+    listed = asked("shares", "", LISTED, "1").decode()
+    theirs = [name for name in re.findall("/dav/calendars/shares/([^/]+)/<", listed) if not re.fullmatch(r"c\d+|calendar|tasks|inbox|outbox|notifications", name)]
+    assert len(theirs) == 50, (len(theirs), theirs)
+    poll = "<S:getctag/><D:sync-token/>"
+    wanted = {
+        "poll, one's own of who has none": lambda _: asked("none", "c1/", poll, "0"),
+        "poll, one's own of who has 50 shares": lambda _: asked("shares", "c1/", poll, "0"),
+        "poll, a shared one": lambda n: asked("shares", theirs[n % 50] + "/", poll, "0"),
+        "home of 10": lambda _: asked("none", "", LISTED, "1"),
+        "home of 10, and 50 shares of 50 owners": lambda _: asked("shares", "", LISTED, "1"),
+        "home of 60 of one's own": lambda _: asked("more", "", LISTED, "1"),
+        "home alone, of 10": lambda _: asked("none", "", poll, "0"),
+        "home alone, of 10 and 50 shares": lambda _: asked("shares", "", poll, "0"),
+        "home alone, of 60": lambda _: asked("more", "", poll, "0"),
+    }
+    # By turns, so that whatever else the machine does meets all of them.
+    rounds = [{name: server.cost(times, request) for name, request in wanted.items()} for _ in range(5)]
+    print("| | CPU, µs |\n|---|---|")
+    for name in wanted:
+        print(f"| {name} | {sorted(found[name] for found in rounds)[2]:.0f} |", flush=True)
+    script("stop")
+
+
 verb, given = (sys.argv + [""])[1], sys.argv[2:]
 if verb == "put":
     put(int(given[0]) if given else 2000)
 elif verb == "query":
     query(int(given[0]) if given else 300, [int(size) for size in given[1].split(",")] if given[1:] else [1000, 10000])
+elif verb == "shares":
+    shares(int(given[0]) if given else 500)
 elif verb == "export":
     export(given[0])
 elif verb == "stream":

@@ -62,8 +62,10 @@ fn current_user_principal(_: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
     Some(())
 }
 
+/// Without what may only be said of a calendar for oneself: clients take DAV:write-properties for leave to write.
 fn privileges(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
-    access::write(facts.rights, w);
+    let bound = facts.calendar.as_ref().filter(|calendar| calendar.bound.is_some() && facts.object.is_none());
+    access::write(bound.map_or(facts.rights, |calendar| calendar.rights), w);
     Some(())
 }
 

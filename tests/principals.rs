@@ -264,16 +264,25 @@ async fn full(server: &Server) -> (Client, Client, Client, String, String) {
     {
         done(&mut alice, &format!("ACL /dav/calendars/alice/{place}"), &list(&grants)).await;
     }
-    // Bob sees one of them already, under a name and with a property of his own; carla sees another.
+    // Bob and carla see what is shared with them; he sees another one under a name and with a property of his own.
     for bind in [
         sql("INSERT INTO bind SELECT 2, 'from-alice', 1, calendar_id FROM bind WHERE home_id = 1 AND name = 'seen'"),
-        sql("INSERT INTO bind SELECT 3, 'from-alice', 1, calendar_id FROM bind WHERE home_id = 1 AND name = 'calendar'"),
+        sql("UPDATE bind SET name = 'from-alice' WHERE home_id = 3 AND owner_home_id = 1"),
         sql("INSERT INTO property SELECT 2, calendar_id, 0, 'DAV:', 'displayname', '<displayname xmlns=\"DAV:\">His</displayname>'
             FROM bind WHERE home_id = 1 AND name = 'seen'"),
     ] {
         assert_eq!(run(server, bind).await, 1);
     }
     (alice, bob, carla, tag, token)
+}
+
+/// What of the log is in the new home and can be taken back, and whose invitations are where.
+async fn followed(server: &Server) -> String {
+    let moved = sql(
+        "SELECT concat_ws(' ', (SELECT string_agg(name, ',') FROM history WHERE home_id = 2 AND trashed),
+            (SELECT string_agg(home_id || ':' || principal_id, ',') FROM invite))",
+    );
+    server.db.pool.row(&moved, &[]).await.unwrap().at(0).unwrap()
 }
 
 #[tokio::test]
@@ -324,6 +333,7 @@ async fn calendars_are_handed_over_with_all_that_belongs_to_them() {
         sql("SELECT count(*) FROM bind WHERE home_id = 3 AND name = 'from-alice' AND owner_home_id = 2");
     assert_eq!(server.db.pool.row(&seen, &[]).await.unwrap().at::<i64>(0).unwrap(), 1);
     assert_eq!(left_behind(&server).await, [""; 0]);
+    assert_eq!(followed(&server).await, "b.ics 2:3");
     let told = well(&server, &["audit", "--of", "bob"]).await;
     assert_eq!(told.matches("transferred").count(), 3, "{told}");
     // One by one, back again, and what is not there.
@@ -446,7 +456,13 @@ async fn who_is_erased_leaves_nothing() {
     assert_eq!(traces(&server, &marks).await, before);
     let said = well(&server, &["principal", "purge", "zaphod", "--yes"]).await;
     assert!(said.contains("All of this is erased"), "{said}");
-    assert_eq!(traces(&server, &marks).await, [""; 0]);
+    // What names are gone from the homes of others, these homes know as long as of all others.
+    assert_eq!(traces(&server, &marks).await, ["home_tombstone: heartofgold"]);
+    let aged =
+        sql("UPDATE home_tombstone SET buried = buried - interval '9 years' WHERE name = 'heartofgold'");
+    assert_eq!(run(&server, aged).await, 1);
+    let trimmed = kalends::store::change::trim(&server.db.pool, 1, 365, 99).await.unwrap();
+    assert_eq!((trimmed, traces(&server, &marks).await), (1, Vec::new()));
     // Others have what they had, and hear of what went.
     assert_eq!(alice.ask("GET /dav/calendars/alice/calendar/a.ics", &[], "").await.status, 200);
     done(&mut alice, "PUT /dav/calendars/alice/calendar/a.ics", &event("a", "y")).await;

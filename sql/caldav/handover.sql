@@ -44,6 +44,12 @@ WITH gone AS MATERIALIZED (
     UPDATE property p SET home_id = $2 WHERE p.home_id = $1 AND p.calendar_id = ANY ($3) AND NOT EXISTS (
         SELECT FROM property own WHERE own.home_id = $2 AND own.calendar_id = p.calendar_id
           AND own.object_id = p.object_id AND own.namespace = p.namespace AND own.local = p.local)
+), past AS (
+    UPDATE history SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3)
+), host AS (
+    DELETE FROM invite WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id = $2
+), invited AS (
+    UPDATE invite SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id IS DISTINCT FROM $2
 ), unbound AS (
     DELETE FROM bind WHERE home_id = $1 AND owner_home_id = $1 AND calendar_id = ANY ($3)
 ), kept AS (
@@ -77,6 +83,8 @@ UPDATE bind SET owner_home_id = $2 WHERE owner_home_id = $1 AND home_id NOT IN (
 -- counts a change of what had them.
 WITH gone AS (
     DELETE FROM ace WHERE (principal_id = $1 OR group_name = $2) AND home_id IS DISTINCT FROM $1 RETURNING home_id, calendar_id
+), uninvited AS (
+    DELETE FROM invite WHERE group_name = $2
 ), touched AS (
     UPDATE calendar c SET revision = c.revision + 1, modified = now()
     FROM gone WHERE c.home_id = gone.home_id AND c.id = gone.calendar_id
@@ -130,6 +138,10 @@ SELECT told.home_id, told.calendar_id, told.name, counted.before + told.nth
 FROM told JOIN counted ON counted.home_id = told.home_id AND counted.id = told.calendar_id
 ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();
 
+--: anonymise
+-- What they changed in other homes was changed by nobody.
+UPDATE history SET author = NULL WHERE author = $1 AND home_id <> $1;
+
 --: forget
 -- What was done by them, to them or in their home.
 DELETE FROM audit WHERE $1 IN (actor_id, owner_id, whom_id);
@@ -148,11 +160,12 @@ DELETE FROM home WHERE home_id = $1;
 DELETE FROM principal WHERE id = $1;
 
 --: holdings
--- What there is of somebody: calendars, objects and octets in their home, entries of their lists, entries about them in the
+-- What there is of somebody: calendars, objects and octets in their home but for the trash, entries of their lists, entries about them in the
 -- lists of others, calendars of theirs that others see, and of others that they see.
-SELECT (SELECT count(*) FROM calendar WHERE home_id = $1 AND kind = 0) AS calendars,
-       (SELECT count(*) FROM object WHERE home_id = $1) AS objects,
-       (SELECT coalesce(sum(octets), 0)::bigint FROM calendar WHERE home_id = $1) AS octets,
+SELECT (SELECT count(*) FROM calendar WHERE home_id = $1 AND kind = 0 AND trashed IS NULL) AS calendars,
+       (SELECT count(*) FROM object o JOIN calendar c ON c.home_id = $1 AND c.id = o.calendar_id AND c.trashed IS NULL
+        WHERE o.home_id = $1) AS objects,
+       (SELECT coalesce(sum(octets), 0)::bigint FROM calendar WHERE home_id = $1 AND trashed IS NULL) AS octets,
        (SELECT count(*) FROM ace WHERE home_id = $1) AS given,
        (SELECT count(*) FROM ace WHERE principal_id = $1) AS held,
        (SELECT count(*) FROM bind WHERE owner_home_id = $1 AND home_id <> $1) AS seen,

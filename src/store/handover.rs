@@ -12,6 +12,7 @@ crate::queries!("caldav/handover.sql":
     UNSHARE = "unshare",
     UNLOCK = "unlock",
     SILENCE = "silence",
+    ANONYMISE = "anonymise",
     FORGET = "forget",
     CLEAR = "clear",
     DEMOLISH = "demolish",
@@ -78,7 +79,7 @@ pub async fn revoke_group(tx: &Tx, group: &str) -> Result<(), Error> {
 pub async fn purge(tx: &Tx, id: i64, marks: &[String]) -> Result<(), Error> {
     tx.execute(&REVOKE, &[&Some(id), &None::<&str>]).await?;
     tx.execute(&SILENCE, &[&id, &marks]).await?;
-    for query in [&UNSHARE, &UNLOCK, &FORGET, &CLEAR, &DEMOLISH, &ERASE] {
+    for query in [&UNSHARE, &UNLOCK, &ANONYMISE, &FORGET, &CLEAR, &DEMOLISH, &ERASE] {
         tx.execute(query, &[&id]).await?;
     }
     Ok(())

@@ -732,21 +732,21 @@ async fn groups(tx: &Tx, alice: &Principal) {
 /// Somebody comes, gets a calendar of alice's, and is erased; nothing of it lasts.
 async fn hand_over(pool: &Pool) {
     let tx = pool.begin().await.unwrap();
-    store::principal::create(&tx, "bob", &Known::default(), &[], ("", "")).await.unwrap();
-    let bob = store::principal::by_name_in(&tx, "bob").await.unwrap().unwrap();
+    store::principal::create(&tx, "carol", &Known::default(), &[], ("", "")).await.unwrap();
+    let carol = store::principal::by_name_in(&tx, "carol").await.unwrap().unwrap();
     let id = store::calendar::create(&tx, 1, "gift", (Kind::Calendar, Components::default()), &author())
         .await
         .unwrap();
     handover::patience(&tx).await.unwrap();
     assert!(handover::kept(&tx, 1).await.unwrap().contains(&(id, "gift".to_owned())));
     let parcel = handover::Parcel { id, from: "gift".to_owned(), to: "given".to_owned() };
-    handover::hand_over(&tx, 1, bob.id, &[parcel]).await.unwrap();
-    let seen = handover::Seen { name: "given".to_owned(), owner: bob.id, id };
-    assert_eq!(handover::names(&tx, bob.id).await.unwrap(), [seen]);
-    assert_eq!(handover::holdings(&tx, bob.id).await.unwrap().calendars, 1);
+    handover::hand_over(&tx, 1, carol.id, &[parcel]).await.unwrap();
+    let seen = handover::Seen { name: "given".to_owned(), owner: carol.id, id };
+    assert_eq!(handover::names(&tx, carol.id).await.unwrap(), [seen]);
+    assert_eq!(handover::holdings(&tx, carol.id).await.unwrap().calendars, 1);
     handover::revoke_group(&tx, "nobodies").await.unwrap();
-    handover::purge(&tx, bob.id, &["/bob/".to_owned()]).await.unwrap();
-    assert_eq!(store::principal::by_name_in(&tx, "bob").await.unwrap(), None);
+    handover::purge(&tx, carol.id, &["/carol/".to_owned()]).await.unwrap();
+    assert_eq!(store::principal::by_name_in(&tx, "carol").await.unwrap(), None);
 }
 
 async fn audit(pool: &Pool) {
@@ -1067,10 +1067,10 @@ async fn bring_back(pool: &Pool, calendar: &Calendar) {
     let (whole, object): (Vec<_>, Vec<_>) = lying.into_iter().partition(|trashed| trashed.whole);
     assert_eq!((whole.len(), object.len(), &*whole[0].calendar), (1, 1, "work"));
     let deleted = store::history::deleted(pool, 1, object[0].id).await.unwrap().unwrap();
-    assert_eq!((&*deleted.name, &deleted.body[..]), ("b.ics", &b"x"[..]));
+    assert_eq!((&*deleted.name, &deleted.body[..]), ("a.ics", &b"x"[..]));
     let tx = pool.begin().await.unwrap();
     for when in [When::Before, When::Revision(0), When::Second(0)] {
-        assert!(store::history::state(&tx, calendar, "b.ics", when).await.unwrap().is_some());
+        assert!(store::history::state(&tx, calendar, "a.ics", when).await.unwrap().is_some());
     }
     assert!(!store::history::as_of(&tx, calendar, i64::from(u32::MAX)).await.unwrap().iter().any(|d| d.same));
     assert!(store::history::revive(&tx, 1, whole[0].id, "back", &author()).await.unwrap());

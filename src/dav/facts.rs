@@ -225,7 +225,7 @@ impl Members {
         let path = cx.href(&Target::Collection(user.clone(), calendar.name.clone()));
         let target = Target::Object(user, calendar.name.clone(), String::new());
         let bound = calendar.bound.clone();
-        let facts = Facts { acl, bound, ..Facts::bare(target, path.clone(), calendar.rights) };
+        let facts = Facts { bound, acl, ..Facts::bare(target, path.clone(), calendar.rights) };
         Self { cx, calendar, path, locks, along: needs.has(Needs::STORED), facts }
     }
 

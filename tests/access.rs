@@ -30,6 +30,7 @@ const TREE: &[(&str, &[&str])] = &[
             "D:unlock",
             "D:read-acl",
             "D:write-acl",
+            "K:read-private",
         ],
     ),
     ("D:read", &["C:read-free-busy"]),
@@ -42,6 +43,7 @@ const TREE: &[(&str, &[&str])] = &[
     ("D:unlock", &[]),
     ("D:read-acl", &[]),
     ("D:write-acl", &[]),
+    ("K:read-private", &[]),
 ];
 
 /// What the owner, and so anybody, may do at most with the collections that the server fills.
@@ -246,7 +248,9 @@ impl Stage<'_> {
                 self.granted
             );
             let ace = if here { ace.as_str() } else { "" };
-            format!("<D:acl xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\">{ace}</D:acl>")
+            format!(
+                "<D:acl xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" xmlns:K=\"urn:x-kalends\">{ace}</D:acl>"
+            )
         };
         let lists = [
             ("/dav/calendars/alice/", list(self.level == Level::Home)),

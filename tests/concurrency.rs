@@ -622,7 +622,8 @@ async fn half_renewed(pool: &Pool) -> kalends::db::Tx {
     for object in &due {
         let calendar = ical::Calendar::parse(object.body.clone()).unwrap();
         let (index, times) = index::place(&Settings::default(), &calendar);
-        store::index::renew(&tx, home, object, Some((&index, times))).await.unwrap();
+        let derived = store::index::Derived { index, times, access: 0 };
+        store::index::renew(&tx, home, object, Some(&derived)).await.unwrap();
     }
     assert_eq!(due.len(), 1);
     tx

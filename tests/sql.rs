@@ -21,8 +21,8 @@ use kalends::store::object::{Candidates, Put, Which, With};
 use kalends::store::principal::{Field, How, Known, Search, Start, Test};
 use kalends::store::property::{along, key};
 use kalends::store::{
-    self, Ace, Answer, Author, Calendar, Grantee, Guest, Notification, Principal, Property, Sharee, Subject,
-    Viewer, invite,
+    self, Ace, Answer, Author, Calendar, Grantee, Guest, Lens, Notification, Principal, Property, Sharee,
+    Subject, Viewer, invite, personal,
 };
 use kalends::xml::QName;
 use kalends::{cluster, store::object};
@@ -50,7 +50,6 @@ const HOT: &[&str] = &[
     "caldav/object.sql: by_name",
     "caldav/object.sql: by_name_with_body",
     "caldav/object.sql: by_path_with_body",
-    "caldav/object.sql: first",
     "caldav/object.sql: tags",
     "caldav/object.sql: tagged_bodies",
     "caldav/object.sql: by_names",
@@ -64,6 +63,17 @@ const HOT: &[&str] = &[
     "caldav/object.sql: matching",
     "caldav/change.sql: initial_tags",
     "caldav/change.sql: initial",
+    "caldav/personal.sql: all",
+    "caldav/personal.sql: by_names",
+    "caldav/personal.sql: by_name",
+    "caldav/personal.sql: first",
+    "caldav/personal.sql: since",
+    "caldav/personal.sql: since_in",
+    "caldav/personal.sql: between",
+    "caldav/personal.sql: touch",
+    "caldav/personal.sql: keep",
+    "caldav/personal.sql: forget",
+    "caldav/personal.sql: matching",
     "caldav/change.sql: since",
     "caldav/change.sql: since_with_body",
     "caldav/change.sql: since_in",
@@ -504,8 +514,8 @@ fn values(name: &str, types: &[String]) -> String {
         "home" | "count" | "octets" | "touch_home" | "lock_home" | "of_all" if !name.contains("object") => {
             &["7"]
         }
+        _ if name.contains("personal") => theirs(name),
         "by_path_with_body" => &["7", "'c2'", "'o150.ics'", "8", "'{g1,g2}'"],
-        "first" => &["'{7,7}'", "'{31,32}'", "100"],
         "granted" => &["7", "32", "8", "'{g1,g2}'"],
         "on_homes" => &["8", "'{g1,g2}'"],
         "of" | "clear" if name.contains("ace") => &["7", "32"],
@@ -559,6 +569,7 @@ fn written(name: &str) -> &'static [&'static str] {
             "7",
             "'a'",
             "300",
+            "0",
         ],
         "delete" if name.contains("object") => &["7", "32", "700150", "7", "'a'", "true", "true"],
         "trash" => &["7", "32", "7", "'a'"],
@@ -599,6 +610,34 @@ fn shared(name: &str) -> &'static [&'static str] {
     }
 }
 
+/// The same of those that look at what is somebody else's.
+fn theirs(name: &str) -> &'static [&'static str] {
+    match name.rsplit_once(' ').map_or(name, |(_, section)| section) {
+        "all" => &["7", "32", "NULL", "8", "true"],
+        "by_names" => &["7", "32", "NULL", "8", "true", "'{o150.ics,o151.ics,o152.ics}'"],
+        "first" => &["'{7,7}'", "'{31,32}'", "100", "8"],
+        "since" => &["7", "32", "269", "100", "NULL", "8", "false", "true"],
+        "since_in" => &[
+            "'{7,7}'",
+            "'{31,32}'",
+            "'{299,269}'",
+            "100",
+            "NULL",
+            "8",
+            "'{true,false}'",
+            "true",
+            "'{false,false}'",
+        ],
+        "between" => {
+            &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000", "'{1}'", "true", "NULL", "8"]
+        }
+        "matching" => &["7", "32", "'{1}'", "'uid-150'", "true", "NULL", "8"],
+        "touch" => &["7", "32", "700150"],
+        "keep" => &["7", "32", "'o150.ics'", "8", "'x'"],
+        _ => &["7", "32", "'o150.ics'", "8"],
+    }
+}
+
 const TOKEN: &str = "'00000000-0000-0000-0000-000000000032'";
 
 const ANALYZE: &str = "EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, SUMMARY OFF)";
@@ -607,7 +646,7 @@ const ANALYZE: &str = "EXPLAIN (ANALYZE, TIMING OFF, COSTS OFF, SUMMARY OFF)";
 const IN_VAIN: u64 = 50;
 
 /// These search: they look at every object of a calendar.
-const SEARCHES: &[&str] = &["caldav/object.sql: matching"];
+const SEARCHES: &[&str] = &["caldav/object.sql: matching", "caldav/personal.sql: matching"];
 
 /// What a plan does that costs more the more there is: it reads a whole table, or rows that it then throws away.
 fn waste(plan: &str) -> Option<&str> {
@@ -638,10 +677,11 @@ const SEED: &str = "
     INSERT INTO bind (home_id, name, owner_home_id, calendar_id) SELECT home_id, 'c' || (id - home_id * 5 + 5), home_id, id FROM calendar;
     INSERT INTO bind (home_id, name, owner_home_id, calendar_id)
     SELECT h, 'seen-' || n, o, o * 5 - 4 FROM generate_series(1, 400) h, generate_series(1, 10) n, LATERAL (SELECT (h + n - 1) % 400 + 1 AS o) AS owner;
-    INSERT INTO object (home_id, calendar_id, id, name, uid, component, etag, revision, size, times, tail, body)
-    SELECT home_id, c.id, c.id * 20000 + 60000 + n, 'o' || n || '.ics', 'uid-' || n, 1, c.id || '-' || n, n, 300, 1,
+    INSERT INTO object (home_id, calendar_id, id, name, uid, component, etag, revision, size, times, access, tail, body)
+    SELECT home_id, c.id, c.id * 20000 + 60000 + n, 'o' || n || '.ics', 'uid-' || n, 1, c.id || '-' || n, n, 300, 1, 0,
            CASE WHEN n % 50 = 0 THEN 1800000000 END, convert_to(repeat('x', 300), 'UTF8')
     FROM calendar c, generate_series(1, 200) n WHERE (c.home_id <= 10 AND c.id % 5 > 0) OR n <= 1;
+    INSERT INTO personal (home_id, object_id, principal_id, data) SELECT home_id, id, p, 'x' FROM object, generate_series(6, 9) p;
     INSERT INTO instance (home_id, calendar_id, object_id, starts, ends, floating, busy)
     SELECT home_id, calendar_id, id, s, s + CASE WHEN i = 3 AND revision % 50 = 0 THEN 3000000 ELSE 3600 END, i = 2, 1
     FROM object, generate_series(1, 3) i, LATERAL (SELECT 1760000000 + revision * 86400 + i * 604800 AS s) AS at;
@@ -796,6 +836,7 @@ async fn write(pool: &Pool, calendar: &Calendar) {
         body: "x".into(),
         index: Index { instances: vec![instance], tail: Some(300), pattern: None, horizon: Some(1) },
         times: 1,
+        access: 0,
     };
     object::put(&tx, calendar, &put, &before, &author()).await.unwrap();
     store::calendar::change(&tx, calendar, Done::Described, &author()).await.unwrap();
@@ -936,7 +977,7 @@ async fn read(pool: &Pool, calendar: &Calendar) {
         assert_eq!(count(several).await, 1);
     }
     assert_eq!(count(object::of_home(pool, 1, 0, 9).await.unwrap()).await, 1);
-    assert_eq!(object::first(pool, &[calendar.kept()], 9).await.unwrap().len(), 1);
+    theirs_read(pool, calendar).await;
     assert!(object::by_path(pool, &viewer(1), 1, ("calendar", "a.ics")).await.unwrap().is_some());
     let kinds = Components::default().with(Component::Vevent);
     for window in [None, Some((150..160, 150..160))] {
@@ -960,6 +1001,32 @@ async fn read(pool: &Pool, calendar: &Calendar) {
     }
 }
 
+async fn theirs_read(pool: &Pool, calendar: &Calendar) {
+    let tx = pool.begin().await.unwrap();
+    let (lens, all) = (Lens { viewer: 1, own: false, private: false }, With::body());
+    personal::keep(&tx, calendar, "a.ics", 1, Some(b"mine")).await.unwrap();
+    let (object, beside) = personal::by_name_in(&tx, calendar, 1, "a.ics").await.unwrap().unwrap();
+    assert_eq!((beside.access, beside.personal), (Some(0), Some("mine".into())));
+    personal::keep(&tx, calendar, "a.ics", 1, None).await.unwrap();
+    personal::touch(&tx, calendar, object.id).await.unwrap();
+    tx.commit().await.unwrap();
+    let (_, beside) = personal::by_name(pool, calendar, 1, "a.ics").await.unwrap().unwrap();
+    assert_eq!(beside.personal, None);
+    let names = ["a.ics".to_owned()];
+    for which in [Which::All, Which::Named(&names)] {
+        assert_eq!(count(personal::stream(pool, calendar, lens, which, &all).await.unwrap()).await, 1);
+    }
+    assert_eq!(personal::first(pool, &[calendar.kept()], 1, 9).await.unwrap().len(), 1);
+    assert_eq!(count(personal::since(pool, calendar, lens, (0, 9), &all).await.unwrap()).await, 1);
+    let several = personal::since_in(pool, &[(calendar.kept(), 0, lens)], 9, &all).await.unwrap();
+    assert_eq!(count(several).await, 1);
+    let kinds = Components::default().with(Component::Vevent);
+    for window in [None, Some((150..160, 150..160))] {
+        let of = Candidates { kinds, window, uid: None, with: With::body() };
+        assert_eq!(count(personal::candidates(pool, calendar, lens, &of).await.unwrap()).await, 1);
+    }
+}
+
 async fn renew(pool: &Pool, calendar: &Calendar) {
     assert_eq!(store::index::homes(pool, 0).await.unwrap(), [calendar.home_id]);
     let home = calendar.home_id;
@@ -970,7 +1037,8 @@ async fn renew(pool: &Pool, calendar: &Calendar) {
     let instances =
         [500, 600].map(|starts| Instance { starts, ends: starts + 50, floating: false, busy: Busy::Busy });
     let index = Index { instances: instances.into(), horizon: Some(2), ..Index::default() };
-    store::index::renew(&tx, home, &due[0], Some((&index, 2))).await.unwrap();
+    let derived = store::index::Derived { index, times: 2, access: 0 };
+    store::index::renew(&tx, home, &due[0], Some(&derived)).await.unwrap();
     tx.commit().await.unwrap();
     assert!(!store::index::waits(pool, home, 2).await.unwrap());
     for (window, found) in [(150..160, 0), (510..520, 1), (510..620, 2)] {
@@ -1001,7 +1069,7 @@ async fn share(pool: &Pool, calendar: &Calendar) {
     assert_eq!(listed.iter().map(|c| &*c.name).collect::<Vec<_>>(), ["calendar", "calendar-2"]);
     assert_eq!(listed[1].rights, Privilege::Bind.with_parts());
     let found = object::by_path(pool, &bob, 2, ("calendar-2", "a.ics")).await.unwrap().unwrap();
-    assert_eq!(found.1, Privilege::Bind.with_parts());
+    assert_eq!(found.rights, Privilege::Bind.with_parts());
     assert_eq!(store::ace::of_bound(pool, &[calendar.kept()]).await.unwrap()[&calendar.id].len(), 2);
     let before = store::calendar::home(pool, &bob, 2).await.unwrap().unwrap().state.revision;
     let tx = pool.begin().await.unwrap();

@@ -26,6 +26,9 @@ WITH gone AS MATERIALIZED (
     WHERE home_id = $1 AND id = ANY ($3)
 ), objects AS (
     UPDATE object SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3)
+), owned AS (
+    DELETE FROM personal p USING object o
+    WHERE p.principal_id = $2 AND p.home_id = $1 AND o.home_id = $1 AND o.id = p.object_id AND o.calendar_id = ANY ($3)
 ), times AS (
     UPDATE instance SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3)
 ), graves AS (
@@ -102,6 +105,8 @@ WITH gone AS (
     FROM gone
 ), stripped AS (
     DELETE FROM property p USING gone WHERE p.home_id = gone.home_id AND p.calendar_id = gone.calendar_id
+), forgotten AS (
+    DELETE FROM personal WHERE home_id = $1
 ), counted AS (
     UPDATE home_state s SET revision = s.revision + told.number
     FROM (SELECT DISTINCT home_id, number FROM told) AS told WHERE s.home_id = told.home_id

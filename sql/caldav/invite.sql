@@ -159,6 +159,10 @@ WITH wanted AS MATERIALIZED (
     RETURNING b.name, b.owner_home_id, b.calendar_id
 ), stripped AS (
     DELETE FROM property WHERE home_id = $1 AND calendar_id IN (SELECT calendar_id FROM gone)
+), forgotten AS (
+    DELETE FROM personal p USING gone, object o
+    WHERE p.principal_id = $1 AND p.home_id = gone.owner_home_id
+      AND o.home_id = gone.owner_home_id AND o.id = p.object_id AND o.calendar_id = gone.calendar_id
 ), made AS (
     INSERT INTO bind (home_id, name, owner_home_id, calendar_id)
     SELECT $1, coalesce((

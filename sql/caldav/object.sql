@@ -39,18 +39,12 @@ WHERE home_id = $1 AND calendar_id = $2 AND name = $3;
 SELECT b.owner_home_id, b.calendar_id, o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.body,
     (SELECT bit_or(a.privileges) FROM ace a
      WHERE $4 <> $1 AND a.home_id = $1 AND a.calendar_id IN (0, b.calendar_id)
-       AND (a.grantee IN (2, 3) OR a.principal_id = $4 OR a.group_name = ANY ($5::text[]))) AS granted
+       AND (a.grantee IN (2, 3) OR a.principal_id = $4 OR a.group_name = ANY ($5::text[]))) AS granted,
+    o.access,
+    (SELECT p.data FROM personal p WHERE $4 <> $1 AND p.home_id = $1 AND p.object_id = o.id AND p.principal_id = $4) AS personal
 FROM bind b
 LEFT JOIN object o ON o.home_id = $1 AND o.calendar_id = b.calendar_id AND o.name = $3
 WHERE b.home_id = $1 AND b.name = $2;
-
---: first
--- The objects of these collections, the first $3 of them.
-SELECT o.calendar_id, o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified
-FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
-JOIN object o ON o.home_id = told.home_id AND o.calendar_id = told.id
-ORDER BY o.calendar_id, o.name
-LIMIT $3;
 
 --: by_names
 -- Looked up one by one, whatever the planner believes about the size of the calendar.
@@ -118,12 +112,14 @@ WITH entry AS (
 ), dug_up AS (
     DELETE FROM tombstone WHERE home_id = $1 AND calendar_id = $2 AND name = $3
 ), kept AS (
-    INSERT INTO object (home_id, calendar_id, name, uid, component, etag, revision, size, times, tail, body, pattern, horizon)
-    SELECT $1, $2, $3, $4, $5, $6, seen.revision, octet_length($7), $8, $9, $7, $16, $17 FROM seen
+    INSERT INTO object (home_id, calendar_id, name, uid, component, etag, revision, size, times, tail, body, pattern, horizon,
+                        access)
+    SELECT $1, $2, $3, $4, $5, $6, seen.revision, octet_length($7), $8, $9, $7, $16, $17, $22 FROM seen
     ON CONFLICT ON CONSTRAINT object_name DO UPDATE
     SET uid = excluded.uid, component = excluded.component, etag = excluded.etag, revision = excluded.revision,
         size = excluded.size, times = excluded.times, tail = excluded.tail, body = excluded.body, modified = now(),
-        pattern = excluded.pattern, horizon = excluded.horizon
+        pattern = excluded.pattern, horizon = excluded.horizon, access = excluded.access,
+        veiled = CASE WHEN excluded.access & 3 < 3 THEN 0 WHEN object.access & 3 = 3 THEN object.veiled ELSE excluded.revision END
     RETURNING id
 ), cleared AS (
     DELETE FROM instance WHERE home_id = $1 AND object_id = $11 AND $10
@@ -154,7 +150,8 @@ WITH was AS (
         END
     WHERE home_id = $1 AND id = $2 RETURNING revision
 ), gone AS (
-    DELETE FROM object WHERE home_id = $1 AND id = $3 RETURNING name, uid, component, etag, size, body
+    DELETE FROM object WHERE home_id = $1 AND id = $3
+    RETURNING name, uid, component, etag, size, body, CASE WHEN access & 3 = 3 THEN veiled END AS veiled
 ), logged AS (
     INSERT INTO history (home_id, calendar_id, name, revision, author, client, action, trashed, uid, component, etag, size, body)
     SELECT $1, $2, gone.name, seen.revision, $4, $5, 2, $7, gone.uid, gone.component, gone.etag,
@@ -163,9 +160,9 @@ WITH was AS (
 ), stripped AS (
     DELETE FROM property WHERE home_id = $1 AND calendar_id = $2 AND object_id = $3
 )
-INSERT INTO tombstone (home_id, calendar_id, name, revision)
-SELECT $1, $2, gone.name, seen.revision FROM seen, gone
-ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();
+INSERT INTO tombstone (home_id, calendar_id, name, revision, veiled)
+SELECT $1, $2, gone.name, seen.revision, gone.veiled FROM seen, gone
+ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now(), veiled = excluded.veiled;
 
 --: between
 -- What happens in a window: $3 to $4 in seconds, $5 to $6 for what is floating. An object whose recurrence goes on beyond

@@ -34,7 +34,8 @@ FOR NO KEY UPDATE OF c;
 SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.body,
     (SELECT bit_or(a.privileges) FROM ace a
      WHERE a.home_id = $1 AND a.calendar_id IN (0, $2)
-       AND (a.grantee IN (2, 3) OR a.principal_id = $4 OR a.group_name = ANY ($5::text[]))) AS granted
+       AND (a.grantee IN (2, 3) OR a.principal_id = $4 OR a.group_name = ANY ($5::text[]))) AS granted,
+    o.access, (SELECT p.data FROM personal p WHERE p.home_id = $1 AND p.object_id = o.id AND p.principal_id = $4) AS personal
 FROM object o
 WHERE o.home_id = $1 AND o.calendar_id = $2 AND o.name = $3;
 
@@ -80,6 +81,10 @@ WITH gone AS (
 ), stripped AS (
     DELETE FROM property p USING unnest($1::bigint[]) AS told (home_id)
     WHERE p.home_id = told.home_id AND p.calendar_id = $3 AND p.home_id <> $2
+), forgotten AS (
+    DELETE FROM personal p USING unnest($1::bigint[]) AS told (home_id), object o
+    WHERE p.principal_id = told.home_id AND p.home_id = $2 AND told.home_id <> $2
+      AND o.home_id = $2 AND o.id = p.object_id AND o.calendar_id = $3
 ), counted AS (
     UPDATE home_state s SET revision = s.revision + $4 + 1
     FROM unnest($1::bigint[]) AS told (home_id), gone

@@ -15,9 +15,11 @@ WITH seen AS (
     FROM seen, object was
     WHERE was.home_id = $1 AND was.calendar_id = $2 AND was.name = $3 AND $6
 )
-INSERT INTO tombstone (home_id, calendar_id, name, revision)
-SELECT $1, $2, $3, seen.revision FROM seen
-ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();
+INSERT INTO tombstone (home_id, calendar_id, name, revision, veiled)
+SELECT $1, $2, $3, seen.revision, CASE WHEN o.access & 3 = 3 THEN o.veiled END
+FROM seen
+JOIN object o ON o.home_id = $1 AND o.calendar_id = $2 AND o.name = $3
+ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now(), veiled = excluded.veiled;
 
 --: arrive
 -- It is called $4 in the calendar $2 now, with all that belongs to it; where $7, that is logged.
@@ -39,7 +41,7 @@ WITH seen AS (
 ), described AS (
     UPDATE property SET calendar_id = $2 WHERE home_id = $1 AND calendar_id <> $2 AND object_id = $3
 )
-UPDATE object SET calendar_id = $2, name = $4, revision = seen.revision, modified = now()
+UPDATE object SET calendar_id = $2, name = $4, revision = seen.revision, modified = now(), veiled = 0
 FROM seen
 WHERE home_id = $1 AND id = $3;
 
@@ -61,9 +63,9 @@ UPDATE bind SET name = $3 WHERE home_id = $1 AND owner_home_id = $5 AND calendar
 -- All objects of a calendar into an empty one: the same octets, so the same tags, times and properties.
 WITH copied AS (
     INSERT INTO object (home_id, calendar_id, name, uid, component, etag, revision, size, times, tail, pattern, horizon,
-                        data_version, body)
+                        data_version, access, body)
     SELECT $1, $3, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.times, o.tail, o.pattern, o.horizon,
-           o.data_version, o.body
+           o.data_version, o.access, o.body
     FROM object o
     WHERE o.home_id = $1 AND o.calendar_id = $2
     RETURNING id, name

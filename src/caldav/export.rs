@@ -6,13 +6,13 @@ use percent_encoding::percent_decode_str;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    dav::{Cx, Refusal, Result, condition::MAX_INSTANCES, prop::Facts, stream::Growing},
+    dav::{Cx, Refusal, Result, condition::MAX_INSTANCES, prop::Facts, seen, stream::Growing},
     db::{Row, Rows},
     ical::{self, Budget, CompFilter, CompTest, Filter, Merge, Recurrence, Selection, TimeRange, Zone},
     model::{Component, Components},
     store::{
-        self, Calendar, Object,
-        object::{Candidate, Candidates, Which, With, candidates, read_candidate, read_whole},
+        Calendar, Lens, Object,
+        object::{Candidates, Read, Which, With, read_candidate},
     },
     xml::{Name, parse},
 };
@@ -77,10 +77,10 @@ impl Export {
     ) -> Result<(Rows<'static>, Exporting)> {
         let window = self.start.unwrap_or(FOREVER.start)..self.end.unwrap_or(FOREVER.end);
         let timed = self.start.is_some() || self.end.is_some();
-        let zones = Timezones::of(&cx.headers);
+        let (zones, lens) = (Timezones::of(&cx.headers), seen::of(cx, calendar));
         if !timed && self.kind.is_none() {
-            let rows = store::object::stream(&cx.pool, calendar, Which::All, &With::body()).await?;
-            return Ok((rows, Exporting { merge, zones, part: None }));
+            let (rows, read) = seen::members(cx, calendar, Which::All, &With::body()).await?;
+            return Ok((rows, Exporting { merge, zones, part: None, cx: cx.clone(), lens, read }));
         }
         let zone = if timed { range::own_zone(cx, calendar).await? } else { Zone::utc() };
         let kinds: Components = match self.kind {
@@ -94,12 +94,13 @@ impl Export {
             uid: None,
             with: With::body(),
         };
-        let rows = candidates(&cx.pool, calendar, &of).await?;
+        let rows = seen::candidates(cx, calendar, &of).await?;
         let expand = Recurrence::Expand(window);
         let selection = Selection { recurrence: self.expand.then_some(expand), ..Selection::default() };
         let range = timed.then_some(TimeRange { start: self.start, end: self.end });
         let part = Part { range, selection, zone, budget: Budget::new(BUDGET) };
-        Ok((rows, Exporting { merge, zones, part: Some(part) }))
+        let read = read_any as Read;
+        Ok((rows, Exporting { merge, zones, part: Some(part), cx: cx.clone(), lens, read }))
     }
 }
 
@@ -175,13 +176,19 @@ pub struct Exporting {
     merge: Merge,
     zones: Timezones,
     part: Option<Part>,
+    cx: Cx,
+    lens: Lens,
+    read: Read,
+}
+
+fn read_any(row: &Row) -> std::result::Result<Object, crate::db::Error> {
+    read_candidate(row).map(|candidate| candidate.object)
 }
 
 impl Part {
     /// Adds what is asked for of a candidate.
-    fn add(&self, row: &Row, zones: Timezones, merge: &mut Merge) -> Result<()> {
-        let Candidate { object, open, .. } = read_candidate(row)?;
-        let Some(calendar) = read(&object, zones) else { return Ok(()) };
+    fn add(&self, object: &Object, open: bool, zones: Timezones, merge: &mut Merge) -> Result<()> {
+        let Some(calendar) = read(object, zones) else { return Ok(()) };
         let kind = object.component.iter().next();
         // The index knows when events happen; of the others it has only the bounds.
         let known = kind == Some(Component::Vevent) && !open;
@@ -221,10 +228,11 @@ fn within(kind: Component, range: TimeRange) -> Filter {
 
 impl Growing for Exporting {
     fn row(&mut self, row: &Row) -> Result<()> {
+        let Some(object) = seen::of_row(&self.cx, self.lens, (self.read)(row)?, row)? else { return Ok(()) };
         if let Some(part) = &self.part {
-            return part.add(row, self.zones, &mut self.merge);
+            return part.add(&object, row.at("open")?, self.zones, &mut self.merge);
         }
-        if let Some(object) = read(&read_whole(row)?, self.zones) {
+        if let Some(object) = read(&object, self.zones) {
             self.merge.add(&object);
         }
         Ok(())

@@ -6,7 +6,8 @@ use bytes::Bytes;
 
 use crate::{
     dav::{
-        Cx, Given, Refusal, Result, Target, error::XML, facts, header::http_date, locks, prop::Needs, stream,
+        Cx, Given, Refusal, Result, Target, error::XML, facts, header::http_date, locks, prop::Needs, seen,
+        stream,
     },
     front::{HeaderName, Response, Status, Verdict, header},
     model::{Kind, Privilege},
@@ -49,7 +50,10 @@ async fn load(cx: &Cx, collection: &str, name: &str) -> Result<Option<Shown>> {
     let Some(user) = cx.located.target.user() else { return Ok(None) };
     let owner = facts::owner(cx, user).await?;
     let found = store::object::by_path(&cx.pool, &cx.viewer, owner.id, (collection, name)).await?;
-    let Some((object, _)) = found.filter(|(_, rights)| rights.has(Privilege::Read)) else {
+    let found = found.filter(|found| found.rights.has(Privilege::Read)).and_then(|found| {
+        seen::through(cx, seen::lens(cx, found.home_id, found.rights), found.object, &found.beside)
+    });
+    let Some(object) = found else {
         // Who may not read the calendar is not told whether the object is there.
         facts::collection(cx, Privilege::Read).await?;
         return Ok(None);

@@ -14,8 +14,10 @@ use crate::{
     ical::{self, Budget, Calendar},
     model::Index,
     observe::metrics,
-    store,
+    store::{self, index::Derived},
 };
+
+use super::seen;
 
 /// What indexing one object may cost, in units of [`Budget`]; beyond it the index ends early, which is no fault.
 const PER_OBJECT: u64 = 50_000;
@@ -112,9 +114,11 @@ async fn batch(pool: &Pool, settings: &Settings, home: i64, horizon: i64) -> Res
     let tx = pool.begin().await?;
     let due = store::index::due(&tx, home, horizon, BATCH.0).await?;
     for object in &due {
-        let place = Calendar::parse(object.body.clone()).ok().map(|calendar| place(settings, &calendar));
-        let place = place.as_ref().map(|(index, times)| (index, *times));
-        store::index::renew(&tx, home, object, place).await?;
+        let derived = Calendar::parse(object.body.clone()).ok().map(|calendar| {
+            let (index, times) = place(settings, &calendar);
+            Derived { index, times, access: seen::code(&calendar) }
+        });
+        store::index::renew(&tx, home, object, derived.as_ref()).await?;
     }
     tx.commit().await?;
     metrics::reindexed(due.len());

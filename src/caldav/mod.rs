@@ -19,8 +19,10 @@ pub mod quarantine;
 pub mod registry;
 mod reports;
 pub mod restore;
+mod seen;
 pub mod service;
 mod storing;
+mod theirs;
 mod timezones;
 mod transfer;
 

@@ -86,6 +86,7 @@ mod tests {
             created: SystemTime::UNIX_EPOCH,
             modified: SystemTime::UNIX_EPOCH,
             body: Some(body),
+            cut: false,
         }
     }
 

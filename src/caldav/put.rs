@@ -14,7 +14,7 @@ use crate::{
 use super::{
     form::Form,
     get::{VARY, as_it_is, quoted, weak},
-    storing::{Shelf, Stored, Understood, understood},
+    storing::{Done, Shelf, Stored, Understood, understood},
     timezones::Timezones,
 };
 
@@ -29,14 +29,17 @@ pub async fn stored(cx: &Cx, there: &Cx, octets: Bytes) -> Result<Response> {
     let guard = locks::guard(cx).await?;
     let object = understood(&cx.settings, name, content_type(&cx.headers)?, octets)?;
     let house = &access::household(cx).await?;
-    let (guard, put) = (&guard, &object.put);
+    let (guard, sent) = (&guard, &object);
     let stored = cx
         .pool
-        .transaction(async |tx: Arc<Tx>| Shelf::lock(cx, &tx, house).await?.store(put, guard).await)
+        .transaction(async |tx: Arc<Tx>| Shelf::lock(cx, &tx, house).await?.store(sent, guard).await)
         .await;
     match stored {
         Err(Error::Refused(why)) if why.status == Status::PRECONDITION_FAILED => failed(there, why).await,
-        stored => Ok(answer(there, &object, stored?)),
+        done => {
+            let Done { stored, other } = done?;
+            Ok(answer(there, other.as_ref().unwrap_or(&object), stored))
+        }
     }
 }
 

@@ -20,7 +20,7 @@ use super::{
     props::PROPS,
     put,
     reports::{data, freebusy, multiget, query},
-    transfer,
+    seen, transfer,
 };
 
 const CALENDAR: Kinds = Kind::Calendar.only();
@@ -166,6 +166,11 @@ pub const FEATURES: &[Feature] = &[
     Feature { token: "calendarserver-sharing", on: HOME_AND_CALENDAR, rfc: "caldav-sharing §5.1" },
     Feature { token: "calendarserver-group-sharee", on: HOME_AND_CALENDAR, rfc: "calendarserver" },
     Feature { token: "resource-sharing", on: HOME_AND_CALENDAR, rfc: "draft-pot-webdav-resource-sharing" },
+    Feature {
+        token: "calendarserver-private-events",
+        on: Kind::Home.only().or(WITH_OBJECTS),
+        rfc: "caldav-privateevents §4.2.1",
+    },
     Feature { token: "calendarserver-home-sync", on: Kind::Home.only(), rfc: "calendarserver" },
 ];
 
@@ -174,4 +179,4 @@ pub const ALL_PROPS: &[&[Prop]] = &[props::PROPS, acl_props::PROPS, sharing::pro
 
 /// All tables.
 pub static TABLES: Tables =
-    Tables { methods: METHODS, reports: REPORTS, props: ALL_PROPS, features: FEATURES };
+    Tables { methods: METHODS, reports: REPORTS, props: ALL_PROPS, features: FEATURES, seen: seen::seen };

@@ -11,11 +11,11 @@ use crate::{
         access::{self, Household, On},
         condition::{
             MAX_ATTENDEES_PER_INSTANCE, MAX_INSTANCES, MAX_RESOURCE_SIZE, MAX_RESOURCES, NO_UID_CONFLICT,
-            SUPPORTED_CALENDAR_COMPONENT, SUPPORTED_RSCALE, VALID_CALENDAR_DATA,
+            SUPPORTED_CALENDAR_COMPONENT, SUPPORTED_RSCALE, VALID_ACCESS_RESTRICTION, VALID_CALENDAR_DATA,
             VALID_CALENDAR_OBJECT_RESOURCE, VALID_ORGANIZER,
         },
         guard::{Guard, Now, Touch},
-        sharing,
+        seen as sight, sharing,
         target::is_ours,
     },
     db::Tx,
@@ -31,7 +31,7 @@ use crate::{
     },
 };
 
-use super::{form::Form, index, limits};
+use super::{form::Form, index, limits, seen};
 
 /// An object that may be stored.
 #[derive(Clone, Debug)]
@@ -50,6 +50,9 @@ pub fn understood(settings: &Settings, name: &str, form: Form, octets: Bytes) ->
     let most =
         Limits { max_instances: limits.max_instances as usize, max_attendees: limits.max_attendees as usize };
     let about = ical::object(&sent, &most).map_err(|fault| refused(&fault))?;
+    if let Some(why) = ical::access::fault(&sent) {
+        return Err(VALID_ACCESS_RESTRICTION.because(why));
+    }
     if about.uid.len() > LONGEST_UID {
         let why = format!("a UID has at most {LONGEST_UID} octets");
         return Err(VALID_CALENDAR_OBJECT_RESOURCE.because(why));
@@ -70,6 +73,7 @@ pub fn understood(settings: &Settings, name: &str, form: Form, octets: Bytes) ->
         uid: about.uid,
         component: about.component,
         etag: etag(&body),
+        access: seen::code(&calendar),
         times,
         index,
         body,
@@ -140,6 +144,15 @@ pub enum Stored {
     Replaced,
 }
 
+/// What became of an object that was sent.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// What storing it did.
+    pub stored: Stored,
+    /// What the sender reads of it, where that need not be what was to be stored: the calendar is somebody else's.
+    pub other: Option<Understood>,
+}
+
 /// The calendar that objects are stored in: the one that the request names or whose member it names, locked until the
 /// transaction ends. Any number of objects can be stored, and a refusal of one leaves the others be.
 pub struct Shelf<'a> {
@@ -189,9 +202,23 @@ impl<'a> Shelf<'a> {
         &self.locks
     }
 
+    /// The request.
+    pub fn cx(&self) -> &'a Cx {
+        self.cx
+    }
+
+    /// The transaction.
+    pub fn tx(&self) -> &'a Tx {
+        self.tx
+    }
+
     /// Stores an object, if what is there is in the state that `guard` expects and the calendar takes it.
-    pub async fn store(&self, put: &Put, guard: &Guard) -> Result<Stored> {
+    pub async fn store(&self, object: &Understood, guard: &Guard) -> Result<Done> {
+        let (put, lens) = (&object.put, sight::of(self.cx, &self.calendar));
         let before = object::before_put(self.tx, &self.calendar, &put.name, &put.uid).await?;
+        if !lens.own {
+            return self.store_theirs(object, guard, &before, lens).await;
+        }
         let there = before.object.as_ref().map(|(object, _)| object);
         self.may_store(&put.name, there.is_some())?;
         guard.permits(&self.now(there), self.touched(&[Touch::Member(&put.name), Touch::Calendar], there))?;
@@ -203,7 +230,8 @@ impl<'a> Shelf<'a> {
         }
         limits::in_quota(self.cx, self.tx, self.calendar.home_id, put.octets() - before.octets()).await?;
         object::put(self.tx, &self.calendar, put, &before, &self.author).await?;
-        Ok(if there.is_none() { Stored::Made } else { Stored::Replaced })
+        let stored = if there.is_none() { Stored::Made } else { Stored::Replaced };
+        Ok(Done { stored, other: None })
     }
 
     /// The calendar's path.
@@ -283,7 +311,7 @@ impl<'a> Shelf<'a> {
     }
 
     /// caldav-sharing §5.5.5: whoever adds a meeting to a calendar of somebody else adds one of theirs.
-    async fn owner_organizes(&self, put: &Put) -> Result<()> {
+    pub(super) async fn owner_organizes(&self, put: &Put) -> Result<()> {
         let owner = self.calendar.home_id;
         if !self.cx.settings.sharing.owner_organizes || self.cx.viewer.owns(owner) {
             return Ok(());

@@ -276,6 +276,8 @@ settings! {
         search: Audience = Audience::Everyone;
         /// Whether a listing of the principals shows everybody who may be found, up to 500; otherwise people see themselves alone.
         listing: bool = false;
+        /// Whether events that are private or confidential are so for everybody whom their owner has not given `read-private` (in an access control list, with "all").
+        objects: bool = true;
     }
     /// What is kept of who did what to people and rights (`kalends audit`).
     audit: Audit {

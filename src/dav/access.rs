@@ -25,6 +25,7 @@ pub const fn name(privilege: Privilege) -> Name {
         Privilege::ReadAcl => Name::dav("read-acl"),
         Privilege::ReadCurrentUserPrivilegeSet => Name::dav("read-current-user-privilege-set"),
         Privilege::WriteAcl => Name::dav("write-acl"),
+        Privilege::ReadPrivate => Name::own("read-private"),
     }
 }
 

@@ -107,6 +107,10 @@ conditions! {
     CTAG_OK = mm "ctag-ok" PRECONDITION_FAILED "calendarserver-bulk-change §6";
     /// The organizer of a meeting in a shared calendar is its owner.
     VALID_ORGANIZER = cs "valid-organizer" FORBIDDEN "caldav-sharing §5.5.5";
+    /// Who makes an object private, or changes one that is, sees it whole.
+    VALID_ACCESS_RESTRICTION_CHANGE = cs "valid-access-restriction-change" FORBIDDEN "caldav-privateevents §4.2.6";
+    /// An object says who may see it in a word that is known.
+    VALID_ACCESS_RESTRICTION = cs "valid-access-restriction" FORBIDDEN "caldav-privateevents §4.2.6";
     /// The home holds no more calendars than it may.
     MAX_CALENDARS = cs "max-collections" FORBIDDEN "calendarserver";
     /// The calendar holds no more objects than it may.

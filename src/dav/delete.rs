@@ -14,7 +14,7 @@ use super::{
     access::{self, On},
     facts,
     guard::{Guard, Now, Touch},
-    locks, sharing,
+    locks, seen, sharing,
 };
 
 /// Deletes what the URL names; a deleted object or calendar leaves a tombstone, and a name that only a lock reserved leaves
@@ -43,7 +43,7 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
                 }
                 return Ok(());
             };
-            member(&tx, &now, name, (&guard, &cx.author())).await
+            member(&cx, &tx, &now, name, &guard).await
         })
         .await?;
     Ok(Response::new(Status::NO_CONTENT))
@@ -60,8 +60,8 @@ pub async fn remove(tx: &Tx, calendar: &Calendar, author: &Author) -> Result<()>
 }
 
 /// Deletes the member of that name, or what reserves it, the calendar being locked.
-pub async fn member(tx: &Tx, now: &Now<'_>, name: &str, (guard, author): (&Guard, &Author)) -> Result<()> {
-    let object = object::by_name_in(tx, now.calendar, name).await?;
+pub async fn member(cx: &Cx, tx: &Tx, now: &Now<'_>, name: &str, guard: &Guard) -> Result<()> {
+    let object = seen::named_in(cx, tx, now.calendar, name).await?.object();
     if object.is_none() && !now.locks.iter().any(|lock| lock.reserves(name)) {
         return Err(Refusal::not_found().into());
     }
@@ -69,7 +69,7 @@ pub async fn member(tx: &Tx, now: &Now<'_>, name: &str, (guard, author): (&Guard
     if let Some(object) = object {
         match now.calendar.kind {
             Kind::Notifications => store::notification::delete(tx, now.calendar, name).await?,
-            _ => object::delete(tx, now.calendar, object.id, author).await?,
+            _ => object::delete(tx, now.calendar, object.id, &cx.author()).await?,
         }
     }
     Ok(store::lock::clear(tx, now.calendar, name).await?)

@@ -7,7 +7,7 @@ use crate::{
     db::{Row, Rows, Tx},
     model::{Kind, Lock, Privilege, Privileges},
     store::{
-        self, Ace, Calendar, Home, Invite, Principal, Property, Subject,
+        self, Ace, Calendar, Home, Invite, Lens, Principal, Property, Subject,
         object::{Which, With},
         principal::Search,
         property,
@@ -20,6 +20,7 @@ use super::{
     condition::SUPPORTED_REPORT,
     delegates::{self, Charge},
     prop::{Facts, Needs},
+    seen,
     target::{member, push_member},
 };
 
@@ -64,7 +65,7 @@ pub async fn locked(cx: &Cx, tx: &Tx, house: &Household, on: On, privilege: Priv
 pub async fn searched(cx: &Cx) -> Result<Calendar> {
     let calendar = with_objects(collection(cx, Privilege::Read).await?)?;
     if let Target::Object(.., name) = &cx.located.target {
-        let object = store::object::by_name(&cx.pool, &calendar, name, false).await?;
+        let object = seen::named(cx, &calendar, name, false).await?;
         object.ok_or_else(Refusal::not_found)?;
     }
     Ok(calendar)
@@ -126,7 +127,7 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
         Target::Object(.., name) => {
             let calendar = collection(cx, privilege).await?;
             let body = needs.has(Needs::BODY);
-            let found = store::object::by_name(&cx.pool, &calendar, name, body).await?;
+            let found = seen::named(cx, &calendar, name, body).await?;
             let locks = locks_if(cx, needs, &calendar).await?;
             // Of a name that only a lock reserves there is nothing else to tell.
             let reserved = found.is_none() && locks.iter().any(|lock| lock.reserves(name));
@@ -198,6 +199,8 @@ pub struct Members {
     /// The path of the collection.
     path: String,
     locks: Vec<Lock>,
+    /// How the viewer sees them.
+    lens: Lens,
     /// Whether stored properties come along with the rows.
     along: bool,
     /// Those of the last member.
@@ -224,19 +227,15 @@ impl Members {
         let user = cx.located.target.user().unwrap_or_default().to_owned();
         let path = cx.href(&Target::Collection(user.clone(), calendar.name.clone()));
         let target = Target::Object(user, calendar.name.clone(), String::new());
-        let bound = calendar.bound.clone();
+        let (bound, lens) = (calendar.bound.clone(), seen::of(&cx, &calendar));
         let facts = Facts { bound, acl, ..Facts::bare(target, path.clone(), calendar.rights) };
-        Self { cx, calendar, path, locks, along: needs.has(Needs::STORED), facts }
+        Self { cx, calendar, path, locks, lens, along: needs.has(Needs::STORED), facts }
     }
 
     /// The rows of the members with what comes along, and how they are read. Whoever has begun to read rows holds a
     /// connection, and must not wait for another: all else is loaded before.
     pub async fn rows(&self, which: Which<'_>, with: &With) -> Result<(Rows<'static>, store::object::Read)> {
-        if with.brief {
-            return Ok(store::object::brief(&self.cx.pool, &self.calendar, which, with).await?);
-        }
-        let rows = store::object::stream(&self.cx.pool, &self.calendar, which, with).await?;
-        Ok((rows, if with.body { store::object::read_whole } else { store::object::read }))
+        seen::members(&self.cx, &self.calendar, which, with).await
     }
 
     /// The collection they are in.
@@ -245,8 +244,16 @@ impl Members {
         &self.calendar
     }
 
-    /// Goes on to an object, and to what came along with its row.
-    pub fn load(&mut self, object: store::Object, row: &Row) -> Result<()> {
+    /// Goes on to an object, and to what came along with its row, if it is there for the viewer; whether it is.
+    pub fn load(&mut self, object: store::Object, row: &Row) -> Result<bool> {
+        match seen::of_row(&self.cx, self.lens, object, row)? {
+            Some(object) => self.load_seen(object, row).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// The same with what the viewer sees of the object.
+    pub fn load_seen(&mut self, object: store::Object, row: &Row) -> Result<()> {
         self.name(&object.name);
         if self.along {
             self.facts.stored = property::along(row)?;
@@ -287,6 +294,12 @@ impl Members {
             Facts { locks: on(&self.locks, Some(name)), bound: self.calendar.bound.clone(), ..facts }
         });
         facts.collect()
+    }
+
+    /// How the viewer sees them.
+    #[must_use]
+    pub fn lens(&self) -> Lens {
+        self.lens
     }
 
     /// The path of the member of that name.

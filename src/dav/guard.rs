@@ -399,6 +399,7 @@ mod tests {
             created: SystemTime::UNIX_EPOCH,
             modified: SystemTime::UNIX_EPOCH,
             body: None,
+            cut: false,
         }
     }
 

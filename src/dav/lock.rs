@@ -11,7 +11,6 @@ use crate::{
     store::{
         self, Calendar,
         lock::{refresh, take},
-        object,
     },
     xml::{Element, Name, Writer},
 };
@@ -25,6 +24,7 @@ use super::{
     header::{Depth, Prefer, depth},
     locks,
     multistatus::Multistatus,
+    seen::{self, Sight},
 };
 
 /// Locks that a calendar and its members may have at once.
@@ -59,7 +59,7 @@ async fn new(cx: &Cx, guard: &Guard, wanted: Lock) -> Result<Response> {
         .pool
         .transaction(async |tx: Arc<Tx>| {
             let calendar = place.calendar(cx, &tx, &TOUCHED).await?.ok_or_else(|| place.unmapped())?;
-            let object = place.object(&tx, &calendar).await?;
+            let object = place.object(cx, &tx, &calendar).await?;
             let mut locks = store::lock::of_in(&tx, &calendar).await?;
             let free = place
                 .member
@@ -137,7 +137,7 @@ async fn longer(cx: &Cx, guard: &Guard, seconds: Option<i32>) -> Result<Response
         .pool
         .transaction(async |tx: Arc<Tx>| {
             let calendar = place.calendar(cx, &tx, &TOUCHED).await?.ok_or_else(Refusal::not_found)?;
-            let object = place.object(&tx, &calendar).await?;
+            let object = place.object(cx, &tx, &calendar).await?;
             let mut locks = store::lock::of_in(&tx, &calendar).await?;
             let member = place.member.as_deref();
             let found = locks.iter().position(|lock| lock.urn() == token && lock.covers(member));
@@ -201,10 +201,12 @@ impl Place {
     }
 
     /// The member, if it is about one and that is there.
-    pub async fn object(&self, tx: &Tx, calendar: &Calendar) -> Result<Option<store::Object>> {
-        match &self.member {
-            Some(name) => Ok(object::by_name_in(tx, calendar, name).await?),
-            None => Ok(None),
+    pub async fn object(&self, cx: &Cx, tx: &Tx, calendar: &Calendar) -> Result<Option<store::Object>> {
+        let Some(name) = &self.member else { return Ok(None) };
+        match seen::named_in(cx, tx, calendar, name).await? {
+            // Nobody is told what has the name, and nobody else gets it.
+            Sight::Hidden => Err(Refusal::need(cx.located.own_href(), Privilege::WriteContent).into()),
+            sight => Ok(sight.object()),
         }
     }
 

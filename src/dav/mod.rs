@@ -26,6 +26,7 @@ pub mod propfind;
 pub mod proppatch;
 pub mod props;
 pub mod reports;
+pub mod seen;
 pub mod sharing;
 pub mod stream;
 pub mod target;
@@ -122,6 +123,8 @@ pub struct Tables {
     pub props: &'static [&'static [Prop]],
     /// The tokens of the DAV header.
     pub features: &'static [Feature],
+    /// What is seen of an object by whoever does not own it.
+    pub seen: seen::Seen,
 }
 
 impl Tables {

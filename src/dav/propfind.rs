@@ -67,8 +67,9 @@ struct Listing {
 
 impl Each for Listing {
     fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
-        self.members.load((self.read)(row)?, row)?;
-        answer.response(self.members.facts(), &self.ask, self.members.cx());
+        if self.members.load((self.read)(row)?, row)? {
+            answer.response(self.members.facts(), &self.ask, self.members.cx());
+        }
         Ok(())
     }
 

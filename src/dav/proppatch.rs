@@ -20,6 +20,7 @@ use super::{
     locks,
     multistatus::{Multistatus, propstat},
     prop::{Facts, Needs},
+    seen,
 };
 
 /// How many properties are kept of one resource, and how many octets they may take.
@@ -79,9 +80,13 @@ async fn still_there(cx: &Cx, tx: &Tx, (facts, subject): (&Facts, Subject), guar
     match &facts.object {
         None => guard.permits(&now, &[Touch::Calendar])?,
         Some(object) => {
-            let same = store::object::by_name_in(tx, &calendar, &object.name).await?;
+            let same = seen::named_in(cx, tx, &calendar, &object.name).await?.object();
             let same = same.filter(|same| same.id == object.id).ok_or_else(Refusal::not_found)?;
             guard.permits(&Now { object: Some(&same), ..now }, &[Touch::Member(&same.name)])?;
+            // What is seen in part is not changed (caldav-privateevents §4.2.4).
+            if same.cut {
+                return Err(Refusal::need(facts.href.clone(), Privilege::ReadPrivate).into());
+            }
         }
     }
     if facts.object.is_some() {

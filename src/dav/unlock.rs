@@ -29,7 +29,7 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
             let calendar = place.calendar(&cx, &tx, &TOUCHED).await?.ok_or_else(Refusal::not_found)?;
-            let object = place.object(&tx, &calendar).await?;
+            let object = place.object(&cx, &tx, &calendar).await?;
             let locks = store::lock::of_in(&tx, &calendar).await?;
             guard.expects(&Now { calendar: &calendar, object: object.as_ref(), locks: &locks })?;
             let member = place.member.as_deref();

@@ -37,6 +37,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     10 "0010_history",
     11 "0011_covering",
     12 "0012_invite",
+    13 "0013_personal",
 ];
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.

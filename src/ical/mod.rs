@@ -1,6 +1,7 @@
 //! The calendar room: iCalendar objects, what they mean, and when they happen. Pure, synchronous, without I/O; the only
 //! room that names `icalendar` and (but for a clock) `jiff`.
 
+pub mod access;
 mod alarm;
 pub mod calendar;
 mod clock;
@@ -17,6 +18,7 @@ mod line;
 pub mod matches;
 pub mod merge;
 pub mod occurrence;
+pub mod personal;
 pub mod recur;
 pub mod redact;
 pub mod select;
@@ -33,6 +35,7 @@ mod write;
 pub mod xcal;
 pub mod zone;
 
+pub use access::Access;
 pub use calendar::{Calendar, Component, Parameter, Property};
 pub use collation::{Collation, MatchKind, TextMatch};
 pub use filter::{

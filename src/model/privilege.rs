@@ -27,11 +27,13 @@ pub enum Privilege {
     ReadCurrentUserPrivilegeSet,
     /// DAV:write-acl
     WriteAcl,
+    /// kalends' own: whoever holds it sees private objects whole (docs/decisions/0026).
+    ReadPrivate,
 }
 
 impl Privilege {
     /// Every privilege, aggregates before their parts.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::All,
         Self::Read,
         Self::ReadFreeBusy,
@@ -44,13 +46,16 @@ impl Privilege {
         Self::Unlock,
         Self::ReadAcl,
         Self::WriteAcl,
+        Self::ReadPrivate,
     ];
 
     /// THE TREE: what this one is made of (RFC 3744 §3.12).
     #[must_use]
     pub const fn parts(self) -> &'static [Self] {
         match self {
-            Self::All => &[Self::Read, Self::Write, Self::Unlock, Self::ReadAcl, Self::WriteAcl],
+            Self::All => {
+                &[Self::Read, Self::Write, Self::Unlock, Self::ReadAcl, Self::WriteAcl, Self::ReadPrivate]
+            }
             Self::Read => &[Self::ReadFreeBusy, Self::ReadCurrentUserPrivilegeSet],
             Self::Write => &[Self::WriteProperties, Self::WriteContent, Self::Bind, Self::Unbind],
             _ => &[],
@@ -79,6 +84,7 @@ impl Privilege {
             Self::Unlock => "Remove a lock of somebody else",
             Self::ReadAcl => "See who has which privileges",
             Self::WriteAcl => "Decide who has which privileges",
+            Self::ReadPrivate => "See what is private or confidential",
         }
     }
 
@@ -106,6 +112,9 @@ impl Privileges {
 
     /// What everybody who signed in may do with what is nobody's own.
     pub const LOOK: Self = Privilege::Read.with_parts();
+
+    /// What there is to be read, what is private included.
+    pub const READ_ALL: Self = Self::LOOK.or(Privilege::ReadPrivate.with_parts());
 
     /// What people may do with the resource that stands for them.
     pub const PERSONAL: Self =

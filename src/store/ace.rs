@@ -45,7 +45,7 @@ impl Viewer {
             return Privileges::ALL;
         }
         let granted = Privileges::from_bits(granted.unwrap_or_default());
-        if self.reader { granted.or(Privileges::LOOK) } else { granted }
+        if self.reader { granted.or(Privileges::READ_ALL) } else { granted }
     }
 
     /// Whether nobody is hidden from the viewer.

@@ -88,7 +88,7 @@ pub fn read(row: &Row, body: bool) -> Result<Change, Error> {
     if row.at("gone")? {
         return Ok(Change::Gone(row.at("name")?, row.at("revision")?));
     }
-    if body { object::read_whole(row) } else { object::read(row) }.map(Change::Member)
+    if body { super::personal::read(row) } else { object::read(row) }.map(Change::Member)
 }
 
 /// The changes in several collections, each told by the home that it is kept in and its number, with the revision after which

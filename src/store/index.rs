@@ -27,7 +27,7 @@ pub async fn homes(pool: &Pool, after: i64) -> Result<Vec<i64>, Error> {
     pool.rows(&HOMES, &[&after]).await?.iter().map(|row| row.at(0)).collect()
 }
 
-/// Whether rows of some object in the home end before `horizon`.
+/// Whether rows of some object in the home end before `horizon`, or it is not known who may see it.
 pub async fn waits(pool: &Pool, home_id: i64, horizon: i64) -> Result<bool, Error> {
     pool.row(&WAITS, &[&home_id, &horizon]).await?.at(0)
 }
@@ -42,20 +42,31 @@ pub async fn due(tx: &Tx, home_id: i64, horizon: i64, most: i64) -> Result<Vec<D
     rows.iter().map(due).collect()
 }
 
-/// Gives an object its place in the index, with the fingerprint `times`; without one, what cannot be read any more keeps
+/// What is derived of the octets of an object.
+#[derive(Clone, Debug)]
+pub struct Derived {
+    /// When it happens.
+    pub index: Index,
+    /// The fingerprint of that.
+    pub times: i64,
+    /// Who may see it besides its owner, as [`super::personal::Beside`] has it.
+    pub access: i16,
+}
+
+/// Gives an object its place in the index; without one, what cannot be read any more keeps
 /// the rows it has.
-pub async fn renew(tx: &Tx, home_id: i64, due: &Due, place: Option<(&Index, i64)>) -> Result<(), Error> {
-    let Some((index, times)) = place else {
+pub async fn renew(tx: &Tx, home_id: i64, due: &Due, place: Option<&Derived>) -> Result<(), Error> {
+    let Some(Derived { index, times, access }) = place else {
         return tx.execute(&LEAVE, &[&home_id, &due.id]).await.map(drop);
     };
     let columns = Columns::of(index);
-    let changed = due.times != times;
+    let changed = due.times != *times;
     tx.execute(
         &RENEW,
         &[
             &home_id,
             &due.id,
-            &times,
+            times,
             &index.tail,
             &columns.pattern,
             &index.horizon,
@@ -64,6 +75,7 @@ pub async fn renew(tx: &Tx, home_id: i64, due: &Due, place: Option<(&Index, i64)
             &columns.ends,
             &columns.floating,
             &columns.busy,
+            access,
         ],
     )
     .await

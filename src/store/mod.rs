@@ -11,6 +11,7 @@ pub mod invite;
 pub mod lock;
 pub mod notification;
 pub mod object;
+pub mod personal;
 pub mod principal;
 pub mod property;
 pub mod share;
@@ -22,6 +23,7 @@ pub use history::Author;
 pub use invite::{Answer, Guest, Invite, Sharee};
 pub use notification::Notification;
 pub use object::{Object, Put};
+pub use personal::Lens;
 pub use principal::{Known, Principal};
 pub use property::{Property, Subject};
 pub use share::Bound;
@@ -35,6 +37,7 @@ pub const ALL: &[(&str, &[Query])] = &[
     ("principal", principal::ALL),
     ("calendar", calendar::ALL),
     ("object", object::ALL),
+    ("personal", personal::ALL),
     ("change", change::ALL),
     ("history", history::ALL),
     ("index", index::ALL),

@@ -14,6 +14,7 @@ use crate::{
 
 use super::{
     Author, Calendar, Viewer, history,
+    personal::Beside,
     property::Wanted,
     share::{self, elsewhere},
 };
@@ -26,7 +27,6 @@ crate::queries!("caldav/object.sql":
     BY_NAME = "by_name",
     BY_NAME_WITH_BODY = "by_name_with_body",
     BY_PATH_WITH_BODY = "by_path_with_body",
-    FIRST = "first",
     BY_NAMES = "by_names",
     BY_NAMES_WITH_BODY = "by_names_with_body",
     OF_HOME = "of_home",
@@ -62,6 +62,8 @@ pub struct Object {
     pub modified: SystemTime,
     /// The octets, where they were asked for.
     pub body: Option<Bytes>,
+    /// Whether a part of it is not for the viewer, so that it is not here.
+    pub cut: bool,
 }
 
 /// What comes along with the rows of objects.
@@ -129,6 +131,8 @@ pub struct Put {
     pub index: Index,
     /// The fingerprint of `index`.
     pub times: i64,
+    /// Who may see it besides its owner, as [`super::personal::Beside`] has it.
+    pub access: i16,
 }
 
 impl Put {
@@ -186,13 +190,14 @@ pub async fn by_name(
     pool.optional(query, &[&calendar.home_id, &calendar.id, &name]).await?.as_ref().map(read).transpose()
 }
 
-/// The object of that name in the collection of that name, with its octets, and what the viewer may do with it.
+/// The object of that name in the collection of that name, with its octets and what depends on the viewer, and what they may
+/// do with it.
 pub async fn by_path(
     pool: &Pool,
     viewer: &Viewer,
     home_id: i64,
     (calendar, name): (&str, &str),
-) -> Result<Option<(Object, Privileges)>, Error> {
+) -> Result<Option<Found>, Error> {
     let who = &viewer.principal;
     let params: Params<'_> = &[&home_id, &calendar, &name, &who.id, &who.groups];
     let Some(row) = pool.optional(&BY_PATH_WITH_BODY, params).await? else { return Ok(None) };
@@ -201,14 +206,23 @@ pub async fn by_path(
         return share::object(pool, viewer, (kept, rights), name).await;
     }
     let there: Option<i64> = row.at("id")?;
-    Ok(if there.is_some() { Some((read_whole(&row)?, rights)) } else { None })
+    if there.is_none() {
+        return Ok(None);
+    }
+    Ok(Some(Found { object: read_whole(&row)?, beside: Beside::of(&row)?, home_id, rights }))
 }
 
-/// The first `most` objects of these collections, each told by the home that it is kept in and its number; each with that.
-pub async fn first(pool: &Pool, of: &[(i64, i64)], most: i64) -> Result<Vec<(i64, Object)>, Error> {
-    let (homes, ids): (Vec<i64>, Vec<i64>) = of.iter().copied().unzip();
-    let rows = pool.rows(&FIRST, &[&homes, &ids, &most]).await?;
-    rows.iter().map(|row| Ok((row.at("calendar_id")?, read(row)?))).collect()
+/// An object that was found by a path.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// The object as it lies there, with its octets.
+    pub object: Object,
+    /// What of it depends on the viewer.
+    pub beside: Beside,
+    /// The home that it is kept in, whatever the path says.
+    pub home_id: i64,
+    /// What the viewer may do with it.
+    pub rights: Privileges,
 }
 
 /// An object as it lies in its home.
@@ -330,6 +344,7 @@ pub async fn put(
             &author.principal_id,
             &author.client,
             &author.keep.folded(),
+            &put.access,
         ],
     )
     .await?;
@@ -447,6 +462,7 @@ pub(super) fn read_tag(row: &Row) -> Result<Object, Error> {
         created: UNIX_EPOCH,
         modified: UNIX_EPOCH,
         body: None,
+        cut: false,
     })
 }
 
@@ -463,5 +479,6 @@ pub fn read(row: &Row) -> Result<Object, Error> {
         created: row.at("created")?,
         modified: row.at("modified")?,
         body: None,
+        cut: false,
     })
 }

@@ -9,7 +9,13 @@ use crate::{
     model::{Privilege, Privileges},
 };
 
-use super::{Answer, Calendar, Object, Viewer, ace, calendar::kept, invite, object::read_whole};
+use super::{
+    Answer, Calendar, Viewer, ace,
+    calendar::kept,
+    invite,
+    object::{Found, read_whole},
+    personal::Beside,
+};
 
 crate::queries!("caldav/share.sql":
     OF = "of",
@@ -136,11 +142,12 @@ pub(super) async fn object(
     viewer: &Viewer,
     ((home_id, id), through): ((i64, i64), Privileges),
     name: &str,
-) -> Result<Option<(Object, Privileges)>, Error> {
+) -> Result<Option<Found>, Error> {
     let who = &viewer.principal;
     let params: Params<'_> = &[&home_id, &id, &name, &who.id, &who.groups];
     let Some(row) = pool.optional(&OBJECT, params).await? else { return Ok(None) };
-    Ok(Some((read_whole(&row)?, viewer.rights(home_id, row.at("granted")?).and(through))))
+    let rights = viewer.rights(home_id, row.at("granted")?).and(through);
+    Ok(Some(Found { object: read_whole(&row)?, beside: Beside::of(&row)?, home_id, rights }))
 }
 
 /// Lets a calendar, which is locked, be seen in these homes as well; gives the names it has there now, in those where it was not

@@ -46,16 +46,17 @@ pub async fn run(cx: &Cx, octets: Bytes) -> Result<Response> {
     let house = access::household(cx).await?;
     let items = items(&cx.settings, form, octets).await?;
     let (all, guard, house) = (&items, &guard, &house);
-    let (refusals, state) =
+    let (outcomes, state) =
         cx.pool.transaction(async |tx: Arc<Tx>| put_all(cx, &tx, house, all, guard).await).await?;
     let (mut answer, changed) = (Multistatus::new(Prefer::default()), wants_changed(&cx.headers));
-    for (item, refusal) in items.iter().zip(&refusals) {
-        match (&item.object, refusal) {
-            (Ok(object), None) => {
+    for (item, outcome) in items.iter().zip(&outcomes) {
+        match (&item.object, outcome) {
+            (Ok(object), Ok(other)) => {
+                let object = other.as_ref().unwrap_or(object);
                 let href = member(cx, &object.put.name)?.own_href();
                 answer.other(&href, |w| propstat(Status::OK, w, |w| stored(object, changed, w)));
             }
-            (Err(refusal), _) | (_, Some(refusal)) => {
+            (Err(refusal), _) | (_, Err(refusal)) => {
                 answer.other("", |w| failed(refusal, item.uid.as_deref(), w));
             }
         }
@@ -88,29 +89,32 @@ async fn items(settings: &Settings, form: Form, octets: Bytes) -> Result<Vec<Ite
     Ok(items)
 }
 
-/// Stores what can be stored; gives why the others were not, and the state that the calendar is in then.
+/// What became of an object: what its sender reads of it, if that is something else.
+type Outcome = Result<Option<Understood>, Refusal>;
+
+/// Stores what can be stored; gives what became of each, and the state that the calendar is in then.
 async fn put_all(
     cx: &Cx,
     tx: &Tx,
     house: &Household,
     items: &[Item],
     guard: &Guard,
-) -> Result<(Vec<Option<Refusal>>, SyncToken)> {
+) -> Result<(Vec<Outcome>, SyncToken)> {
     let shelf = shelf(cx, tx, house).await?;
     shelf.may_add()?;
     // What is said of the calendar is said of the whole request.
     guard.permits(&shelf.now(None), &[Touch::Calendar])?;
-    let mut refusals = Vec::with_capacity(items.len());
+    let mut outcomes = Vec::with_capacity(items.len());
     for item in items {
         let Ok(object) = &item.object else {
-            refusals.push(None);
+            outcomes.push(Ok(None));
             continue;
         };
-        refusals.push(match shelf.store(&object.put, guard).await {
-            Ok(_) => None,
-            Err(Error::Refused(refusal)) => Some(refusal),
+        outcomes.push(match shelf.store(object, guard).await {
+            Ok(done) => Ok(done.other),
+            Err(Error::Refused(refusal)) => Err(refusal),
             Err(fault) => return Err(fault),
         });
     }
-    Ok((refusals, state(cx, tx, &shelf).await?))
+    Ok((outcomes, state(cx, tx, &shelf).await?))
 }

@@ -9,6 +9,7 @@ use crate::{
         form::Form,
         get::quoted,
         storing::{Shelf, Understood, understood},
+        theirs::whole,
     },
     dav::{
         Cx, Error, Located, Refusal, Result, Target,
@@ -20,6 +21,7 @@ use crate::{
         locks,
         multistatus::{Multistatus, propstat},
         proppatch::{Moment, Order, carry_out, orders, report},
+        seen,
         target::is_ours,
     },
     db::Tx,
@@ -137,9 +139,9 @@ impl Batch<'_> {
         wanted.orders.retain(|order| order.name != DATA);
         let outcome = if self.away { Ok(None) } else { self.carried_out(&wanted).await.map(Some) };
         match outcome {
-            Ok(Some((left, etag))) => {
+            Ok(Some((left, written))) => {
                 self.left = left;
-                self.done(&wanted, etag.as_deref());
+                self.done(&wanted, &written);
             }
             Ok(None) => self.answer.status(wanted.tried(), Status::SERVICE_UNAVAILABLE),
             Err(Error::Refused(refusal)) => {
@@ -241,8 +243,8 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Carries out one of them, wholly or not at all; gives the state of the calendar, and the tag of what was there.
-    async fn carried_out(&self, wanted: &Wanted) -> Result<(SyncToken, Option<String>)> {
+    /// Carries out one of them, wholly or not at all; gives the state of the calendar, and what was written.
+    async fn carried_out(&self, wanted: &Wanted) -> Result<(SyncToken, Written)> {
         let (cx, house, known, guard) = (self.cx, &self.house, self.left, &self.guard);
         cx.pool
             .transaction(async |tx: Arc<Tx>| {
@@ -250,21 +252,21 @@ impl Batch<'_> {
                 if held.calendar().state != known {
                     guard.expects(&held.now(None))?;
                 }
-                let etag = write(&tx, &held, wanted).await?;
-                Ok((state(cx, &tx, &held).await?, etag))
+                let written = write(&tx, &held, wanted).await?;
+                Ok((state(cx, &tx, &held).await?, written))
             })
             .await
     }
 
     /// Tells what was done.
-    fn done(&mut self, wanted: &Wanted, etag: Option<&str>) {
+    fn done(&mut self, wanted: &Wanted, written: &Written) {
         if wanted.act == Act::Delete {
             return self.answer.status(&wanted.href, Status::OK);
         }
         let changed = wants_changed(&self.cx.headers);
         self.answer.other(&wanted.href, |w| {
             propstat(Status::OK, w, |w| {
-                match (&wanted.object, etag) {
+                match (written.other.as_ref().or(wanted.object.as_ref()), &written.before) {
                     (Some(object), _) => stored(object, changed, w),
                     (None, Some(etag)) => w.element(Name::dav("getetag"), &quoted(etag)),
                     (None, None) => {}
@@ -292,32 +294,43 @@ fn no_member() -> Refusal {
     Refusal::plain(Status::FORBIDDEN, "it is no member of this calendar")
 }
 
-/// Writes one of them to the database; gives the tag of what was there.
-async fn write(tx: &Tx, shelf: &Shelf<'_>, wanted: &Wanted) -> Result<Option<String>> {
+/// What one of them did.
+#[derive(Default)]
+struct Written {
+    /// The tag of what was there.
+    before: Option<String>,
+    /// What the sender reads of the object, if that is not what was sent.
+    other: Option<Understood>,
+}
+
+/// Writes one of them to the database.
+async fn write(tx: &Tx, shelf: &Shelf<'_>, wanted: &Wanted) -> Result<Written> {
     let (calendar, name, guard) = (shelf.calendar(), &wanted.name, &wanted.guard);
     let need = |privilege| access::need(calendar.rights, privilege, || wanted.href.clone());
     if wanted.act == Act::Delete {
         access::need(calendar.rights, Privilege::Unbind, || shelf.own_href())?;
-        delete::member(tx, &shelf.now(None), name, (guard, shelf.author())).await?;
-        return Ok(None);
+        delete::member(shelf.cx(), tx, &shelf.now(None), name, guard).await?;
+        return Ok(Written::default());
     }
-    let there = object::by_name_in(tx, calendar, name).await?;
+    let there = seen::named_in(shelf.cx(), tx, calendar, name).await?.object();
     if wanted.act == Act::Change {
         let there = there.as_ref().ok_or_else(Refusal::not_found)?;
         if !wanted.orders.is_empty() {
             need(Privilege::WriteProperties)?;
+            whole(there, || wanted.href.clone())?;
         }
         if wanted.object.is_none() {
             guard.permits(&shelf.now(Some(there)), &[Touch::Member(name)])?;
             store::calendar::touch(tx, calendar).await?;
         }
     }
+    let mut other = None;
     if let Some(object) = &wanted.object {
-        shelf.store(&object.put, guard).await?;
+        other = shelf.store(object, guard).await?.other;
     }
     if !wanted.orders.is_empty() {
         let object = object::by_name_in(tx, calendar, name).await?.ok_or_else(Refusal::not_found)?;
         carry_out(tx, Subject::object(calendar, object.id), &wanted.orders).await?;
     }
-    Ok(there.map(|there| there.etag))
+    Ok(Written { before: there.map(|there| there.etag), other })
 }

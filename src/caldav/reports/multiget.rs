@@ -90,8 +90,12 @@ struct Named {
 impl Each for Named {
     fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
         let object = (self.read)(row)?;
-        self.unseen.remove(&object.name);
-        self.members.load(object, row)?;
+        if !self.members.load(object, row)? {
+            return Ok(());
+        }
+        if let Some(object) = &self.members.facts().object {
+            self.unseen.remove(&object.name);
+        }
         answer.rendered(self.members.facts(), &self.ask, self.members.cx(), self.render.as_deref())?;
         Ok(())
     }

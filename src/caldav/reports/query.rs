@@ -10,11 +10,12 @@ use crate::{
         facts::{self, Members},
         header::Prefer,
         multistatus::{Each, Multistatus, Render},
+        seen,
     },
     db::Row,
     front::Response,
     ical::{self, Budget, Calendar, Filter, Zone},
-    store::object::{Candidate, Candidates, With, candidates, read_candidate},
+    store::object::{Candidate, Candidates, With, read_candidate},
     xml::Element,
 };
 
@@ -49,7 +50,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
         _ => None,
     };
     let members = Members::of(cx, calendar, needs).await?;
-    let rows = candidates(&members.cx().pool, members.calendar(), &of).await?;
+    let rows = seen::candidates(members.cx(), members.calendar(), &of).await?;
     let test = Test { filter, zone, exact: bounds.exact, budget: Budget::new(super::BUDGET) };
     answer.of_rows(rows, Found { members, test, ask, render, only }).await
 }
@@ -90,12 +91,15 @@ struct Found {
 
 impl Each for Found {
     fn row(&mut self, row: &Row, answer: &mut Multistatus) -> Result<()> {
-        let candidate = read_candidate(row)?;
+        let mut candidate = read_candidate(row)?;
         if self.only.as_ref().is_some_and(|name| candidate.object.name != *name) {
             return Ok(());
         }
+        let (cx, lens) = (self.members.cx(), self.members.lens());
+        let Some(object) = seen::of_row(cx, lens, candidate.object, row)? else { return Ok(()) };
+        candidate.object = object;
         if self.test.passes(&candidate)? {
-            self.members.load(candidate.object, row)?;
+            self.members.load_seen(candidate.object, row)?;
             answer.rendered(self.members.facts(), &self.ask, self.members.cx(), self.render.as_deref())?;
         }
         Ok(())

@@ -6,10 +6,12 @@ use crate::{
     dav::{
         Cx, Error, Refusal, Result, Target,
         access::{self, Household, On},
+        condition::NO_UID_CONFLICT,
         destination::Destination,
         guard::{Guard, Now, Touch},
         locks,
         proppatch::room,
+        seen::{self, Sight},
     },
     db::Tx,
     model::{Lock, Privilege},
@@ -25,6 +27,7 @@ use super::{
         form::Form,
         limits::in_quota,
         storing::{Shelf, understood},
+        theirs::{may_hide, whole},
     },
     Way, forbidden, it_is_there, lock_ends,
 };
@@ -37,6 +40,8 @@ struct Ends<'a> {
     to: Shelf<'a>,
     name: &'a str,
     before: Before,
+    /// Whether what has the UID there is not for the viewer to know of.
+    veiled: bool,
 }
 
 /// Brings the object of the request's URL to the destination; says whether it replaced another one.
@@ -108,12 +113,31 @@ async fn ends<'a>(
             from
         }
     };
-    let object = object::whole_in(tx, &from, old).await?.ok_or_else(Refusal::not_found)?;
+    let object = seen::whole_in(cx, tx, &from, old).await?.object().ok_or_else(Refusal::not_found)?;
     let to = Shelf::of(there, tx, to, found.1).await?;
+    if way == Way::Move && (from.home_id != to.calendar().home_id || seen::of(there, to.calendar()).private) {
+        // What is not seen would be lost, or come to be seen.
+        whole(&object, || cx.located.own_href())?;
+    }
     let before = object::before_put(tx, to.calendar(), name, &object.uid).await?;
+    let veiled = veiled(there, tx, &to, (&before, name)).await?;
     let same = to.calendar().id == from.id;
     let left = if same { to.locks().to_vec() } else { store::lock::of_in(tx, &from).await? };
-    Ok(Ends { from, left, object, to, name, before })
+    Ok(Ends { from, left, object, to, name, before, veiled })
+}
+
+/// Refuses to take the place of what the viewer does not see whole; says whether what has the UID is hidden from them.
+async fn veiled(cx: &Cx, tx: &Tx, to: &Shelf<'_>, (before, name): (&Before, &str)) -> Result<bool> {
+    if seen::of(cx, to.calendar()).own {
+        return Ok(false);
+    }
+    match seen::named_in(cx, tx, to.calendar(), name).await? {
+        Sight::Hidden => return Err(Refusal::need(to.href(name), Privilege::WriteContent).into()),
+        Sight::There(object) => whole(&object, || to.href(name))?,
+        Sight::Nothing => {}
+    }
+    let Some(twin) = &before.twin else { return Ok(false) };
+    Ok(matches!(seen::named_in(cx, tx, to.calendar(), twin).await?, Sight::Hidden))
 }
 
 impl Ends<'_> {
@@ -151,6 +175,7 @@ impl Ends<'_> {
     fn no_uid_conflict(&self, way: Way) -> Result<(), Refusal> {
         let within = way == Way::Move && self.from.id == self.to.calendar().id;
         match (&self.before.twin, &self.before.object) {
+            (Some(_), _) if self.veiled => Err(NO_UID_CONFLICT.into()),
             (Some(twin), _) if !(within && *twin == self.object.name) => Err(self.to.conflict(twin)),
             (_, Some((object, _))) if object.uid != self.object.uid => Err(self.to.conflict(&object.name)),
             _ => Ok(()),
@@ -162,7 +187,14 @@ impl Ends<'_> {
 async fn copy(cx: &Cx, tx: &Tx, ends: &Ends<'_>) -> Result<()> {
     let (to, octets) = (ends.to.calendar(), ends.object.body.clone().unwrap_or_default());
     let object = understood(&cx.settings, ends.name, Form::Ical, octets)?;
-    object::put(tx, to, &object.put, &Before { object: None, twin: None }, ends.to.author()).await?;
+    let nothing = Before { object: None, twin: None };
+    let lens = seen::of(ends.to.cx(), to);
+    if lens.own {
+        object::put(tx, to, &object.put, &nothing, ends.to.author()).await?;
+    } else {
+        may_hide(object.put.access, lens)?;
+        ends.to.divide(&object, &nothing, None).await?;
+    }
     let properties = property::of_in(tx, Subject::object(&ends.from, ends.object.id)).await?;
     if properties.is_empty() {
         return Ok(());

@@ -18,6 +18,7 @@ use crate::dav::{
     header::Prefer,
     multistatus::Multistatus,
     prop::{Facts, Needs},
+    seen,
     target::is_ours,
 };
 
@@ -183,9 +184,10 @@ async fn objects(cx: &Cx, collections: &[Facts]) -> Result<Vec<Facts>> {
     let user = collections.first().and_then(|facts| facts.target.user()).unwrap_or_default();
     let kept: Vec<(i64, i64)> = calendars().map(Calendar::kept).collect();
     let most = i64::try_from(MOST + 1).unwrap_or(i64::MAX);
-    let found = store::object::first(&cx.pool, &kept, most).await?;
-    let facts = found.into_iter().filter_map(|(id, object)| {
+    let found = store::personal::first(&cx.pool, &kept, cx.viewer.principal.id, most).await?;
+    let facts = found.into_iter().filter_map(|(id, object, beside)| {
         let calendar = *known.get(&id)?;
+        let object = seen::through(cx, seen::of(cx, calendar), object, &beside)?;
         let target = Target::Object(user.to_owned(), calendar.name.clone(), object.name.clone());
         let facts = Facts::bare(target.clone(), cx.href(&target), calendar.rights);
         Some(Facts { object: Some(object), bound: calendar.bound.clone(), ..facts })

@@ -21,6 +21,7 @@ use crate::dav::{
     facts::{self, Members},
     header::Prefer,
     multistatus::{Each, Multistatus},
+    seen,
 };
 
 use super::sync_home;
@@ -66,9 +67,10 @@ pub async fn run(cx: Arc<Cx>, root: Element, render: Option<Rendering>) -> Resul
     let members = Members::of(cx, calendar, needs).await?;
     // One row more than are given tells whether there are more.
     let most = limit.map_or(i64::MAX, |n| n + 1);
-    let (rows, read) = change::since(&members.cx().pool, members.calendar(), since, most, &with).await?;
+    let (rows, read) = seen::since(members.cx(), members.calendar(), (since, most), &with).await?;
     let cut = false;
-    let each = Changes { members, read, ask, render, own_href, state, reached: since, left: limit, cut };
+    let each =
+        Changes { members, read, ask, render, own_href, state, since, reached: since, left: limit, cut };
     answer.of_rows(rows, each).await
 }
 
@@ -112,6 +114,8 @@ struct Changes {
     render: Option<Rendering>,
     own_href: String,
     state: SyncToken,
+    /// The revision that the client has seen.
+    since: i64,
     /// The revision of the last change given.
     reached: i64,
     /// How many responses may still be given.
@@ -135,13 +139,14 @@ impl Each for Changes {
         match change {
             Change::Gone(name, _) => answer.status(&self.members.href(&name), Status::NOT_FOUND),
             Change::Member(object) => {
-                self.members.load(object, row)?;
-                answer.rendered(
-                    self.members.facts(),
-                    &self.ask,
-                    self.members.cx(),
-                    self.render.as_deref(),
-                )?;
+                let href = (!self.members.lens().own).then(|| self.members.href(&object.name));
+                if self.members.load(object, row)? {
+                    let facts = self.members.facts();
+                    answer.rendered(facts, &self.ask, self.members.cx(), self.render.as_deref())?;
+                } else if let Some(href) = href.filter(|_| self.since >= 0) {
+                    // Who has seen it before sees it no more.
+                    answer.status(&href, Status::NOT_FOUND);
+                }
             }
         }
         Ok(())

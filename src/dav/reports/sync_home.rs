@@ -12,7 +12,7 @@ use crate::{
     model::{HomeToken, Lock, Part},
     observe::metrics,
     store::{
-        self, Calendar, Home,
+        self, Calendar, Home, Lens,
         change::{self, Change},
     },
     xml::{Element, Name},
@@ -26,6 +26,7 @@ use crate::dav::{
     header::Prefer,
     multistatus::{Each, Multistatus},
     prop::{Facts, Needs},
+    seen,
 };
 
 use super::{
@@ -59,10 +60,10 @@ pub async fn run(cx: Arc<Cx>, root: Element, level: Level, render: Option<Render
     let graves = change::gone_from_home(&cx.pool, owner.id, since, MOST_GONE.into()).await?;
     let plan = plan(token.as_ref(), &now, &graves, &names(&collections), level)?;
     let with = ask.with(cx.tables);
-    let (queue, seen) = queue(collections, &plan.token, level)?;
+    let (queue, seen) = queue(&cx, collections, &plan.token, level)?;
     let locks = locks(&cx, ask.needs(cx.tables), &queue).await?;
     let Plan { gone, token, before } = plan;
-    let body = with.body;
+    let body = with.body || seen.iter().any(|(.., lens)| !lens.own);
     let mut changes =
         Changes { cx, ask, render, level, body, token, queue, locks, open: None, left, cut: false };
     changes.bury(gone, before, &mut answer);
@@ -72,7 +73,7 @@ pub async fn run(cx: Arc<Cx>, root: Element, level: Level, render: Option<Render
     }
     // One row more than may be given tells whether there are more.
     let most = changes.left.map_or(i64::MAX, |left| left + 1);
-    let rows = change::since_in(&changes.cx.pool, &seen, most, &with).await?;
+    let rows = seen::since_in(&changes.cx, &seen, most, &with).await?;
     answer.of_rows(rows, changes).await
 }
 
@@ -91,12 +92,14 @@ fn names(collections: &[Facts]) -> BTreeMap<i64, String> {
     collections.iter().filter_map(|facts| facts.calendar.as_ref()).map(|c| (c.id, c.name.clone())).collect()
 }
 
-/// Where collections are kept and their numbers, each with the revision from which on its members are told.
-type Seen = Vec<((i64, i64), i64)>;
+/// Where collections are kept and their numbers, each with the revision from which on its members are told, and how they are
+/// seen.
+type Seen = Vec<((i64, i64), i64, Lens)>;
 
 /// The collections in the order in which they are told, and from which revision on the members of those are that need telling;
 /// a client that has seen what is yet to come has seen something else.
 fn queue(
+    cx: &Cx,
     collections: Vec<Facts>,
     token: &HomeToken,
     level: Level,
@@ -114,12 +117,12 @@ fn queue(
             if part.members.is_some_and(|seen| seen < calendar.floor) {
                 return Err(VALID_SYNC_TOKEN.into());
             }
-            seen.push((calendar.kept(), part.members.unwrap_or(-1)));
+            seen.push((calendar.kept(), part.members.unwrap_or(-1), seen::of(cx, calendar)));
         }
         queue.push((calendar.id, facts));
     }
     queue.sort_by_key(|(id, _)| *id);
-    seen.sort_unstable_by_key(|((_, id), _)| *id);
+    seen.sort_unstable_by_key(|((_, id), ..)| *id);
     Ok((queue.into_iter().map(|(_, facts)| facts).collect(), seen))
 }
 
@@ -244,8 +247,14 @@ impl Each for Changes {
         match change {
             Change::Gone(name, _) => answer.status(&open.members.href(&name), Status::NOT_FOUND),
             Change::Member(object) => {
-                open.members.load(object, row)?;
-                answer.rendered(open.members.facts(), &self.ask, &self.cx, self.render.as_deref())?;
+                let href = (!open.members.lens().own).then(|| open.members.href(&object.name));
+                let known = self.token.parts.get(&id).is_some_and(|part| part.members.is_some());
+                if open.members.load(object, row)? {
+                    answer.rendered(open.members.facts(), &self.ask, &self.cx, self.render.as_deref())?;
+                } else if let Some(href) = href.filter(|_| known) {
+                    // Who has seen it before sees it no more.
+                    answer.status(&href, Status::NOT_FOUND);
+                }
             }
         }
         self.token.parts.entry(id).or_default().members = revision;

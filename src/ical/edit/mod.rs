@@ -13,7 +13,7 @@ mod patch;
 mod repair;
 mod revise;
 mod sanitize;
-mod splice;
+pub(super) mod splice;
 mod subject;
 mod this;
 

@@ -47,7 +47,7 @@ pub(super) enum Fate {
 }
 
 /// Text that takes the place of octets.
-pub(super) struct Splice {
+pub(in crate::ical) struct Splice {
     pub at: Range<usize>,
     pub text: Bytes,
 }
@@ -124,12 +124,12 @@ fn replace(component: Component<'_>, name: &str, lines: &[String], splices: &mut
 }
 
 /// A content line, unfolded.
-pub(super) fn whole(property: Property<'_>) -> String {
+pub(in crate::ical) fn whole(property: Property<'_>) -> String {
     [&property.head(), ":", &*property.value()].concat()
 }
 
 /// The octets of a range with splices in them; new lines end as the lines of the object do.
-pub(super) fn apply(calendar: &Calendar, range: Range<usize>, mut splices: Vec<Splice>) -> Bytes {
+pub(in crate::ical) fn apply(calendar: &Calendar, range: Range<usize>, mut splices: Vec<Splice>) -> Bytes {
     splices.sort_by_key(|splice| (splice.at.start, splice.at.end));
     let octets = calendar.bytes();
     let bare = !octets.windows(2).any(|pair| pair == b"\r\n");

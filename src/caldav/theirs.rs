@@ -1,0 +1,151 @@
+//! What becomes of an object that somebody stores in a calendar of somebody else: what is for all is stored, what is their own
+//! is kept beside it, and what they do not see they do not write over (caldav-privateevents §4.2, docs/decisions/0026).
+
+use bytes::Bytes;
+
+use crate::{
+    dav::{
+        Refusal, Result,
+        condition::{NO_UID_CONFLICT, VALID_ACCESS_RESTRICTION_CHANGE},
+        guard::{Guard, Touch},
+        seen::{self, Sight},
+    },
+    ical::{Access, Calendar, personal},
+    model::{Components, Privilege},
+    store::{self, Lens, Object, object::Before},
+};
+
+use super::{
+    form::Form,
+    limits,
+    seen::code,
+    storing::{Done, Shelf, Stored, Understood, etag, understood},
+};
+
+/// What is in the place of the object, all of it, if it can be read.
+pub(super) struct There {
+    id: i64,
+    calendar: Option<Calendar>,
+}
+
+impl Shelf<'_> {
+    /// Stores what somebody sent who does not own the calendar.
+    pub(super) async fn store_theirs(
+        &self,
+        sent: &Understood,
+        guard: &Guard,
+        before: &Before,
+        lens: Lens,
+    ) -> Result<Done> {
+        let (put, calendar) = (&sent.put, self.calendar());
+        let sight = seen::named_in(self.cx(), self.tx(), calendar, &put.name).await?;
+        self.may_take(&sight, guard, &put.name)?;
+        let view = sight.object();
+        self.fits(Components::default().with(put.component), &put.name)?;
+        self.no_conflict(before, &put.uid).await?;
+        may_hide(put.access, lens)?;
+        if view.is_none() {
+            self.owner_organizes(put).await?;
+            self.room().await?;
+        }
+        let there = match &view {
+            Some(view) => Some(self.there(view).await?),
+            None => None,
+        };
+        self.divide(sent, before, there).await
+    }
+
+    /// Refuses to store over what is not there for the sender, over what they see a part of, and against the conditions of the
+    /// request: what is hidden is taken for a name that is free until nothing else is wrong.
+    pub(super) fn may_take(&self, sight: &Sight, guard: &Guard, name: &str) -> Result<(), Refusal> {
+        let there = if let Sight::There(object) = sight { Some(object) } else { None };
+        self.may_store(name, there.is_some())?;
+        guard.permits(&self.now(there), self.touched(&[Touch::Member(name), Touch::Calendar], there))?;
+        let href = || self.href(name);
+        match sight {
+            Sight::Hidden => Err(Refusal::need(href(), Privilege::WriteContent)),
+            Sight::There(object) => whole(object, href),
+            Sight::Nothing => Ok(()),
+        }
+    }
+
+    /// As one's own: a UID is one object's. What has it is not told to those for whom that is not there.
+    pub(super) async fn no_conflict(&self, before: &Before, uid: &str) -> Result<()> {
+        if let Some(twin) = &before.twin {
+            return Err(match seen::named_in(self.cx(), self.tx(), self.calendar(), twin).await? {
+                Sight::Hidden => NO_UID_CONFLICT.into(),
+                _ => self.conflict(twin).into(),
+            });
+        }
+        match &before.object {
+            Some((object, _)) if object.uid != uid => Err(self.conflict(&object.name).into()),
+            _ => Ok(()),
+        }
+    }
+
+    async fn there(&self, view: &Object) -> Result<There> {
+        let whole = store::object::whole_in(self.tx(), self.calendar(), &view.name).await?;
+        let whole = whole.ok_or_else(Refusal::not_found)?;
+        Ok(There { id: whole.id, calendar: Calendar::parse(whole.body.unwrap_or_default()).ok() })
+    }
+
+    /// Stores what is for all, if that was changed, and keeps what is the sender's own.
+    pub(super) async fn divide(
+        &self,
+        sent: &Understood,
+        before: &Before,
+        there: Option<There>,
+    ) -> Result<Done> {
+        let (cx, tx, calendar, name) = (self.cx(), self.tx(), self.calendar(), &sent.put.name);
+        let Ok(given) = Calendar::parse(sent.put.body.clone()) else {
+            return Err(Refusal::not_found().into());
+        };
+        let whole = there.as_ref().and_then(|there| there.calendar.as_ref());
+        let apart = personal::apart(whole, &given);
+        let shared = match (apart.shared, whole) {
+            (Some(octets), _) => {
+                let put = understood(&cx.settings, name, Form::Ical, octets)?.put;
+                let more = put.octets() - before.octets();
+                limits::in_quota(cx, tx, calendar.home_id, more).await?;
+                store::object::put(tx, calendar, &put, before, self.author()).await?;
+                put.body
+            }
+            (None, Some(whole)) => {
+                store::personal::touch(tx, calendar, there.as_ref().map_or(0, |there| there.id)).await?;
+                whole.bytes().clone()
+            }
+            (None, None) => sent.put.body.clone(),
+        };
+        let viewer = cx.viewer.principal.id;
+        store::personal::keep(tx, calendar, name, viewer, apart.own.as_deref()).await?;
+        let stored = if there.is_none() { Stored::Made } else { Stored::Replaced };
+        Ok(Done { stored, other: Some(read_back(sent, shared, apart.own.as_deref())) })
+    }
+}
+
+/// Refuses what would not be there, or not whole, for whoever stores it (§4.2.2.1).
+pub fn may_hide(access: i16, lens: Lens) -> Result<(), Refusal> {
+    let level = Access::from_code(access & !store::personal::OWN);
+    if level == Access::Public || lens.private {
+        return Ok(());
+    }
+    let why = "who does not see what is private here makes nothing private";
+    Err(VALID_ACCESS_RESTRICTION_CHANGE.because(why))
+}
+
+/// What the sender reads from now on.
+fn read_back(sent: &Understood, shared: Bytes, own: Option<&[u8]>) -> Understood {
+    let body = match Calendar::parse(shared.clone()) {
+        Ok(calendar) if own.is_some() || code(&calendar) & store::personal::OWN != 0 => {
+            personal::seen(&calendar, own)
+        }
+        _ => shared,
+    };
+    let as_sent = sent.as_sent && body == sent.put.body;
+    Understood { put: store::Put { etag: etag(&body), body, ..sent.put.clone() }, as_sent }
+}
+
+/// Refuses to change what is seen in part.
+pub fn whole(object: &Object, href: impl Fn() -> String) -> Result<(), Refusal> {
+    if object.cut { Err(Refusal::need(href(), Privilege::ReadPrivate)) } else { Ok(()) }
+}

@@ -273,13 +273,24 @@ async fn full(server: &Server) -> (Client, Client, Client, String, String) {
     ] {
         assert_eq!(run(server, bind).await, 1);
     }
+    for own in [
+        sql(
+            "INSERT INTO personal (home_id, object_id, principal_id, data) SELECT 1, id, 2, '' FROM object WHERE name = 'a.ics'",
+        ),
+        sql(
+            "INSERT INTO personal (home_id, object_id, principal_id, data) SELECT 1, id, 3, '' FROM object WHERE name = 'a.ics'",
+        ),
+    ] {
+        assert_eq!(run(server, own).await, 1);
+    }
     (alice, bob, carla, tag, token)
 }
 
-/// What of the log is in the new home and can be taken back, and whose invitations are where.
+/// What of the log is in the new home and can be taken back, and whose own and whose invitations are where.
 async fn followed(server: &Server) -> String {
     let moved = sql(
         "SELECT concat_ws(' ', (SELECT string_agg(name, ',') FROM history WHERE home_id = 2 AND trashed),
+            (SELECT string_agg(home_id || ':' || principal_id, ',') FROM personal),
             (SELECT string_agg(home_id || ':' || principal_id, ',') FROM invite))",
     );
     server.db.pool.row(&moved, &[]).await.unwrap().at(0).unwrap()
@@ -333,7 +344,7 @@ async fn calendars_are_handed_over_with_all_that_belongs_to_them() {
         sql("SELECT count(*) FROM bind WHERE home_id = 3 AND name = 'from-alice' AND owner_home_id = 2");
     assert_eq!(server.db.pool.row(&seen, &[]).await.unwrap().at::<i64>(0).unwrap(), 1);
     assert_eq!(left_behind(&server).await, [""; 0]);
-    assert_eq!(followed(&server).await, "b.ics 2:3");
+    assert_eq!(followed(&server).await, "b.ics 2:3 2:3");
     let told = well(&server, &["audit", "--of", "bob"]).await;
     assert_eq!(told.matches("transferred").count(), 3, "{told}");
     // One by one, back again, and what is not there.

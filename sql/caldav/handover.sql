@@ -49,6 +49,12 @@ WITH gone AS MATERIALIZED (
           AND own.object_id = p.object_id AND own.namespace = p.namespace AND own.local = p.local)
 ), past AS (
     UPDATE history SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3)
+), now_whole AS (
+    DELETE FROM personal WHERE home_id = $1 AND principal_id = $2
+      AND object_id IN (SELECT id FROM object WHERE home_id = $1 AND calendar_id = ANY ($3))
+), own AS (
+    UPDATE personal SET home_id = $2 WHERE home_id = $1 AND principal_id <> $2
+      AND object_id IN (SELECT id FROM object WHERE home_id = $1 AND calendar_id = ANY ($3))
 ), host AS (
     DELETE FROM invite WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id = $2
 ), invited AS (

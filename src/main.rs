@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
-use kalends::boot::{self, Moment, audit, groups, handover, history, redact, users};
+use kalends::boot::{self, Moment, audit, groups, handover, history, notify, redact, users};
 
 /// A lean CalDAV server for sites with single sign-on.
 #[derive(Parser)]
@@ -96,6 +96,18 @@ enum Command {
         #[command(flatten)]
         from: From,
     },
+    /// Leaves a message where calendar programs show notifications.
+    Notify {
+        /// What to say.
+        text: String,
+        /// How urgent it is: low, medium or high.
+        #[arg(long, default_value = "low", value_parser = PossibleValuesParser::new(notify::LEVELS))]
+        level: String,
+        #[command(flatten)]
+        to: To,
+        #[command(flatten)]
+        from: From,
+    },
     /// Takes out of calendar files what they say of people, to send them with a report of a bug.
     #[command(after_help = REDACT)]
     Redact {
@@ -169,6 +181,21 @@ Kept: the names of the standard's components, properties and parameters, dates, 
 time zones, PRODID, and the length of each line with its folds. Everything else (titles, notes, places, names,
 addresses, identifiers, unknown properties) becomes other letters: equal ones stay equal, and different ones
 different. So a fault that is one of form or of time is still there. Read the result before you send it.";
+
+/// For whom a message is.
+#[derive(clap::Args)]
+#[group(required = true, multiple = false)]
+struct To {
+    /// For this user; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    user: Vec<String>,
+    /// For who is in this group.
+    #[arg(long, value_name = "GROUP")]
+    group: Option<String>,
+    /// For everybody.
+    #[arg(long)]
+    all: bool,
+}
 
 #[derive(Subcommand)]
 enum Group {
@@ -414,6 +441,15 @@ fn judged(clean: anyhow::Result<bool>) -> ExitCode {
     }
 }
 
+fn tell(text: &str, level: &str, to: To, from: &From) -> anyhow::Result<()> {
+    let audience = match to.group {
+        Some(group) => notify::Audience::Group(group),
+        None if to.all => notify::Audience::All,
+        None => notify::Audience::People(to.user),
+    };
+    notify::notify(from.config.as_deref(), level, text, &audience)
+}
+
 fn group(command: Group) -> anyhow::Result<()> {
     match command {
         Group::List(from) => groups::list(from.config.as_deref()),
@@ -447,6 +483,7 @@ fn main() -> ExitCode {
         Command::Check { from, trial } => check(&from, trial),
         Command::Principal(command) => principal(command).map(done),
         Command::Group(command) => group(command).map(done),
+        Command::Notify { text, level, to, from } => tell(&text, &level, to, &from).map(done),
         Command::Audit { days, of, from } => {
             audit::print(from.config.as_deref(), days, of.as_deref()).map(done)
         }

@@ -7,6 +7,7 @@ mod server;
 mod support;
 
 use futures_util::future::join_all;
+use kalends::boot::{notify, upkeep};
 use kalends::store::notification::{self, MOST, MOST_OCTETS};
 use kalends::store::{Notification, principal};
 use server::{Server, notice};
@@ -163,4 +164,25 @@ async fn many_that_come_at_once_are_all_told() {
     let last = alice.sync(PLACE, &token, None).await;
     heard.extend(last.changed);
     assert_eq!(heard, alice.members(PLACE).await.into_iter().collect());
+}
+
+#[tokio::test]
+async fn a_message_is_read_and_what_is_old_is_forgotten_once() {
+    let server = Server::start(|_| {}).await;
+    let (mut alice, _) = arrive(&server).await;
+    let everybody = principal::all(&server.db.pool).await.unwrap();
+    notify::tell(&server.db.pool, &everybody, "high", "Down at 8").await.unwrap();
+    let heard = alice.sync(PLACE, "", None).await;
+    let message = alice.ask(&format!("GET {}", heard.changed[0].0), &[], "").await.text();
+    assert!(message.contains("<CS:systemstatus type=\"high\">"), "{message}");
+    assert_eq!(upkeep::forget_told(&server.db.pool, 1).await.unwrap(), 0);
+    let client = server.db.pool.client().await.unwrap();
+    client
+        .batch("UPDATE object SET modified = modified - interval '2 days' WHERE component = 0")
+        .await
+        .unwrap();
+    assert_eq!(upkeep::forget_told(&server.db.pool, 1).await.unwrap(), 1);
+    let then = alice.sync(PLACE, &heard.token, None).await;
+    assert_eq!((then.changed, then.gone), (Vec::new(), vec![heard.changed[0].0.clone()]));
+    assert_eq!(upkeep::forget_told(&server.db.pool, 1).await.unwrap(), 0);
 }

@@ -17,12 +17,12 @@ const USES: &[(&str, &[&str])] = &[
     ("front", &["config", "observe"]),
     ("ical", &["model", "xml"]),
     ("store", &["model", "xml", "db"]),
-    ("share", &["model", "xml", "store"]),
+    ("share", &["model", "xml", "ical", "store"]),
     ("dav", &["config", "observe", "model", "xml", "db", "front", "store", "share"]),
-    ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav"]),
+    ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav", "share"]),
     ("cluster", &["config", "db"]),
     ("probe", &["config", "xml"]),
-    ("boot", &["config", "observe", "db", "front", "ical", "store", "caldav", "cluster", "probe"]),
+    ("boot", &["config", "observe", "db", "front", "ical", "store", "share", "caldav", "cluster", "probe"]),
     ("main", &["boot"]),
 ];
 

@@ -116,6 +116,7 @@ const ACROSS: &[&str] = &[
     "caldav/principal.sql: create",
     "caldav/change.sql: old",
     "caldav/history.sql: old",
+    "caldav/notification.sql: old",
     "caldav/ace.sql: on_homes",
     "caldav/share.sql: homes",
 ];
@@ -846,6 +847,8 @@ async fn write(pool: &Pool, calendar: &Calendar) {
     assert_eq!(store::property::size(&tx, Subject::object(calendar, 1)).await.unwrap(), (1, 4));
     assert!(store::property::size_of_home(&tx, calendar.home_id).await.unwrap() >= 4);
     store::calendar::touch(&tx, calendar).await.unwrap();
+    store::watch::set(&tx, (1, calendar.id), 1, true).await.unwrap();
+    assert_eq!(store::watch::called(&tx, 1, calendar).await.unwrap().as_deref(), Some("calendar"));
     lock(&tx, calendar).await;
     let grant = |privilege: Privilege, grantee| Ace {
         calendar_id: calendar.id,
@@ -946,6 +949,8 @@ async fn lock(tx: &Tx, calendar: &Calendar) {
 }
 
 async fn read(pool: &Pool, calendar: &Calendar) {
+    assert_eq!(store::watch::of(pool, calendar, 2).await.unwrap().len(), 1);
+    assert_eq!(store::watch::of(pool, calendar, 1).await.unwrap(), []);
     assert!(store::lock::of_calendars(pool, &[calendar.kept()]).await.unwrap().is_empty());
     assert!(store::lock::of_several(pool, &[calendar.kept()]).await.unwrap().is_empty());
     assert_eq!(store::ace::of_all(pool, 1).await.unwrap().len(), 2);
@@ -1117,9 +1122,11 @@ async fn notify(pool: &Pool) {
         store::notification::put(&tx, 1, &told(body)).await.unwrap();
     }
     assert_eq!(store::notification::whole(&tx, 1, "a.xml").await.unwrap().unwrap(), "y");
+    assert_eq!(store::notification::expire(&tx, 1, 9).await.unwrap(), 0);
     store::notification::remove(&tx, 1, "a.xml").await.unwrap();
     assert_eq!(store::notification::whole(&tx, 1, "a.xml").await.unwrap(), None);
     tx.commit().await.unwrap();
+    assert_eq!(store::notification::old(pool, 9, 9).await.unwrap(), [0; 0]);
 }
 
 /// Who writes.

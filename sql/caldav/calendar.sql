@@ -19,7 +19,7 @@ WHERE s.home_id = $1;
 
 --: all
 SELECT b.name, b.owner_home_id, b.calendar_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created,
-       c.modified, c.shared, c.locked > now() IS TRUE AS locked, g.granted
+       c.modified, c.shared, c.watched, c.locked > now() IS TRUE AS locked, g.granted
 FROM bind b
 LEFT JOIN calendar c ON c.home_id = $1 AND c.id = b.calendar_id
 CROSS JOIN LATERAL (
@@ -33,7 +33,7 @@ ORDER BY b.name;
 
 --: by_name
 SELECT b.name, b.owner_home_id, b.calendar_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created,
-       c.modified, c.shared, c.locked > now() IS TRUE AS locked, g.granted
+       c.modified, c.shared, c.watched, c.locked > now() IS TRUE AS locked, g.granted
 FROM bind b
 LEFT JOIN calendar c ON c.home_id = $1 AND c.id = b.calendar_id
 CROSS JOIN LATERAL (
@@ -50,7 +50,7 @@ WHERE b.home_id = $1 AND b.name = $2;
 -- the waiting is over.
 WITH own AS (
     SELECT b.name, b.owner_home_id, b.calendar_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created,
-           c.modified, c.shared, c.locked > now() IS TRUE AS locked
+           c.modified, c.shared, c.watched, c.locked > now() IS TRUE AS locked
     FROM bind b
     JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
     WHERE b.home_id = $1 AND b.name = $2 AND c.home_id = $1
@@ -58,7 +58,7 @@ WITH own AS (
 )
 SELECT * FROM own
 UNION ALL
-SELECT b.name, b.owner_home_id, b.calendar_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT b.name, b.owner_home_id, b.calendar_id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM bind b
 WHERE b.home_id = $1 AND b.name = $2 AND b.owner_home_id <> $1;
 

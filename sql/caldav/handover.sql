@@ -18,7 +18,8 @@ SELECT name, owner_home_id, calendar_id FROM bind WHERE home_id = $1;
 --: hand_over
 -- The calendars $3 of the home $1, called $4 there, with all that belongs to them, are in the home $2 from now on, where they
 -- are called $5; what the new owner saw of them before, they see under the name that it had for them, and with the properties
--- that they gave it. The old home's revision takes over what the calendars counted.
+-- that they gave it; whether the old owner wanted to be told of changes is nobody's affair any more. The old home's revision
+-- takes over what the calendars counted.
 WITH gone AS MATERIALIZED (
     SELECT coalesce(sum(revision), 0)::bigint + count(*) AS counted FROM calendar WHERE home_id = $1 AND id = ANY ($3::bigint[])
 ), moved AS (
@@ -33,6 +34,10 @@ WITH gone AS MATERIALIZED (
     UPDATE instance SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3)
 ), graves AS (
     UPDATE tombstone SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3)
+), tired AS (
+    DELETE FROM watch WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id = $1
+), watching AS (
+    UPDATE watch SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id <> $1
 ), freed AS (
     DELETE FROM lock WHERE home_id = $1 AND calendar_id = ANY ($3)
 ), needless AS (
@@ -40,11 +45,11 @@ WITH gone AS MATERIALIZED (
 ), listed AS (
     UPDATE ace SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id IS DISTINCT FROM $2
 ), hidden AS (
-    DELETE FROM property p WHERE p.home_id = $1 AND p.calendar_id = ANY ($3) AND EXISTS (
+    DELETE FROM property p WHERE p.home_id = $1 AND p.calendar_id = ANY ($3) AND (p.local = 'notify-changes' OR EXISTS (
         SELECT FROM property own WHERE own.home_id = $2 AND own.calendar_id = p.calendar_id
-          AND own.object_id = p.object_id AND own.namespace = p.namespace AND own.local = p.local)
+          AND own.object_id = p.object_id AND own.namespace = p.namespace AND own.local = p.local))
 ), described AS (
-    UPDATE property p SET home_id = $2 WHERE p.home_id = $1 AND p.calendar_id = ANY ($3) AND NOT EXISTS (
+    UPDATE property p SET home_id = $2 WHERE p.home_id = $1 AND p.calendar_id = ANY ($3) AND p.local <> 'notify-changes' AND NOT EXISTS (
         SELECT FROM property own WHERE own.home_id = $2 AND own.calendar_id = p.calendar_id
           AND own.object_id = p.object_id AND own.namespace = p.namespace AND own.local = p.local)
 ), past AS (

@@ -55,3 +55,28 @@ WITH gone AS (
 INSERT INTO tombstone (home_id, calendar_id, name, revision)
 SELECT $1, $2, gone.name, seen.revision FROM seen, gone
 ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();
+
+--: old
+-- Homes in which something was told more than $1 days ago, as the oldest $2 notifications tell.
+SELECT DISTINCT home_id
+FROM (
+    SELECT home_id FROM object WHERE component = 0 AND modified < now() - make_interval(days => $1) ORDER BY modified LIMIT $2
+) AS oldest;
+
+--: expire
+-- Forgets what was told more than $3 days ago; each that goes has a revision of its own.
+WITH going AS (
+    SELECT id, name, row_number() OVER (ORDER BY revision DESC) AS turn
+    FROM object
+    WHERE home_id = $1 AND calendar_id = $2 AND component = 0 AND modified < now() - make_interval(days => $3)
+), seen AS (
+    UPDATE calendar SET revision = revision + (SELECT count(*) FROM going), modified = now()
+    WHERE home_id = $1 AND id = $2 AND EXISTS (SELECT FROM going) RETURNING revision
+), gone AS (
+    DELETE FROM object WHERE home_id = $1 AND id IN (SELECT id FROM going)
+), stripped AS (
+    DELETE FROM property WHERE home_id = $1 AND calendar_id = $2 AND object_id IN (SELECT id FROM going)
+)
+INSERT INTO tombstone (home_id, calendar_id, name, revision)
+SELECT $1, $2, going.name, seen.revision - going.turn + 1 FROM seen, going
+ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();

@@ -2,7 +2,7 @@
 
 --: of
 -- Of these calendars all that is known where they are kept, and what is granted there to the viewer $3, whose groups are $4.
-SELECT c.home_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified, c.shared,
+SELECT c.home_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified, c.shared, c.watched,
        c.locked > now() IS TRUE AS locked, g.granted,
        (SELECT p.name FROM principal p WHERE p.id = told.home_id) AS owner,
        (SELECT p.email FROM principal p WHERE p.id = told.home_id) AS owner_email,
@@ -20,7 +20,7 @@ CROSS JOIN LATERAL (
 
 --: lock
 -- One of them, held to the end of the transaction.
-SELECT c.home_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified, c.shared,
+SELECT c.home_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified, c.shared, c.watched,
        c.locked > now() IS TRUE AS locked, p.name AS owner, p.email AS owner_email, p.display_name AS owner_name,
        own.name AS called
 FROM calendar c
@@ -85,6 +85,9 @@ WITH gone AS (
     DELETE FROM personal p USING unnest($1::bigint[]) AS told (home_id), object o
     WHERE p.principal_id = told.home_id AND p.home_id = $2 AND told.home_id <> $2
       AND o.home_id = $2 AND o.id = p.object_id AND o.calendar_id = $3
+), unwatched AS (
+    DELETE FROM watch w USING unnest($1::bigint[]) AS told (home_id)
+    WHERE w.home_id = $2 AND w.calendar_id = $3 AND w.principal_id = told.home_id
 ), counted AS (
     UPDATE home_state s SET revision = s.revision + $4 + 1
     FROM unnest($1::bigint[]) AS told (home_id), gone

@@ -1,19 +1,21 @@
-//! What a node does by itself, beside answering: it forgets what was deleted, and what was done to rights, long ago
-//! (`calendar.sync_retention_days`, `audit.retention_days`), and what is kept of changes for as long as `history` says.
+//! What a node does by itself, beside answering: it forgets what was deleted, what was told, and what was done to rights, long
+//! ago (`calendar.sync_retention_days`, `notifications.retention_days`, `audit.retention_days`), and what is kept of changes for
+//! as long as `history` says.
 //!
 //! Every node does so; what one is at, the others pass over.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::timeout};
 
 use crate::{
     caldav,
     config::Settings,
-    db::{Error, Pool},
+    db::{Error, Pool, Tx},
     store::{
         audit, change,
         history::{self, Days},
+        notification,
     },
 };
 
@@ -30,9 +32,15 @@ pub(super) const LONGEST: i32 = 36_500;
 /// Keeps the database tidy until the service stops.
 pub async fn run(settings: &Settings, pool: Pool, stopping: watch::Receiver<bool>) {
     let (deleted, done) = (days(settings.calendar.sync_retention_days), days(settings.audit.retention_days));
+    let told = days(settings.notifications.retention_days);
     loop {
         if deleted > 0 {
             tell(forget(&pool, deleted).await);
+        }
+        if told > 0
+            && let Err(error) = forget_told(&pool, told).await
+        {
+            tracing::warn!(%error, "what was told long ago could not be forgotten");
         }
         if done > 0
             && let Err(error) = forget_deeds(&pool, done).await
@@ -78,6 +86,22 @@ pub async fn erase(pool: &Pool, days: Days) -> Result<u64, Error> {
         let mut now = 0;
         for home in history::old(pool, days, AT_ONCE).await? {
             now += history::forget(pool, home, days, AT_ONCE).await?;
+        }
+        if now == 0 {
+            return Ok(count);
+        }
+        count += now;
+    }
+}
+
+/// Forgets the notifications that are older than so many days; says how many that were.
+pub async fn forget_told(pool: &Pool, days: i32) -> Result<u64, Error> {
+    let mut count = 0;
+    loop {
+        let mut now = 0;
+        for home in notification::old(pool, days, AT_ONCE).await? {
+            let expire = async |tx: Arc<Tx>| notification::expire(&tx, home, days).await;
+            now += pool.transaction(expire).await?;
         }
         if now == 0 {
             return Ok(count);

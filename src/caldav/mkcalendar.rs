@@ -10,7 +10,8 @@ use crate::{
         guard::{CTAG_HEADER, Guard, State, tokens_of_home},
         header::Prefer,
         locks, mkcol as answer,
-        proppatch::{Moment, Order, carry_out, orders},
+        prop::NOTIFY,
+        proppatch::{Moment, Order, carry_out, orders, watch},
     },
     db::Tx,
     front::{HeaderName, Response},
@@ -107,7 +108,10 @@ async fn make(cx: &Cx, root: Option<&Element>, kind: Kind, orders: Vec<Order>) -
             let (what, author) = ((kind, components), &cx.author());
             let id = store::calendar::create(&tx, owner.id, name, what, author).await?;
             let subject = Subject { calendar_id: id, ..Subject::home(owner.id) };
-            carry_out(&tx, subject, &kept).await?;
+            let (own, others): (Vec<&Order>, Vec<&Order>) =
+                kept.iter().partition(|order| order.name == NOTIFY && kind == Kind::Calendar);
+            watch(cx, &tx, (owner.id, id), &own).await?;
+            carry_out(&tx, subject, others).await?;
             match before {
                 Some(before) => tags(cx, &tx, &owner, name, before).await,
                 None => Ok(None),

@@ -24,6 +24,7 @@ pub mod service;
 mod storing;
 mod theirs;
 mod timezones;
+mod told;
 mod transfer;
 
 use crate::{

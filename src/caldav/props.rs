@@ -12,7 +12,7 @@ use crate::{
         Cx, Prop, Refusal, Target,
         condition::{SUPPORTED_CALENDAR_COMPONENT, VALID_CALENDAR_DATA, VALID_TIMEZONE},
         error::XML,
-        prop::{Facts, Needs},
+        prop::{Facts, NOTIFY, Needs},
     },
     front::Status,
     ical::{self, Collation, Zone, recur::RSCALES},
@@ -96,6 +96,7 @@ pub const PROPS: &[Prop] = &[
         .check(transparency),
     Prop::stored(Name::apple("calendar-color"), SHOWN, "Apple").inherited(),
     Prop::stored(Name::apple("calendar-order"), SHOWN, "Apple").inherited(),
+    Prop::stored(NOTIFY, CALENDAR, "caldav-notifications §5.3.4").needs(Needs::OWN).or(untold).check(notify),
     Prop::stored(SOURCE, SHOWN, "calendarserver").check(source).inherited(),
     Prop::stored(Name::apple("refreshrate"), SUBSCRIBED, "Apple").inherited(),
     Prop::stored(Name::cs("subscribed-strip-alarms"), SUBSCRIBED, "calendarserver").inherited(),
@@ -324,6 +325,20 @@ fn transparency(value: &Element) -> Result<(), Refusal> {
         return Ok(());
     }
     Err(Refusal::plain(Status::CONFLICT, "C:schedule-calendar-transp holds C:opaque or C:transparent"))
+}
+
+/// Who does not say so is not told.
+fn untold(_: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    w.empty(Name::cs("false"));
+    Some(())
+}
+
+fn notify(value: &Element) -> Result<(), Refusal> {
+    let one = |local| value.child(Name::cs(local)).is_some();
+    if one("true") != one("false") {
+        return Ok(());
+    }
+    Err(Refusal::plain(Status::CONFLICT, "CS:notify-changes holds CS:true or CS:false"))
 }
 
 /// An address from which a client can fetch a calendar. The server never does.

@@ -16,6 +16,7 @@ use super::{
     get::{VARY, as_it_is, quoted, weak},
     storing::{Done, Shelf, Stored, Understood, understood},
     timezones::Timezones,
+    told::tell,
 };
 
 /// Stores the object that comes, if it is one that the calendar takes.
@@ -32,12 +33,17 @@ pub async fn stored(cx: &Cx, there: &Cx, octets: Bytes) -> Result<Response> {
     let (guard, sent) = (&guard, &object);
     let stored = cx
         .pool
-        .transaction(async |tx: Arc<Tx>| Shelf::lock(cx, &tx, house).await?.store(sent, guard).await)
+        .transaction(async |tx: Arc<Tx>| {
+            let shelf = Shelf::lock(cx, &tx, house).await?;
+            let stored = shelf.store(sent, guard).await?;
+            Ok::<_, Error>((stored, shelf.told()))
+        })
         .await;
     match stored {
         Err(Error::Refused(why)) if why.status == Status::PRECONDITION_FAILED => failed(there, why).await,
         done => {
-            let Done { stored, other } = done?;
+            let (Done { stored, other }, (calendar, told)) = done?;
+            tell(cx, &calendar, &told).await;
             Ok(answer(there, other.as_ref().unwrap_or(&object), stored))
         }
     }

@@ -6,7 +6,7 @@ use crate::{
     dav::{
         Cx, Error, Feature, Given, Method, Prop, Report, Result, Run, Tables, Takes, acl, acl_props,
         condition::{CALENDAR_COLLECTION_LOCATION_OK, SUPPORTED_CALENDAR_DATA},
-        delete, lock, options, propfind, proppatch, props,
+        lock, options, propfind, proppatch, props,
         reports::{self as webdav, expand_property, principals, search, sync_collection},
         sharing, unlock,
     },
@@ -20,7 +20,7 @@ use super::{
     props::PROPS,
     put,
     reports::{data, freebusy, multiget, query},
-    seen, transfer,
+    seen, told, transfer,
 };
 
 const CALENDAR: Kinds = Kind::Calendar.only();
@@ -49,7 +49,7 @@ pub const METHODS: &[Method] = &[
     row("HEAD", READ, Takes::Nothing, |c, g| Box::pin(get::run(c, g)), "RFC 9110 §9.3.2"),
     row("PUT", OBJECT, Takes::Content, |c, g| Box::pin(put::run(c, g)), "RFC 4791 §5.3.2"),
     row("POST", HOME_AND_CALENDAR, Takes::Batch, |c, g| Box::pin(post::run(c, g)), "RFC 5995 §3.1"),
-    row("DELETE", GOING, Takes::Nothing, |c, g| Box::pin(delete::run(c, g)), "RFC 4918 §9.6"),
+    row("DELETE", GOING, Takes::Nothing, |c, g| Box::pin(told::delete(c, g)), "RFC 4918 §9.6"),
     row("COPY", NAMED, Takes::Nothing, |c, g| Box::pin(transfer::copy(c, g)), "RFC 4918 §9.8"),
     row("MOVE", NAMED, Takes::Nothing, |c, g| Box::pin(transfer::relocate(c, g)), "RFC 4918 §9.9"),
     row("PROPFIND", Kinds::ANY, Takes::Xml, |c, g| Box::pin(propfind::run(c, g)), "RFC 4918 §9.1"),

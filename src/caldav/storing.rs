@@ -1,6 +1,8 @@
 //! What becomes of an object that is to be stored, whatever request brings it: what it is (pure), and storing it in a
 //! transaction that holds its calendar (RFC 4791 §5.3.2). docs/decisions/0021 says what is rewritten.
 
+use std::sync::{Mutex, PoisonError};
+
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
@@ -31,7 +33,7 @@ use crate::{
     },
 };
 
-use super::{form::Form, index, limits, seen};
+use super::{form::Form, index, limits, seen, told::Told};
 
 /// An object that may be stored.
 #[derive(Clone, Debug)]
@@ -161,6 +163,7 @@ pub struct Shelf<'a> {
     calendar: Calendar,
     locks: Vec<Lock>,
     author: Author,
+    told: Mutex<Vec<Told>>,
 }
 
 impl<'a> Shelf<'a> {
@@ -184,7 +187,7 @@ impl<'a> Shelf<'a> {
         let known = [Privilege::WriteContent, Privilege::Read].into_iter().find(|p| rights.has(*p));
         let calendar = house.admit(cx, found, On::Collection, known.unwrap_or(Privilege::Bind))?;
         let locks = store::lock::of_in(tx, &calendar).await?;
-        Ok(Self { cx, tx, calendar, locks, author: cx.author() })
+        Ok(Self { cx, tx, calendar, locks, author: cx.author(), told: Mutex::default() })
     }
 
     /// The calendar.
@@ -229,9 +232,36 @@ impl<'a> Shelf<'a> {
             self.room().await?;
         }
         limits::in_quota(self.cx, self.tx, self.calendar.home_id, put.octets() - before.octets()).await?;
+        let old = if self.calendar.watched { self.whole(&put.name).await? } else { None };
         object::put(self.tx, &self.calendar, put, &before, &self.author).await?;
+        if self.calendar.watched {
+            self.note(Told::stored(&put.name, old.as_ref(), &put.body));
+        }
         let stored = if there.is_none() { Stored::Made } else { Stored::Replaced };
         Ok(Done { stored, other: None })
+    }
+
+    /// Remembers that a member is about to go.
+    pub async fn going(&self, name: &str) -> Result<()> {
+        if self.calendar.watched
+            && let Some(octets) = self.whole(name).await?
+        {
+            self.note(Told::gone(name, &octets));
+        }
+        Ok(())
+    }
+
+    async fn whole(&self, name: &str) -> Result<Option<Bytes>> {
+        Ok(object::whole_in(self.tx, &self.calendar, name).await?.and_then(|object| object.body))
+    }
+
+    fn note(&self, told: Told) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+    }
+
+    /// The calendar, and what others are to be told when all is written.
+    pub fn told(self) -> (Calendar, Vec<Told>) {
+        (self.calendar, self.told.into_inner().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The calendar's path.

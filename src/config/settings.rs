@@ -337,6 +337,11 @@ settings! {
         /// Bytes that history and trash of one home take together; beyond it the oldest goes first. 0 is no limit. They do not count for `calendar.quota`.
         home_bytes: Size = Size(100 << 20);
     }
+    /// What people are told of in their notifications.
+    notifications: Notifications {
+        /// Days after which a notification is forgotten that nobody has deleted; 0 is never.
+        retention_days: u32 = 90;
+    }
     /// What of an object is changed before it is stored. By default nothing is: octets are kept as they came. Whoever sends what is changed gets no entity tag for it.
     rewrite: Rewrite {
         /// Whether attachments and pictures whose content lies in the object are taken out; links stay. An object may then be as long as `limits.body_bytes` when it comes, as with the next two.

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use crate::{
     db::Tx,
-    front::{Response, Status},
     model::{Kind, Privilege},
-    store::{self, Author, Calendar, object},
+    store::{self, Author, Calendar, Object, object},
 };
 
 use super::{
-    Cx, Given, Refusal, Result, Target,
+    Cx, Error, Refusal, Result, Target,
     access::{self, On},
     facts,
     guard::{Guard, Now, Touch},
@@ -18,10 +17,10 @@ use super::{
 };
 
 /// Deletes what the URL names; a deleted object or calendar leaves a tombstone, and a name that only a lock reserved leaves
-/// nothing.
-pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
-    let guard = locks::guard(&cx).await?;
-    let house = access::household(&cx).await?;
+/// nothing. Gives the object with its octets, where somebody may want to be told.
+pub async fn run(cx: &Cx) -> Result<Option<(Calendar, Object)>> {
+    let guard = locks::guard(cx).await?;
+    let house = access::household(cx).await?;
     // What is removed is a member of what it lies in (RFC 3744 §3.10).
     let on = if matches!(cx.located.target, Target::Object(..)) { On::Collection } else { On::Home };
     cx.pool
@@ -30,7 +29,7 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
                 // While it is held nothing is called otherwise: what was found by its name has it still.
                 store::calendar::lock_home(&tx, house.owner.id).await?;
             }
-            let calendar = facts::locked(&cx, &tx, &house, on, Privilege::Unbind).await?;
+            let calendar = facts::locked(cx, &tx, &house, on, Privilege::Unbind).await?;
             let locks = store::lock::of_in(&tx, &calendar).await?;
             let now = Now { calendar: &calendar, object: None, locks: &locks };
             let Target::Object(.., name) = &cx.located.target else {
@@ -39,14 +38,15 @@ pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
                 guard.permits(&now, all)?;
                 remove(&tx, &calendar, &cx.author()).await?;
                 if calendar.bound.is_some() {
-                    sharing::note::answered(&cx, &tx, &calendar, calendar.seen_in()).await?;
+                    sharing::note::answered(cx, &tx, &calendar, calendar.seen_in()).await?;
                 }
-                return Ok(());
+                return Ok::<_, Error>(None);
             };
-            member(&cx, &tx, &now, name, &guard).await
+            let whole = if calendar.watched { object::whole_in(&tx, &calendar, name).await? } else { None };
+            member(cx, &tx, &now, name, &guard).await?;
+            Ok(whole.map(|object| (calendar.clone(), object)))
         })
-        .await?;
-    Ok(Response::new(Status::NO_CONTENT))
+        .await
 }
 
 /// Removes a calendar, which is locked, from the home that it is seen in: what is kept there is no more, what is kept elsewhere

@@ -1,7 +1,7 @@
 //! Loads what is to be known of a resource and its members: one statement a kind, one more where a calendar is kept in another
 //! home, and one more each where stored properties, locks or access control lists are asked for, whatever the number of members.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, slice, sync::Arc};
 
 use crate::{
     db::{Row, Rows, Tx},
@@ -19,7 +19,7 @@ use super::{
     access::{self, Household, On, household},
     condition::SUPPORTED_REPORT,
     delegates::{self, Charge},
-    prop::{Facts, Needs},
+    prop::{Facts, NOTIFY, Needs},
     seen,
     target::{member, push_member},
 };
@@ -151,11 +151,33 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
         }
         _ => stored_if(cx, needs, subject).await?,
     };
+    own(cx, slice::from_mut(&mut facts), needs).await?;
     if facts.kind() != Kind::Principal {
         let kept = facts.calendar.as_ref().map_or(subject, Subject::calendar);
         facts.acl = acl_if(cx, needs, kept).await?;
     }
     Ok(facts)
+}
+
+/// Puts what the viewer keeps of calendars, where they are seen in the home of somebody else, in the place of what that keeps.
+async fn own(cx: &Cx, all: &mut [Facts], needs: Needs) -> Result<()> {
+    let me = cx.viewer.principal.id;
+    let elsewhere = |facts: &Facts| {
+        let calendar = facts.calendar.as_ref().filter(|_| facts.kind() == Kind::Calendar);
+        calendar.filter(|calendar| calendar.seen_in() != me).map(|calendar| (me, calendar.id))
+    };
+    let keepers: Vec<(i64, i64)> = all.iter().filter_map(elsewhere).collect();
+    if !needs.has(Needs::OWN) || keepers.is_empty() {
+        return Ok(());
+    }
+    let kept = property::of_calendars(&cx.pool, &keepers).await?;
+    for facts in all {
+        let Some(keeper) = elsewhere(facts) else { continue };
+        facts.stored.retain(|property| property.name != NOTIFY);
+        let own = kept.get(&keeper).into_iter().flatten().filter(|property| property.name == NOTIFY);
+        facts.stored.extend(own.cloned());
+    }
+    Ok(())
 }
 
 /// The facts of the members of a resource that is no collection of objects: they are few.
@@ -435,7 +457,9 @@ async fn of_collections(cx: &Cx, home: &Facts, needs: Needs) -> Result<Vec<Facts
         let home = home.home.clone().filter(|_| calendar.bound.is_none());
         Facts { home, stored, locks, acl, shares, ..of_collection(&owner.name, calendar, href) }
     });
-    Ok(facts.collect())
+    let mut all: Vec<Facts> = facts.collect();
+    own(cx, &mut all, needs).await?;
+    Ok(all)
 }
 
 /// The lists of these collections as seen in that home, each with what it inherits, by number.
@@ -466,7 +490,7 @@ pub async fn stored_of(cx: &Cx, calendar: &Calendar) -> Result<Vec<Property>> {
     if calendar.bound.is_none() {
         return Ok(property::of(&cx.pool, Subject::calendar(calendar)).await?);
     }
-    let mut both = property::of_calendars(&cx.pool, &keepers(std::slice::from_ref(calendar))).await?;
+    let mut both = property::of_calendars(&cx.pool, &keepers(slice::from_ref(calendar))).await?;
     Ok(seen(cx, calendar, |keeper| both.remove(&keeper).unwrap_or_default()))
 }
 

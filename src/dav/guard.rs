@@ -382,6 +382,7 @@ mod tests {
             modified: SystemTime::UNIX_EPOCH,
             locked: true,
             shared: false,
+            watched: false,
             rights: Privileges::ALL,
             bound: None,
         }

@@ -10,6 +10,9 @@ use crate::{
 
 use super::{Cx, Refusal, Target, delegates::Charge};
 
+/// Whether the viewer wants to be told of changes: each has an own one of every calendar that they may read.
+pub const NOTIFY: Name = Name::cs("notify-changes");
+
 /// What was loaded of one resource. A fact that no asked-for property needs is not loaded.
 #[derive(Clone, Debug)]
 pub struct Facts {
@@ -114,7 +117,9 @@ impl Needs {
     /// The members of a group.
     pub const MEMBERS: Self = Self(128);
     /// To whom a calendar is shared.
-    pub const SHARES: Self = Self(256);
+    pub const SHARES: Self = Self(512);
+    /// What the viewer keeps of a calendar that they see in the home of somebody else.
+    pub const OWN: Self = Self(1024);
     /// The state of the home of a collection.
     pub const QUOTA: Self = Self(8);
 

@@ -7,7 +7,7 @@ use crate::{
     front::{Response, Status, header},
     model::{Kind, Privilege},
     store::{self, Property, Subject, history::Action, property},
-    xml::{Element, Name, QName, Writer},
+    xml::{Element, Name, QName, Writer, parse},
 };
 
 use super::{
@@ -19,7 +19,7 @@ use super::{
     header::Prefer,
     locks,
     multistatus::{Multistatus, propstat},
-    prop::{Facts, Needs},
+    prop::{Facts, NOTIFY, Needs},
     seen,
 };
 
@@ -37,7 +37,11 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     if let Target::Delegates(_, rank) = &cx.located.target {
         return delegates::change(&cx, *rank, &root).await;
     }
-    let facts = facts::of_target_for(&cx, Needs::NONE, Privilege::WriteProperties).await?;
+    let own = is_own(&root) && cx.located.target.kind() == Kind::Calendar;
+    let wanted = |own| if own { Privilege::Read } else { Privilege::WriteProperties };
+    let facts = facts::of_target_for(&cx, Needs::NONE, wanted(own)).await?;
+    let privilege = wanted(own && facts.kind() == Kind::Calendar);
+    access::need(facts.rights, privilege, || facts.href.clone())?;
     let guard = locks::guard(&cx).await?;
     let orders = orders(&root, cx.tables, facts.kind(), Moment::Later)?;
     let prefer = Prefer::of(&cx.headers);
@@ -49,8 +53,13 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
         let (guard, orders, facts) = (&guard, &orders, &facts);
         cx.pool
             .transaction(async |tx: Arc<Tx>| {
-                still_there(&cx, &tx, (facts, subject), guard).await?;
-                carry_out(&tx, subject, orders).await
+                still_there(&cx, &tx, (facts, subject), (guard, privilege)).await?;
+                let of_viewer = |order: &&Order| order.name == NOTIFY && facts.kind() == Kind::Calendar;
+                let (own, others): (Vec<&Order>, Vec<&Order>) = orders.iter().partition(of_viewer);
+                if let Some(calendar) = &facts.calendar {
+                    watch(&cx, &tx, calendar.kept(), &own).await?;
+                }
+                carry_out(&tx, subject, others).await
             })
             .await?;
         if prefer.minimal {
@@ -65,7 +74,12 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
 }
 
 /// Counts the change, holds off whoever would delete the resource meanwhile, and refuses where somebody has.
-async fn still_there(cx: &Cx, tx: &Tx, (facts, subject): (&Facts, Subject), guard: &Guard) -> Result<()> {
+async fn still_there(
+    cx: &Cx,
+    tx: &Tx,
+    (facts, subject): (&Facts, Subject),
+    (guard, privilege): (&Guard, Privilege),
+) -> Result<()> {
     let Some(loaded) = &facts.calendar else {
         // It is there, and has no tag.
         guard.unchanged(Some(""), None)?;
@@ -74,7 +88,7 @@ async fn still_there(cx: &Cx, tx: &Tx, (facts, subject): (&Facts, Subject), guar
     let now = store::calendar::lock(tx, &cx.viewer, loaded.seen_in(), &loaded.name).await?;
     let calendar = now.filter(|now| now.id == loaded.id).ok_or_else(Refusal::not_found)?;
     let rights = if facts.object.is_none() { calendar.rights_on_itself() } else { calendar.rights };
-    access::need(rights, Privilege::WriteProperties, || facts.href.clone())?;
+    access::need(rights, privilege, || facts.href.clone())?;
     let locks = store::lock::of_in(tx, &calendar).await?;
     let now = Now { calendar: &calendar, object: None, locks: &locks };
     match &facts.object {
@@ -89,10 +103,28 @@ async fn still_there(cx: &Cx, tx: &Tx, (facts, subject): (&Facts, Subject), guar
             }
         }
     }
-    if facts.object.is_some() {
+    // What somebody wants to be told is their own affair.
+    if facts.object.is_some() || privilege == Privilege::Read {
         return Ok(store::calendar::touch(tx, &calendar).await?);
     }
     Ok(store::calendar::change(tx, &calendar, Action::Described, &cx.author()).await?)
+}
+
+/// Whether a request is about what each viewer has for themselves, and nothing else.
+fn is_own(root: &Element) -> bool {
+    let mut named =
+        root.children().flat_map(|i| i.all(Name::dav("prop"))).flat_map(Element::children).peekable();
+    named.peek().is_some() && named.all(|value| value.is(NOTIFY))
+}
+
+/// Keeps in the viewer's home whether they want to be told of changes in a calendar, and in the calendar's that they do.
+pub async fn watch(cx: &Cx, tx: &Tx, (home_id, calendar_id): (i64, i64), own: &[&Order]) -> Result<()> {
+    let Some(order) = own.last() else { return Ok(()) };
+    let me = cx.viewer.principal.id;
+    let value = order.value.as_deref().and_then(|value| parse(value.as_bytes()).ok());
+    let wanted = value.is_some_and(|value| value.child(Name::cs("true")).is_some());
+    store::watch::set(tx, (home_id, calendar_id), me, wanted).await?;
+    carry_out(tx, Subject { calendar_id, ..Subject::home(me) }, own.iter().copied()).await
 }
 
 /// Whether a resource is being made.
@@ -157,12 +189,13 @@ fn refusal(prop: Option<&Prop>, value: Option<&Element>, kind: Kind, moment: Mom
 }
 
 /// Writes the orders to the database.
-pub async fn carry_out(tx: &Tx, subject: Subject, orders: &[Order]) -> Result<()> {
+pub async fn carry_out(tx: &Tx, subject: Subject, orders: impl IntoIterator<Item = &Order>) -> Result<()> {
+    let orders: Vec<&Order> = orders.into_iter().collect();
     // Of two forms of one property, the later order counts.
-    let counts = |(at, order): &(usize, &Order)| {
+    let counts = |(at, order): &(usize, &&Order)| {
         order.twin.is_none_or(|twin| orders[at + 1..].iter().all(|later| later.name != twin))
     };
-    let orders: Vec<&Order> = orders.iter().enumerate().filter(counts).map(|(_, order)| order).collect();
+    let orders: Vec<&Order> = orders.iter().enumerate().filter(counts).map(|(_, order)| *order).collect();
     let set: Vec<Property> = orders
         .iter()
         .filter_map(|order| Some(Property { name: order.name.clone(), value: order.value.clone()? }))

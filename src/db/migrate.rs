@@ -38,6 +38,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     11 "0011_covering",
     12 "0012_invite",
     13 "0013_personal",
+    14 "0014_watch",
 ];
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.

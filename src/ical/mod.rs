@@ -4,6 +4,7 @@
 pub mod access;
 mod alarm;
 pub mod calendar;
+pub mod changes;
 mod clock;
 pub mod collation;
 mod decode;

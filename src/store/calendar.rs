@@ -102,6 +102,8 @@ pub struct Calendar {
     pub locked: bool,
     /// Whether anybody is invited to it, so that it may be seen in other homes; where not, nobody needs to look.
     pub shared: bool,
+    /// Whether somebody may want to be told of changes; where not, nobody needs to look.
+    pub watched: bool,
     /// What the viewer may do with it and with what is in it.
     pub rights: Privileges,
     /// Where it was looked for in another home than it is kept in: what that home says of it.
@@ -304,6 +306,7 @@ pub(super) fn kept(row: &Row, (home_id, name): (i64, String), rights: Privileges
         modified: row.at("modified")?,
         locked: row.at("locked")?,
         shared: row.at("shared")?,
+        watched: row.at("watched")?,
         rights: ace::capped(rights, kind),
         bound: None,
     })

@@ -16,6 +16,7 @@ pub mod principal;
 pub mod property;
 pub mod share;
 pub mod transfer;
+pub mod watch;
 
 pub use ace::{Ace, Grantee, Viewer};
 pub use calendar::{Calendar, Held, Home};
@@ -43,6 +44,7 @@ pub const ALL: &[(&str, &[Query])] = &[
     ("index", index::ALL),
     ("property", property::ALL),
     ("transfer", transfer::ALL),
+    ("watch", watch::ALL),
     ("lock", lock::ALL),
     ("notification", notification::ALL),
     ("ace", ace::ALL),

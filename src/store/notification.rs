@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
-    db::{Error, Tx},
+    db::{Error, Pool, Tx},
     xml::Ns,
 };
 
@@ -14,6 +14,8 @@ crate::queries!("caldav/notification.sql":
     WHOLE = "whole",
     PUT = "put",
     DELETE = "delete",
+    OLD = "old",
+    EXPIRE = "expire",
 );
 
 /// Notifications that a home keeps beside a new one: the oldest go.
@@ -57,6 +59,17 @@ pub async fn remove(tx: &Tx, home_id: i64, name: &str) -> Result<(), Error> {
 /// Deletes the notification of that name, the collection being locked.
 pub async fn delete(tx: &Tx, calendar: &Calendar, name: &str) -> Result<(), Error> {
     tx.execute(&DELETE, &[&calendar.home_id, &calendar.id, &name]).await.map(drop)
+}
+
+/// Homes in which something was told longer ago than so many days, as so many of the oldest notifications tell.
+pub async fn old(pool: &Pool, days: i32, most: i64) -> Result<Vec<i64>, Error> {
+    pool.rows(&OLD, &[&days, &most]).await?.iter().map(|row| row.at(0)).collect()
+}
+
+/// Forgets in a home what was told longer ago than so many days; says how much that was.
+pub async fn expire(tx: &Tx, home_id: i64, days: i32) -> Result<u64, Error> {
+    let Some(id) = lock(tx, home_id).await? else { return Ok(0) };
+    tx.execute(&EXPIRE, &[&home_id, &id, &days]).await
 }
 
 /// The collection for them in a home, locked; a home that is being taken apart may have none.

@@ -24,7 +24,7 @@ const MAX_ATTRIBUTES: usize = 64;
 type Attributes = Vec<(String, String)>;
 
 /// An element of a request body.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Element {
     name: QName,
     attributes: Attributes,

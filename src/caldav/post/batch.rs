@@ -10,6 +10,7 @@ use crate::{
         form::Form,
         put::content_type,
         storing::{Understood, understood},
+        told::{Told, tell},
     },
     config::Settings,
     dav::{
@@ -25,6 +26,7 @@ use crate::{
     front::{Response, Status},
     ical::Split,
     model::SyncToken,
+    store::Calendar,
 };
 
 use super::{MOST_RESOURCES, failed, fresh_name, member, most_octets, shelf, state, stored, too_many};
@@ -46,8 +48,9 @@ pub async fn run(cx: &Cx, octets: Bytes) -> Result<Response> {
     let house = access::household(cx).await?;
     let items = items(&cx.settings, form, octets).await?;
     let (all, guard, house) = (&items, &guard, &house);
-    let (outcomes, state) =
+    let ((outcomes, state), (calendar, told)) =
         cx.pool.transaction(async |tx: Arc<Tx>| put_all(cx, &tx, house, all, guard).await).await?;
+    tell(cx, &calendar, &told).await;
     let (mut answer, changed) = (Multistatus::new(Prefer::default()), wants_changed(&cx.headers));
     for (item, outcome) in items.iter().zip(&outcomes) {
         match (&item.object, outcome) {
@@ -99,7 +102,7 @@ async fn put_all(
     house: &Household,
     items: &[Item],
     guard: &Guard,
-) -> Result<(Vec<Outcome>, SyncToken)> {
+) -> Result<((Vec<Outcome>, SyncToken), (Calendar, Vec<Told>))> {
     let shelf = shelf(cx, tx, house).await?;
     shelf.may_add()?;
     // What is said of the calendar is said of the whole request.
@@ -116,5 +119,6 @@ async fn put_all(
             Err(fault) => return Err(fault),
         });
     }
-    Ok((outcomes, state(cx, tx, &shelf).await?))
+    let state = state(cx, tx, &shelf).await?;
+    Ok(((outcomes, state), shelf.told()))
 }

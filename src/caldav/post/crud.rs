@@ -10,6 +10,7 @@ use crate::{
         get::quoted,
         storing::{Shelf, Understood, understood},
         theirs::whole,
+        told::tell,
     },
     dav::{
         Cx, Error, Located, Refusal, Result, Target,
@@ -246,16 +247,20 @@ impl Batch<'_> {
     /// Carries out one of them, wholly or not at all; gives the state of the calendar, and what was written.
     async fn carried_out(&self, wanted: &Wanted) -> Result<(SyncToken, Written)> {
         let (cx, house, known, guard) = (self.cx, &self.house, self.left, &self.guard);
-        cx.pool
+        let (done, (calendar, told)) = cx
+            .pool
             .transaction(async |tx: Arc<Tx>| {
                 let held = shelf(cx, &tx, house).await?;
                 if held.calendar().state != known {
                     guard.expects(&held.now(None))?;
                 }
                 let written = write(&tx, &held, wanted).await?;
-                Ok((state(cx, &tx, &held).await?, written))
+                let state = state(cx, &tx, &held).await?;
+                Ok::<_, Error>(((state, written), held.told()))
             })
-            .await
+            .await?;
+        tell(cx, &calendar, &told).await;
+        Ok(done)
     }
 
     /// Tells what was done.
@@ -309,6 +314,7 @@ async fn write(tx: &Tx, shelf: &Shelf<'_>, wanted: &Wanted) -> Result<Written> {
     let need = |privilege| access::need(calendar.rights, privilege, || wanted.href.clone());
     if wanted.act == Act::Delete {
         access::need(calendar.rights, Privilege::Unbind, || shelf.own_href())?;
+        shelf.going(name).await?;
         delete::member(shelf.cx(), tx, &shelf.now(None), name, guard).await?;
         return Ok(Written::default());
     }

@@ -12,11 +12,12 @@ use crate::{
         guard::{Now, Touch},
         header::{Depth, depth},
         locks,
+        prop::NOTIFY,
         proppatch::room,
     },
     db::Tx,
     model::{Kind, Privilege},
-    store::{self, Calendar, Subject, property},
+    store::{self, Calendar, Property, Subject, property},
 };
 
 use super::{super::limits::in_quota, Way, forbidden, lock_ends};
@@ -115,6 +116,10 @@ async fn copy(cx: &Cx, tx: &Tx, from: &Calendar, name: &str, with_members: bool)
     let properties = property::of_in(tx, Subject::calendar(from)).await?;
     let subject = Subject { calendar_id: made, ..Subject::calendar(from) };
     property::set(tx, subject, &properties).await?;
+    let told = |p: &Property| p.name == NOTIFY && p.value.contains("true");
+    if properties.iter().any(told) {
+        store::watch::set(tx, (from.home_id, made), from.home_id, true).await?;
+    }
     if with_members {
         store::transfer::copy_members(tx, from, made).await?;
     }

@@ -691,6 +691,7 @@ const SEED: &str = "
     INSERT INTO home_tombstone (home_id, revision, name, calendar_id) SELECT h, n, 'gone-' || n, n FROM generate_series(1, 400) h, generate_series(1, 100) n;
     INSERT INTO property (home_id, calendar_id, namespace, local, value) SELECT home_id, id, 'DAV:', 'p' || n, 'x' FROM calendar, generate_series(1, 2) n;
     INSERT INTO ace (home_id, calendar_id, place, grantee, principal_id, privileges) SELECT home_id, id, n, 0, n, 2 FROM calendar, generate_series(1, 10) n;
+    INSERT INTO watch (home_id, calendar_id, principal_id, wanted) SELECT home_id, id, n, true FROM calendar, generate_series(1, 10) n;
     INSERT INTO ace (home_id, calendar_id, place, grantee, group_name, privileges) SELECT home_id, 0, 1, 1, 'g' || home_id, 4 FROM home;
     INSERT INTO property (home_id, calendar_id, object_id, namespace, local, value) SELECT home_id, calendar_id, id, 'DAV:', 'x', 'x' FROM object WHERE revision < 100;
     INSERT INTO history (home_id, calendar_id, name, revision, client, action) SELECT home_id, calendar_id, name, n, 'b', 1 FROM object, generate_series(1, 3) n;

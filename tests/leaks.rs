@@ -10,7 +10,10 @@ mod dice;
 mod server;
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+};
 
 use dice::Dice;
 use server::{Answer, Client, Server};
@@ -305,8 +308,8 @@ impl World {
         for who in OTHERS {
             let rights = *self.dice.pick(&Rights::ALL);
             self.rights.insert(who.to_owned(), rights);
-            if rights == Rights::None {
-                // Where nothing is shared any more, nothing is kept either.
+            if !rights.reads() {
+                // What is not seen in their home any more, nothing is kept of.
                 self.things.values_mut().for_each(|thing| drop(thing.alarms.remove(who)));
             }
             // Tokens do not tell of rights: who has others begins anew.
@@ -317,10 +320,12 @@ impl World {
                 .map(|privilege| format!("<D:privilege><{privilege}/></D:privilege>"))
                 .collect();
             if !granted.is_empty() {
-                aces += &format!(
+                write!(
+                    aces,
                     "<D:ace><D:principal><D:href>/dav/principals/{who}/</D:href></D:principal><D:grant>{}</D:grant></D:ace>",
                     granted.concat()
-                );
+                )
+                .unwrap();
             }
         }
         let body = format!("<D:acl {NS}>{aces}</D:acl>");

@@ -40,7 +40,7 @@ SELECT o.calendar_id, o.id, o.name, o.uid, o.component, o.etag, o.revision, o.si
 FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
 JOIN object o ON o.home_id = told.home_id AND o.calendar_id = told.id
 LEFT JOIN LATERAL (
-    SELECT data FROM personal WHERE home_id = o.home_id AND object_id = o.id AND principal_id = $4 OFFSET 0
+    SELECT data FROM personal WHERE home_id = told.home_id AND object_id = o.id AND principal_id = $4 OFFSET 0
 ) AS p ON true
 ORDER BY o.calendar_id, o.name
 LIMIT $3;
@@ -127,7 +127,8 @@ JOIN object o ON o.home_id = $1 AND o.id = hit.object_id
 LEFT JOIN LATERAL (
     SELECT data FROM personal WHERE home_id = $1 AND object_id = o.id AND principal_id = $10 OFFSET 0
 ) AS p ON true
-WHERE o.component = ANY ($7::smallint[]);
+WHERE o.component = ANY ($7::smallint[])
+ORDER BY o.id;
 
 --: matching
 -- As in object.sql; $7 is the viewer.

@@ -26,6 +26,8 @@ use super::{
 pub(super) struct There {
     id: i64,
     calendar: Option<Calendar>,
+    /// Whether something is kept of it that is the sender's own.
+    own: bool,
 }
 
 impl Shelf<'_> {
@@ -38,7 +40,13 @@ impl Shelf<'_> {
         lens: Lens,
     ) -> Result<Done> {
         let (put, calendar) = (&sent.put, self.calendar());
-        let sight = seen::named_in(self.cx(), self.tx(), calendar, &put.name).await?;
+        let found = store::personal::by_name_in(self.tx(), calendar, lens.viewer, &put.name).await?;
+        let sight = match &found {
+            Some((object, beside)) => {
+                seen::through(self.cx(), lens, object.clone(), beside).map_or(Sight::Hidden, Sight::There)
+            }
+            None => Sight::Nothing,
+        };
         self.may_take(&sight, guard, &put.name)?;
         let view = sight.object();
         self.fits(Components::default().with(put.component), &put.name)?;
@@ -48,10 +56,12 @@ impl Shelf<'_> {
             self.owner_organizes(put).await?;
             self.room().await?;
         }
-        let there = match &view {
-            Some(view) => Some(self.there(view).await?),
-            None => None,
-        };
+        // What is hidden was refused.
+        let there = found.map(|(object, beside)| There {
+            id: object.id,
+            calendar: Calendar::parse(object.body.unwrap_or_default()).ok(),
+            own: beside.personal.is_some(),
+        });
         self.divide(sent, before, there).await
     }
 
@@ -83,12 +93,6 @@ impl Shelf<'_> {
         }
     }
 
-    async fn there(&self, view: &Object) -> Result<There> {
-        let whole = store::object::whole_in(self.tx(), self.calendar(), &view.name).await?;
-        let whole = whole.ok_or_else(Refusal::not_found)?;
-        Ok(There { id: whole.id, calendar: Calendar::parse(whole.body.unwrap_or_default()).ok() })
-    }
-
     /// Stores what is for all, if that was changed, and keeps what is the sender's own.
     pub(super) async fn divide(
         &self,
@@ -117,7 +121,9 @@ impl Shelf<'_> {
             (None, None) => sent.put.body.clone(),
         };
         let viewer = cx.viewer.principal.id;
-        store::personal::keep(tx, calendar, name, viewer, apart.own.as_deref()).await?;
+        if apart.own.is_some() || there.as_ref().is_some_and(|there| there.own) {
+            store::personal::keep(tx, calendar, name, viewer, apart.own.as_deref()).await?;
+        }
         let stored = if there.is_none() { Stored::Made } else { Stored::Replaced };
         Ok(Done { stored, other: Some(read_back(sent, shared, apart.own.as_deref())) })
     }

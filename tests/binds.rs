@@ -400,13 +400,17 @@ async fn who_may_decide_decides_for_the_owner() {
     assert!(list.contains("<D:inherited><D:href>/dav/calendars/alice/</D:href></D:inherited>"), "{list}");
 }
 
-/// How many statements a request takes, once all is prepared.
+/// How many statements a request takes at least, once all is prepared: now and then one looks as well how much is kept.
 async fn cost(client: &mut Client, line: &str, headers: &[(&str, &str)], body: &str) -> usize {
     client.ask(line, headers, body).await;
-    let sent = STATEMENTS.load(Relaxed);
-    let answer = client.ask(line, headers, body).await;
-    assert!(answer.is_done(), "{line}: {}", answer.text());
-    STATEMENTS.load(Relaxed) - sent
+    let mut least = usize::MAX;
+    for _ in 0..4 {
+        let sent = STATEMENTS.load(Relaxed);
+        let answer = client.ask(line, headers, body).await;
+        assert!(answer.is_done(), "{line}: {}", answer.text());
+        least = least.min(STATEMENTS.load(Relaxed) - sent);
+    }
+    least
 }
 
 #[tokio::test(flavor = "multi_thread")]

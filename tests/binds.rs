@@ -434,8 +434,9 @@ async fn one_s_own_costs_no_more_and_somebody_else_s_one_statement() {
         ("PROPFIND", "", "1", named.as_str(), 1),
         ("PROPFIND", "a.ics", "0", named.as_str(), 1),
         ("REPORT", "", "1", query.as_str(), 1),
-        // Whoever writes to what is somebody else's has their rights looked up when they hold it.
-        ("PUT", "a.ics", "0", put.as_str(), 2),
+        // Whoever writes to what is somebody else's has their rights looked up when they hold it, and what is there is read:
+        // what is their own of it is taken apart.
+        ("PUT", "a.ics", "0", put.as_str(), 3),
     ] {
         let here = cost(&mut bob, &format!("{method} {own}{member}"), &[("Depth", depth)], body).await;
         let there = cost(&mut bob, &format!("{method} {SEEN}{member}"), &[("Depth", depth)], body).await;

@@ -255,7 +255,8 @@ impl<'a> Shelf<'a> {
         Ok(object::whole_in(self.tx, &self.calendar, name).await?.and_then(|object| object.body))
     }
 
-    fn note(&self, told: Told) {
+    /// Remembers what others are to be told.
+    pub(super) fn note(&self, told: Told) {
         self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
     }
 

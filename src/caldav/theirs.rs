@@ -20,6 +20,7 @@ use super::{
     limits,
     seen::code,
     storing::{Done, Shelf, Stored, Understood, etag, understood},
+    told::Told,
 };
 
 /// What is in the place of the object, all of it, if it can be read.
@@ -112,6 +113,9 @@ impl Shelf<'_> {
                 let more = put.octets() - before.octets();
                 limits::in_quota(cx, tx, calendar.home_id, more).await?;
                 store::object::put(tx, calendar, &put, before, self.author()).await?;
+                if calendar.watched {
+                    self.note(Told::stored(name, whole.map(Calendar::bytes), &put.body));
+                }
                 put.body
             }
             (None, Some(whole)) => {

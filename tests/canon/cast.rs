@@ -8,9 +8,9 @@ pub struct Cast {
 }
 
 impl Cast {
-    /// Users whose names on the wire end in `-number`; a number is used once on a server.
+    /// Users whose names on the wire end in `-number`, all of one length, for octets are counted; a number is used once on a server.
     pub fn new(number: u64) -> Self {
-        Self { suffix: format!("-{number}") }
+        Self { suffix: format!("-{number:04}") }
     }
 
     /// The text with the names of the wire.
@@ -61,9 +61,9 @@ mod tests {
         let wire = cast.dress(paper);
         assert_eq!(
             wire,
-            "/dav/alice-17/bob-17.ics Alice-17 <alice-17@example.com> malice bobby caroline ü alice-17"
+            "/dav/alice-0017/bob-0017.ics Alice-0017 <alice-0017@example.com> malice bobby caroline ü alice-0017"
         );
         assert_eq!(cast.undress(&wire), paper);
-        assert_eq!(Cast::new(1).undress("alice-17 alice-1"), "alice-17 alice");
+        assert_eq!(Cast::new(1).undress("alice-0017 alice-0001"), "alice-0017 alice");
     }
 }

@@ -8,6 +8,8 @@ mod support;
 
 use futures_util::future::join_all;
 use kalends::boot::{notify, upkeep};
+use kalends::caldav::fullness;
+use kalends::config::{Settings, Size};
 use kalends::store::notification::{self, MOST, MOST_OCTETS};
 use kalends::store::{Notification, principal};
 use server::{Server, notice};
@@ -185,4 +187,41 @@ async fn a_message_is_read_and_what_is_old_is_forgotten_once() {
     let then = alice.sync(PLACE, &heard.token, None).await;
     assert_eq!((then.changed, then.gone), (Vec::new(), vec![heard.changed[0].0.clone()]));
     assert_eq!(upkeep::forget_told(&server.db.pool, 1).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn who_uses_up_their_quota_is_told_once_a_level() {
+    let server = Server::start(|settings| settings.calendar.quota = Size(1000)).await;
+    let (mut alice, _) = arrive(&server).await;
+    let mut settings = Settings::default();
+    settings.calendar.quota = Size(1000);
+    let tell = async || fullness::tell(&server.db.pool, &settings).await.unwrap();
+    let object = |length: usize| {
+        let event = server::event("a", "");
+        server::event("a", &"x".repeat(length - event.len()))
+    };
+    let path = "/dav/calendars/alice/calendar/a.ics";
+    let quota = format!("{PLACE}quota.xml");
+    assert_eq!(alice.ask(&format!("PUT {path}"), &[], object(799)).await.status, 201);
+    assert_eq!(tell().await, 0);
+    for (length, level, percent) in [(800, "warning", 80), (1000, "exceeded", 100)] {
+        assert_eq!(alice.ask(&format!("PUT {path}"), &[], object(length)).await.status, 204);
+        let token = alice.sync(PLACE, "", None).await.token;
+        assert_eq!((tell().await, tell().await), (1, 0), "{level}");
+        let told = alice.ask(&format!("GET {quota}"), &[], "").await.text();
+        assert!(told.contains(&format!(
+            "<CS:quota-status><CS:quota type=\"{level}\"><CS:quota-type><D:quota-used-bytes/></CS:quota-type>\
+             <CS:quota-percent-used>{percent}</CS:quota-percent-used><D:href>/dav/calendars/alice/</D:href></CS:quota>"
+        )), "{told}");
+        assert_eq!(alice.sync(PLACE, &token, None).await.changed.len(), 1);
+    }
+    // What somebody has read and deleted is not told again; what is no more so is not told any more.
+    assert_eq!(alice.ask(&format!("DELETE {quota}"), &[], "").await.status, 204);
+    assert_eq!(tell().await, 0);
+    assert_eq!(alice.ask(&format!("PUT {path}"), &[], object(900)).await.status, 204);
+    assert_eq!(tell().await, 1);
+    assert_eq!(alice.ask(&format!("GET {quota}"), &[], "").await.status, 200);
+    assert_eq!(alice.ask(&format!("DELETE {path}"), &[], "").await.status, 204);
+    assert_eq!(tell().await, 1);
+    assert_eq!(alice.ask(&format!("GET {quota}"), &[], "").await.status, 404);
 }

@@ -117,6 +117,7 @@ const ACROSS: &[&str] = &[
     "caldav/change.sql: old",
     "caldav/history.sql: old",
     "caldav/notification.sql: old",
+    "caldav/notification.sql: fullness",
     "caldav/ace.sql: on_homes",
     "caldav/share.sql: homes",
 ];
@@ -1126,8 +1127,12 @@ async fn notify(pool: &Pool) {
     assert_eq!(store::notification::expire(&tx, 1, 9).await.unwrap(), 0);
     store::notification::remove(&tx, 1, "a.xml").await.unwrap();
     assert_eq!(store::notification::whole(&tx, 1, "a.xml").await.unwrap(), None);
+    let home = store::notification::Home { id: 1, name: String::new(), octets: 0, level: 0 };
+    assert!(!store::notification::level_told(&tx, &home).await.unwrap());
     tx.commit().await.unwrap();
     assert_eq!(store::notification::old(pool, 9, 9).await.unwrap(), [0; 0]);
+    let fuller = store::notification::fullness(pool, [i64::MAX, i64::MAX], 9).await.unwrap();
+    assert_eq!(fuller, [], "nobody has so much");
 }
 
 /// Who writes.

@@ -80,3 +80,21 @@ WITH going AS (
 INSERT INTO tombstone (home_id, calendar_id, name, revision)
 SELECT $1, $2, going.name, seen.revision - going.turn + 1 FROM seen, going
 ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();
+
+--: fullness
+-- Homes that take $1 octets or more, or $2 or more, and were told otherwise: $3 of them at most. What one takes is looked up in
+-- the rows of its calendars.
+SELECT s.home_id, p.name, held.octets, held.level
+FROM home_state s
+JOIN principal p ON p.id = s.home_id
+CROSS JOIN LATERAL (
+    SELECT octets, (CASE WHEN octets >= $2::bigint THEN 2 WHEN octets >= $1::bigint THEN 1 ELSE 0 END)::smallint AS level
+    FROM (SELECT coalesce(sum(c.octets), 0)::bigint AS octets FROM calendar c WHERE c.home_id = s.home_id AND c.trashed IS NULL) AS sum
+) AS held
+WHERE s.told_full <> held.level
+ORDER BY s.home_id
+LIMIT $3;
+
+--: told
+-- Notes which level a home is told of, unless another node was first.
+UPDATE home_state SET told_full = $2 WHERE home_id = $1 AND told_full <> $2;

@@ -3,6 +3,7 @@
 mod export;
 mod form;
 mod freebusy;
+pub mod fullness;
 mod get;
 pub mod index;
 mod info;

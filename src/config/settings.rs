@@ -303,7 +303,7 @@ settings! {
         max_attendees: u32 = 100;
         /// Objects of one calendar; 0 is no limit.
         max_resources: u32 = 0;
-        /// Bytes of all objects of one home together; 0 is no limit.
+        /// Bytes of all objects of one home together; 0 is no limit. Whoever has used four fifths of it finds a notification within the hour.
         quota: Size = Size(0);
         /// The earliest time that may stand in an object, as `1970-01-01T00:00:00Z`; empty is no limit.
         min_date_time: Option<Moment> = None;

@@ -39,6 +39,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     12 "0012_invite",
     13 "0013_personal",
     14 "0014_watch",
+    16 "0016_fullness",
 ];
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.

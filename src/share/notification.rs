@@ -321,6 +321,29 @@ pub fn status(name: &str, at: Timestamp, level: &str, text: &str) -> Notificatio
     })
 }
 
+/// How full a home is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fullness<'a> {
+    /// The path of the home.
+    pub href: &'a str,
+    /// What it takes, in hundredths of its quota.
+    pub percent: u64,
+}
+
+/// CS:quota-status: how much of a home's quota is used (caldav-notifications §5.2).
+#[must_use]
+pub fn quota(name: &str, at: Timestamp, fullness: Fullness<'_>) -> Notification {
+    let level = if fullness.percent < 100 { "warning" } else { "exceeded" };
+    made(name, at, (Name::cs("quota-status"), &[]), |w| {
+        w.open_with(Name::cs("quota"), &[("type", level)]);
+        // The property that says it in octets.
+        w.inside(Name::cs("quota-type"), |w| w.empty(Name::dav("quota-used-bytes")));
+        w.element(Name::cs("quota-percent-used"), &fullness.percent.to_string());
+        w.element(HREF, fullness.href);
+        w.close(Name::cs("quota"));
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
-    db::{Error, Pool, Tx},
+    db::{Error, Pool, Row, Tx},
     xml::Ns,
 };
 
@@ -16,6 +16,8 @@ crate::queries!("caldav/notification.sql":
     DELETE = "delete",
     OLD = "old",
     EXPIRE = "expire",
+    FULLNESS = "fullness",
+    TOLD = "told",
 );
 
 /// Notifications that a home keeps beside a new one: the oldest go.
@@ -32,6 +34,37 @@ pub struct Notification {
     pub kind: String,
     /// The document.
     pub body: Bytes,
+}
+
+/// A home that is fuller or emptier than its owner was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// Its number.
+    pub id: i64,
+    /// Its owner's name.
+    pub name: String,
+    /// What it holds.
+    pub octets: i64,
+    /// How many of the limits that is not below.
+    pub level: i16,
+}
+
+/// Homes whose owners were told otherwise than that they hold as many octets as these two limits, or fewer: so many at most.
+pub async fn fullness(pool: &Pool, levels: [i64; 2], most: i64) -> Result<Vec<Home>, Error> {
+    let home = |row: &Row| {
+        Ok(Home {
+            id: row.at("home_id")?,
+            name: row.at("name")?,
+            octets: row.at("octets")?,
+            level: row.at("level")?,
+        })
+    };
+    pool.rows(&FULLNESS, &[&levels[0], &levels[1], &most]).await?.iter().map(home).collect()
+}
+
+/// Notes what the owner of a home is about to be told; whether nobody else did so meanwhile.
+pub async fn level_told(tx: &Tx, home: &Home) -> Result<bool, Error> {
+    Ok(tx.execute(&TOLD, &[&home.id, &home.level]).await? > 0)
 }
 
 /// Puts a notification into a home. It takes the row of the collection until the transaction ends: who puts some into several

@@ -153,7 +153,7 @@ pub(super) async fn object(
 /// Lets a calendar, which is locked, be seen in these homes as well; gives the names it has there now, in those where it was not
 /// seen before. The calendar changes by that, and each of these homes.
 pub async fn bind(tx: &Tx, calendar: &Calendar, homes: &[i64]) -> Result<Vec<(i64, String)>, Error> {
-    tx.rows(&LOCK_HOMES, &[&homes]).await?;
+    lock_homes(tx, homes).await?;
     let names = names(&calendar.name);
     let rows = tx.rows(&BIND, &[&homes, &calendar.home_id, &calendar.id, &names]).await?;
     tx.execute(&MARK, &[&calendar.home_id, &calendar.id]).await?;
@@ -187,11 +187,16 @@ pub async fn homes(tx: &Tx, calendar: &Calendar) -> Result<Vec<i64>, Error> {
     tx.rows(&HOMES, &[&calendar.home_id, &calendar.id]).await?.iter().map(|row| row.at(0)).collect()
 }
 
+/// Lets nobody else give names in these homes until the transaction ends.
+pub(super) async fn lock_homes(tx: &Tx, homes: &[i64]) -> Result<(), Error> {
+    tx.rows(&LOCK_HOMES, &[&homes]).await.map(drop)
+}
+
 async fn forget(tx: &Tx, calendar: &Calendar, homes: &[i64]) -> Result<(), Error> {
     if homes.is_empty() {
         return Ok(());
     }
-    tx.rows(&LOCK_HOMES, &[&homes]).await?;
+    lock_homes(tx, homes).await?;
     let params: Params<'_> = &[&homes, &calendar.home_id, &calendar.id, &calendar.state.revision];
     tx.execute(&UNBIND, params).await.map(drop)
 }

@@ -1,9 +1,9 @@
 -- Objects and calendars that come under another name, or are there twice from now on.
 
 --: hold
--- What is called $2 in the home $1 and $4 in $3, wherever it is kept, in the order in which calendars are held everywhere.
+-- What is called so in these homes, wherever it is kept, in the order in which calendars are held everywhere.
 SELECT c.id
-FROM unnest(ARRAY[$1::bigint, $3::bigint], ARRAY[$2::text, $4::text]) AS told (home_id, name)
+FROM unnest($1::bigint[], $2::text[]) AS told (home_id, name)
 JOIN bind b ON b.home_id = told.home_id AND b.name = told.name
 JOIN calendar c ON c.home_id = b.owner_home_id AND c.id = b.calendar_id
 ORDER BY c.home_id, c.id

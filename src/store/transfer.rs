@@ -13,8 +13,9 @@ crate::queries!("caldav/transfer.sql":
 );
 
 /// Lets nobody else change the calendars of these names, each in its home, until the transaction ends.
-pub async fn hold(tx: &Tx, from: (i64, &str), to: (i64, &str)) -> Result<(), Error> {
-    tx.rows(&HOLD, &[&from.0, &from.1, &to.0, &to.1]).await.map(drop)
+pub async fn hold(tx: &Tx, named: [(i64, &str); 2]) -> Result<(), Error> {
+    let (homes, names) = (named.map(|(home, _)| home), named.map(|(_, name)| name));
+    tx.rows(&HOLD, &[&&homes[..], &&names[..]]).await.map(drop)
 }
 
 /// Moves an object to a free name in a calendar of the same home, both calendars being locked: the old name gets a tombstone,

@@ -76,7 +76,7 @@ async fn lock_ends(
         let both = store::calendar::lock(tx, &cx.viewer, from.0, from.1).await?;
         return Ok((both.clone(), both));
     }
-    store::transfer::hold(tx, from, to).await?;
+    store::transfer::hold(tx, [from, to]).await?;
     let left = store::calendar::lock(tx, &cx.viewer, from.0, from.1).await?;
     let met = store::calendar::lock(tx, &cx.viewer, to.0, to.1).await?;
     Ok((left, met))

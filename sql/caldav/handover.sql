@@ -59,9 +59,10 @@ WITH gone AS MATERIALIZED (
 ), freed AS (
     DELETE FROM lock WHERE home_id = $1 AND calendar_id = ANY ($3)
 ), needless AS (
-    DELETE FROM ace WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id = $2
+    DELETE FROM ace WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id IN ($1, $2)
 ), listed AS (
-    UPDATE ace SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id IS DISTINCT FROM $2
+    UPDATE ace SET home_id = $2
+    WHERE home_id = $1 AND calendar_id = ANY ($3) AND (principal_id IS NULL OR principal_id NOT IN ($1, $2))
 ), hidden AS (
     DELETE FROM property p WHERE p.home_id = $1 AND p.calendar_id = ANY ($3) AND (p.local = 'notify-changes' OR EXISTS (
         SELECT FROM property own WHERE own.home_id = $2 AND own.calendar_id = p.calendar_id

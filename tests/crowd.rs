@@ -104,6 +104,53 @@ async fn act(client: &mut Client, user: &str, dice: &mut Dice, turn: usize) -> A
 
 const XML: (&str, &str) = ("Content-Type", "application/xml");
 
+/// One thing that two do to each other with one calendar of each.
+async fn quarrel(client: &mut Client, user: &str, dice: &mut Dice) -> Answer {
+    let home = format!("/dav/calendars/{user}/");
+    let (seen, other) = (dice.pick(&["calendar-2", "mine"]), if user == "ann" { "ben" } else { "ann" });
+    let how = dice.pick(&[
+        "<CS:set><D:href>H</D:href><CS:read-write/></CS:set>",
+        "<CS:remove><D:href>H</D:href></CS:remove>",
+    ]);
+    let how = how.replace('H', &format!("/dav/principals/{other}/"));
+    match dice.roll(6) {
+        0 | 1 => {
+            let body = format!("<CS:share {SHARING}>{how}</CS:share>");
+            client.ask(&format!("POST {home}calendar/"), &[XML], body).await
+        }
+        2 | 3 => client.ask(&format!("DELETE {home}{seen}/"), &[], "").await,
+        4 => {
+            let to = format!("{home}{}/", dice.pick(&["calendar-2", "mine"]));
+            client.ask(&format!("MOVE {home}{seen}/"), &[("Destination", &to)], "").await
+        }
+        _ => client.ask(&format!("PUT {home}{seen}/o.ics"), &[], event("o", user)).await,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_who_share_with_each_other_and_leave_at_once_never_wait_for_each_other() {
+    let server = Arc::new(Server::start(telling).await);
+    for user in &PEOPLE[..2] {
+        let mut client = person(&server, user).await;
+        assert_eq!(client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 207);
+    }
+    let before = deadlocks(&server).await;
+    let quarrels = (0..12).map(|nth| {
+        let server = Arc::clone(&server);
+        tokio::spawn(async move {
+            let (mut dice, user) = (Dice(nth as u64), PEOPLE[nth % 2]);
+            let mut client = person(&server, user).await;
+            for turn in 0..80 {
+                let answer = quarrel(&mut client, user, &mut dice).await;
+                assert!(answer.status < 500, "{user}, {turn}: {} {}", answer.status, answer.text());
+            }
+        })
+    });
+    join_all(quarrels).await.into_iter().for_each(|quarrel| quarrel.unwrap());
+    assert_eq!(deadlocks(&server).await, before, "waits of each for the other");
+    holds(&server).await;
+}
+
 async fn busy(server: Arc<Server>, nth: usize, over: Arc<AtomicBool>) -> usize {
     let mut dice = Dice(nth as u64);
     let mut clients = Vec::new();

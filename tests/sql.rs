@@ -604,7 +604,7 @@ fn searched(name: &str) -> &'static [&'static str] {
 /// The same of those about calendars in other homes: 9 and 10, where nobody sees them, or the homes where somebody does.
 fn shared(name: &str) -> &'static [&'static str] {
     match name.rsplit_once(' ').map_or(name, |(_, section)| section) {
-        "of" => &["'{7,8}'", "'{32,36}'", "12", "'{g1,g2}'"],
+        "of" | "held" => &["'{7,8}'", "'{32,36}'", "12", "'{g1,g2}'"],
         "object" => &["7", "32", "'o150.ics'", "12", "'{g1,g2}'"],
         "lock_homes" => &["'{9,10}'"],
         "bind" => &["'{9,10}'", "7", "32", "'{c1,seen-1,other}'"],

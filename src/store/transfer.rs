@@ -13,8 +13,8 @@ crate::queries!("caldav/transfer.sql":
 );
 
 /// Lets nobody else change the calendars of these names, each in its home, until the transaction ends.
-pub async fn hold(tx: &Tx, named: [(i64, &str); 2]) -> Result<(), Error> {
-    let (homes, names) = (named.map(|(home, _)| home), named.map(|(_, name)| name));
+pub async fn hold(tx: &Tx, ends: [(i64, &str); 2]) -> Result<(), Error> {
+    let (homes, names) = (ends.map(|(home, _)| home), ends.map(|(_, name)| name));
     tx.rows(&HOLD, &[&&homes[..], &&names[..]]).await.map(drop)
 }
 

@@ -304,3 +304,25 @@ async fn who_restores_and_who_writes_do_not_lose_each_others_states() {
         assert_eq!(miskept(&server).await, 0);
     }
 }
+
+#[tokio::test]
+async fn a_calendar_that_is_brought_back_is_its_owner_s_alone() {
+    let (server, mut alice) = site(|_| ()).await;
+    let mut bob = server.client("bob").await;
+    assert_eq!(bob.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 207);
+    let list = "<D:acl xmlns:D='DAV:'><D:ace><D:principal><D:href>/dav/principals/bob/</D:href></D:principal><D:grant>\
+                <D:privilege><D:read/></D:privilege></D:grant></D:ace></D:acl>";
+    let shares = "SELECT 100 * (SELECT count(*) FROM bind WHERE owner_home_id <> home_id) + 10 * (SELECT count(*) FROM invite)
+                         + (SELECT count(*) FROM calendar WHERE shared)";
+    assert_eq!(alice.ask(&format!("ACL {WORK}"), &[], list).await.status, 200);
+    assert_eq!(number(&server, shares).await, 111);
+    let token = bob.sync_home("/dav/calendars/bob/", "", "1", None).await.unwrap().token;
+    delete(&mut alice, WORK).await;
+    assert_eq!(number(&server, shares).await, 0);
+    done(&server, &["restore", "alice", "work"]);
+    assert_eq!(number(&server, shares).await, 0);
+    let page = bob.sync_home("/dav/calendars/bob/", &token, "1", None).await.unwrap();
+    assert_eq!((page.changed.len(), &page.gone[..]), (0, &["/dav/calendars/bob/work/".to_owned()][..]));
+    assert_eq!(alice.ask(&format!("ACL {WORK}"), &[], list).await.status, 200);
+    assert_eq!(number(&server, shares).await, 111);
+}

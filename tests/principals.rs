@@ -270,6 +270,9 @@ async fn full(server: &Server) -> (Client, Client, Client, String, String) {
         sql("UPDATE bind SET name = 'from-alice' WHERE home_id = 3 AND owner_home_id = 1"),
         sql("INSERT INTO property SELECT 2, calendar_id, 0, 'DAV:', 'displayname', '<displayname xmlns=\"DAV:\">His</displayname>'
             FROM bind WHERE home_id = 1 AND name = 'seen'"),
+        // What the owner needs no entry for, may stand in the list all the same.
+        sql("INSERT INTO ace (home_id, calendar_id, place, grantee, principal_id, privileges)
+            SELECT 1, calendar_id, 99, 0, 1, 2 FROM bind WHERE home_id = 1 AND name = 'calendar'"),
     ] {
         assert_eq!(run(server, bind).await, 1);
     }
@@ -430,6 +433,10 @@ async fn marked() -> (Server, Client, Client) {
     done(&mut zaphod, "LOCK /dav/calendars/alice/calendar/a.ics", LOCK).await;
     done(&mut zaphod, "DELETE /dav/calendars/zaphod/heartofgold/", "").await;
     done(&mut zaphod, "MKCALENDAR /dav/calendars/zaphod/heartofgold/", "").await;
+    for nth in 0..9 {
+        let value = property("displayname", &format!("heartofgold {nth}"));
+        done(&mut zaphod, "PROPPATCH /dav/calendars/zaphod/heartofgold/", &value).await;
+    }
     well(&server, &["group", "add", "staff", "zaphod"]).await;
     for name in ["n.xml", "m.xml"] {
         let tx = server.db.pool.begin().await.unwrap();
@@ -443,10 +450,62 @@ async fn marked() -> (Server, Client, Client) {
         sql("INSERT INTO bind SELECT 1, 'shared', 2, calendar_id FROM bind WHERE home_id = 2 AND name = 'heartofgold'"),
         sql("INSERT INTO property SELECT 1, calendar_id, 0, 'DAV:', 'displayname', '<displayname xmlns=\"DAV:\">heartofgold</displayname>'
             FROM bind WHERE home_id = 2 AND name = 'heartofgold'"),
+        // She calls him something, awaits him elsewhere, and he keeps something of his own in her calendar.
+        sql("UPDATE invite SET common_name = 'Zaphod', summary = 'heartofgold' WHERE home_id = 1 AND principal_id = 2"),
+        sql("INSERT INTO invite (home_id, calendar_id, address, common_name, status)
+            SELECT 1, calendar_id, 'Zaphod@galaxy.example', 'Zaphod', 0 FROM bind WHERE home_id = 1 AND name = 'tasks'"),
+        sql("INSERT INTO personal (home_id, object_id, principal_id, data)
+            SELECT 1, id, 2, convert_to('zaphod', 'UTF8') FROM object WHERE home_id = 1 AND name = 'a.ics'"),
+        sql("INSERT INTO watch (home_id, calendar_id, principal_id, wanted)
+            SELECT 1, calendar_id, 2, true FROM bind WHERE home_id = 1 AND name = 'calendar'"),
     ] {
         assert_eq!(run(&server, bind).await, 1);
     }
     (server, alice, zaphod)
+}
+
+/// How far alice's home is, by its tag.
+async fn tag_of_home(alice: &mut Client) -> u64 {
+    let body =
+        "<propfind xmlns='DAV:'><prop><getctag xmlns='http://calendarserver.org/ns/'/></prop></propfind>";
+    let home = "PROPFIND /dav/calendars/alice/";
+    let told = alice.ask(home, &[("Depth", "0")], body).await.text();
+    let tag = told.split("getctag>").nth(1).unwrap().split('<').next().unwrap();
+    tag.rsplit_once('-').unwrap().1.parse().unwrap()
+}
+
+/// What else there is in somebody's home than what it started with.
+async fn more(client: &mut Client, user: &str) -> Vec<String> {
+    let start = ["calendar", "tasks", "inbox", "outbox", "notifications"];
+    let start = start.map(|name| format!("/dav/calendars/{user}/{name}/"));
+    let all = client.collections(&format!("/dav/calendars/{user}/")).await;
+    all.into_iter().map(|(path, _)| path).filter(|path| !start.contains(path)).collect()
+}
+
+#[tokio::test]
+async fn who_comes_back_meets_what_a_group_was_given_meanwhile() {
+    let server = Server::start(site).await;
+    for name in ["alice", "bob", "carol"] {
+        drop(person(&server, name).await);
+    }
+    well(&server, &["group", "add", "staff", "alice", "bob", "carol"]).await;
+    well(&server, &["principal", "disable", "bob"]).await;
+    let mut alice = granted_to(&server, "staff").await;
+    let (mut bob, mut carol) = (server.client("bob").await, server.client("carol").await);
+    assert_eq!(more(&mut carol, "carol").await, ["/dav/calendars/carol/calendar-2/"]);
+    well(&server, &["principal", "enable", "bob"]).await;
+    assert_eq!(more(&mut bob, "bob").await, ["/dav/calendars/bob/calendar-2/"]);
+    // Who had a calendar and is in a group that it is shared with, has it as the others in the group have it.
+    well(&server, &["principal", "transfer", "alice", "bob", "--calendar", "calendar"]).await;
+    let hers = more(&mut alice, "alice").await;
+    assert_eq!((hers.len(), more(&mut carol, "carol").await.len()), (1, 1), "{hers:?}");
+    let event_of = |method| format!("{method} {}a.ics", hers[0]);
+    assert_eq!(alice.ask(&event_of("GET"), &[], "").await.status, 200);
+    assert_eq!(alice.ask(&event_of("PUT"), &[], event("a", "x")).await.status, 403);
+    well(&server, &["group", "delete", "staff"]).await;
+    let (hers, carols) = (more(&mut alice, "alice").await, more(&mut carol, "carol").await);
+    assert!(hers.is_empty() && carols.is_empty(), "{hers:?} {carols:?}");
+    assert_eq!(more(&mut bob, "bob").await, ["/dav/calendars/bob/calendar-2/"]);
 }
 
 #[tokio::test]
@@ -457,6 +516,7 @@ async fn who_is_erased_leaves_nothing() {
     assert!(before.len() > 12, "{before:?}");
     let token = sync_home(&mut alice, "/dav/calendars/alice/", "").await.token;
     let notes = alice.sync("/dav/calendars/alice/notifications/", "", None).await.token;
+    let tag = tag_of_home(&mut alice).await;
     // Told, not done.
     let said = well(&server, &["principal", "purge", "zaphod"]).await;
     assert!(said.contains("Nothing was changed") && said.contains("3 calendars with 1 objects"), "{said}");
@@ -474,6 +534,10 @@ async fn who_is_erased_leaves_nothing() {
     assert_eq!(run(&server, aged).await, 1);
     let trimmed = kalends::store::change::trim(&server.db.pool, 1, 365, 99).await.unwrap();
     assert_eq!((trimmed, traces(&server, &marks).await), (1, Vec::new()));
+    assert!(tag_of_home(&mut alice).await > tag, "no tag of a home comes again");
+    let orphans = sql("SELECT (SELECT count(*) FROM property p WHERE object_id > 0 AND NOT EXISTS (SELECT FROM object o WHERE o.id = p.object_id))
+                           + (SELECT count(*) FROM watch) + (SELECT count(*) FROM invite)");
+    assert_eq!(server.db.pool.row(&orphans, &[]).await.unwrap().at::<i64>(0).unwrap(), 0);
     // Others have what they had, and hear of what went.
     assert_eq!(alice.ask("GET /dav/calendars/alice/calendar/a.ics", &[], "").await.status, 200);
     done(&mut alice, "PUT /dav/calendars/alice/calendar/a.ics", &event("a", "y")).await;

@@ -254,3 +254,21 @@ async fn an_entry_of_a_list_and_a_share_that_come_at_once_are_one_after_the_othe
     assert!(server.db.pool.row(&same, &[]).await.unwrap().at::<bool>(0).unwrap());
     assert_eq!(invites(&mut alice).await.matches("<CS:invite-invalid/>").count(), 4);
 }
+
+#[tokio::test]
+async fn who_leaves_a_group_is_told_of_changes_no_more() {
+    let server = Server::start(telling).await;
+    let mut alice = person(&server, "alice", "").await;
+    drop(person(&server, "carol", "team").await);
+    let mut dave = person(&server, "dave", "team").await;
+    share(&mut alice, set("/dav/principals/groups/team/", "read")).await;
+    let wish = "<D:propertyupdate xmlns:D='DAV:' xmlns:CS='http://calendarserver.org/ns/'><D:set><D:prop>\
+                <CS:notify-changes><CS:true/></CS:notify-changes></D:prop></D:set></D:propertyupdate>";
+    let asked = dave.ask("PROPPATCH /dav/calendars/dave/calendar-2/", &[], wish).await;
+    assert!(asked.text().contains("200 OK"), "{}", asked.text());
+    let watching = sql("SELECT count(*) FROM watch");
+    let count = async || server.db.pool.row(&watching, &[]).await.unwrap().at::<i64>(0).unwrap();
+    assert_eq!(count().await, 1);
+    assert!(!has_it(&mut person(&server, "dave", "").await, "dave").await);
+    assert_eq!(count().await, 0);
+}

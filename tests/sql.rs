@@ -90,6 +90,7 @@ const HOT: &[&str] = &[
     "caldav/lock.sql: release",
     "caldav/lock.sql: clear",
     "caldav/share.sql: of",
+    "caldav/share.sql: held",
     "caldav/share.sql: lock",
     "caldav/share.sql: object",
     "caldav/share.sql: homes",
@@ -120,6 +121,7 @@ const ACROSS: &[&str] = &[
     "caldav/notification.sql: fullness",
     "caldav/ace.sql: on_homes",
     "caldav/share.sql: homes",
+    "caldav/transfer.sql: hold",
 ];
 
 /// What an admin does to people goes through all homes, but for these.
@@ -603,7 +605,7 @@ fn searched(name: &str) -> &'static [&'static str] {
 /// The same of those about calendars in other homes: 9 and 10, where nobody sees them, or the homes where somebody does.
 fn shared(name: &str) -> &'static [&'static str] {
     match name.rsplit_once(' ').map_or(name, |(_, section)| section) {
-        "of" => &["'{7,8}'", "'{32,36}'", "12", "'{g1,g2}'"],
+        "of" | "held" => &["'{7,8}'", "'{32,36}'", "12", "'{g1,g2}'"],
         "object" => &["7", "32", "'o150.ics'", "12", "'{g1,g2}'"],
         "lock_homes" => &["'{9,10}'"],
         "bind" => &["'{9,10}'", "7", "32", "'{c1,seen-1,other}'"],
@@ -693,6 +695,7 @@ const SEED: &str = "
     INSERT INTO property (home_id, calendar_id, namespace, local, value) SELECT home_id, id, 'DAV:', 'p' || n, 'x' FROM calendar, generate_series(1, 2) n;
     INSERT INTO ace (home_id, calendar_id, place, grantee, principal_id, privileges) SELECT home_id, id, n, 0, n, 2 FROM calendar, generate_series(1, 10) n;
     INSERT INTO watch (home_id, calendar_id, principal_id, wanted) SELECT home_id, id, n, true FROM calendar, generate_series(1, 10) n;
+    INSERT INTO invite (home_id, calendar_id, principal_id, status) SELECT home_id, id, n, 1 FROM calendar, generate_series(1, 10) n;
     INSERT INTO ace (home_id, calendar_id, place, grantee, group_name, privileges) SELECT home_id, 0, 1, 1, 'g' || home_id, 4 FROM home;
     INSERT INTO property (home_id, calendar_id, object_id, namespace, local, value) SELECT home_id, calendar_id, id, 'DAV:', 'x', 'x' FROM object WHERE revision < 100;
     INSERT INTO history (home_id, calendar_id, name, revision, client, action) SELECT home_id, calendar_id, name, n, 'b', 1 FROM object, generate_series(1, 3) n;
@@ -911,6 +914,7 @@ async fn invite_people(pool: &Pool, calendar: &Calendar) {
 async fn transfer(pool: &Pool, calendar: &Calendar) {
     let tx = pool.begin().await.unwrap();
     let there = object::whole_in(&tx, calendar, "a.ics").await.unwrap().unwrap();
+    store::transfer::hold(&tx, [(1, "calendar"), (1, "nothing")]).await.unwrap();
     store::transfer::relocate(&tx, calendar, &there, (calendar, "b.ics"), &author()).await.unwrap();
     let what = (calendar.kind, calendar.components);
     let copy = store::calendar::create(&tx, 1, "copy", what, &author()).await.unwrap();
@@ -960,7 +964,9 @@ async fn read(pool: &Pool, calendar: &Calendar) {
     assert_eq!(store::ace::on_home(pool, &viewer(2), 1).await.unwrap(), Privileges::NONE);
     let seen = store::calendar::by_name(pool, &viewer(2), 1, "calendar").await.unwrap().unwrap();
     assert_eq!(seen.rights, Privilege::Bind.with_parts());
-    assert!(store::calendar::home(pool, &viewer(1), 1).await.unwrap().unwrap().state.revision > 0);
+    let home = store::calendar::home(pool, &viewer(1), 1).await.unwrap().unwrap();
+    assert!(home.state.revision > 0);
+    assert_eq!(store::calendar::home_alone(pool, 1).await.unwrap().unwrap(), home);
     assert_eq!(store::calendar::all(pool, &viewer(1), 1).await.unwrap().len(), 3);
     let names = ["a.ics".to_owned()];
     for body in [false, true] {

@@ -109,11 +109,12 @@ INSERT INTO home_tombstone (home_id, revision, name, calendar_id)
 SELECT $1, counted.revision, unbound.name, $2 FROM counted, unbound;
 
 --: trash
--- As deleting it; but it stays with all that is in it, where nobody sees it, under the name that it had.
+-- As deleting it; but it stays with all that is in it, where nobody sees it and nobody is invited to it, under the name that it
+-- had.
 WITH unbound AS (
     DELETE FROM bind WHERE home_id = $1 AND owner_home_id = $1 AND calendar_id = $2 RETURNING name
 ), gone AS (
-    UPDATE calendar SET trashed = now(), former = unbound.name, locked = NULL, kept = kept + 256
+    UPDATE calendar SET trashed = now(), former = unbound.name, locked = NULL, shared = false, kept = kept + 256
     FROM unbound
     WHERE home_id = $1 AND id = $2
     RETURNING revision, former
@@ -121,6 +122,8 @@ WITH unbound AS (
     DELETE FROM lock WHERE home_id = $1 AND calendar_id = $2
 ), opened AS (
     DELETE FROM ace WHERE home_id = $1 AND calendar_id = $2
+), uninvited AS (
+    DELETE FROM invite WHERE home_id = $1 AND calendar_id = $2
 ), counted AS (
     UPDATE home_state
     SET revision = home_state.revision + gone.revision + 1,

@@ -4,6 +4,24 @@
 -- A home may be large, and nobody waits for an answer.
 SELECT set_config('statement_timeout', '0', true);
 
+--: hold
+-- The calendars of the home $1, and all in whose lists the person or the group $2 is, in the order in which calendars are held
+-- everywhere.
+SELECT c.id FROM calendar c
+WHERE c.home_id = $1 OR EXISTS (
+    SELECT FROM ace a WHERE a.home_id = c.home_id AND a.calendar_id = c.id AND (a.principal_id = $1 OR a.group_name = $2))
+ORDER BY c.home_id, c.id
+FOR NO KEY UPDATE OF c;
+
+--: hold_homes
+-- The homes that have the person or the group in their lists, or see what is kept in the home $1, and that home; then, in the same
+-- way.
+SELECT s.home_id FROM home_state s
+WHERE s.home_id = $1 OR EXISTS (SELECT FROM bind b WHERE b.home_id = s.home_id AND b.owner_home_id = $1)
+   OR EXISTS (SELECT FROM ace a WHERE a.home_id = s.home_id AND a.calendar_id = 0 AND (a.principal_id = $1 OR a.group_name = $2))
+ORDER BY s.home_id
+FOR NO KEY UPDATE OF s;
+
 --: kept
 -- The calendars of a home, held until the transaction ends.
 SELECT b.name, c.id FROM bind b JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
@@ -41,9 +59,10 @@ WITH gone AS MATERIALIZED (
 ), freed AS (
     DELETE FROM lock WHERE home_id = $1 AND calendar_id = ANY ($3)
 ), needless AS (
-    DELETE FROM ace WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id = $2
+    DELETE FROM ace WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id IN ($1, $2)
 ), listed AS (
-    UPDATE ace SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3) AND principal_id IS DISTINCT FROM $2
+    UPDATE ace SET home_id = $2
+    WHERE home_id = $1 AND calendar_id = ANY ($3) AND (principal_id IS NULL OR principal_id NOT IN ($1, $2))
 ), hidden AS (
     DELETE FROM property p WHERE p.home_id = $1 AND p.calendar_id = ANY ($3) AND (p.local = 'notify-changes' OR EXISTS (
         SELECT FROM property own WHERE own.home_id = $2 AND own.calendar_id = p.calendar_id
@@ -54,9 +73,6 @@ WITH gone AS MATERIALIZED (
           AND own.object_id = p.object_id AND own.namespace = p.namespace AND own.local = p.local)
 ), past AS (
     UPDATE history SET home_id = $2 WHERE home_id = $1 AND calendar_id = ANY ($3)
-), now_whole AS (
-    DELETE FROM personal WHERE home_id = $1 AND principal_id = $2
-      AND object_id IN (SELECT id FROM object WHERE home_id = $1 AND calendar_id = ANY ($3))
 ), own AS (
     UPDATE personal SET home_id = $2 WHERE home_id = $1 AND principal_id <> $2
       AND object_id IN (SELECT id FROM object WHERE home_id = $1 AND calendar_id = ANY ($3))
@@ -107,13 +123,14 @@ UPDATE home_state s SET revision = s.revision + 1
 FROM (SELECT DISTINCT home_id FROM gone WHERE calendar_id = 0) AS gone WHERE s.home_id = gone.home_id;
 
 --: unshare
--- The calendars of the home $1 are seen in no other home any more, and what those said of them is forgotten.
+-- The calendars of the home $1 are seen in no other home any more, and what those said of them is forgotten. The revision of each
+-- takes over what the calendars counted, so that it never comes to an old value again.
 WITH gone AS (
     DELETE FROM bind WHERE owner_home_id = $1 AND home_id <> $1 RETURNING home_id, name, calendar_id
 ), told AS (
-    SELECT home_id, name, calendar_id, row_number() OVER (PARTITION BY home_id ORDER BY name) AS nth,
-           count(*) OVER (PARTITION BY home_id) AS number
-    FROM gone
+    SELECT gone.home_id, gone.name, gone.calendar_id, row_number() OVER (PARTITION BY gone.home_id ORDER BY gone.name) AS nth,
+           sum(c.revision + 1) OVER (PARTITION BY gone.home_id)::bigint AS number
+    FROM gone JOIN calendar c ON c.home_id = $1 AND c.id = gone.calendar_id
 ), stripped AS (
     DELETE FROM property p USING gone WHERE p.home_id = gone.home_id AND p.calendar_id = gone.calendar_id
 ), forgotten AS (
@@ -137,7 +154,10 @@ WITH gone AS (
     DELETE FROM object o USING calendar c
     WHERE c.kind = 3 AND c.home_id <> $1 AND o.home_id = c.home_id AND o.calendar_id = c.id
       AND EXISTS (SELECT FROM unnest($2::text[]) AS mark (text) WHERE position(convert_to(mark.text, 'UTF8') IN o.body) > 0)
-    RETURNING o.home_id, o.calendar_id, o.name, o.size
+    RETURNING o.home_id, o.calendar_id, o.id, o.name, o.size
+), stripped AS (
+    DELETE FROM property p USING gone
+    WHERE p.home_id = gone.home_id AND p.calendar_id = gone.calendar_id AND p.object_id = gone.id
 ), told AS (
     SELECT home_id, calendar_id, name, row_number() OVER (PARTITION BY home_id, calendar_id ORDER BY name) AS nth,
            count(*) OVER (PARTITION BY home_id, calendar_id) AS number,
@@ -157,6 +177,11 @@ ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revis
 --: anonymise
 -- What they changed in other homes was changed by nobody.
 UPDATE history SET author = NULL WHERE author = $1 AND home_id <> $1;
+
+--: disinvite
+-- Nobody awaits them by their address any more: whoever comes with it is somebody else.
+DELETE FROM invite i USING principal p
+WHERE p.id = $1 AND lower(i.address) = lower(p.email) AND i.principal_id IS NULL AND i.group_name IS NULL;
 
 --: forget
 -- What was done by them, to them or in their home.

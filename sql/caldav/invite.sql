@@ -94,10 +94,20 @@ WHERE lower(i.address) = lower($2) AND i.principal_id IS NULL AND i.group_name I
 ORDER BY i.home_id, i.calendar_id;
 
 --: hold
--- The calendars, in the order in which they are held everywhere.
+-- These calendars, and those that the person $3, whose groups are $4, sees and is to see no more ($5), in the order in which
+-- calendars are held everywhere: what of theirs is counted, nobody counts on meanwhile.
 SELECT c.id
-FROM unnest($1::bigint[], $2::bigint[]) AS met (home_id, calendar_id)
-JOIN calendar c ON c.home_id = met.home_id AND c.id = met.calendar_id
+FROM (
+    SELECT * FROM unnest($1::bigint[], $2::bigint[])
+    UNION
+    SELECT b.owner_home_id, b.calendar_id FROM bind b
+    WHERE b.home_id = $3 AND b.owner_home_id <> b.home_id AND NOT EXISTS (
+        SELECT FROM invite i
+        JOIN ace a ON a.home_id = i.home_id AND a.calendar_id = i.calendar_id
+        WHERE i.home_id = b.owner_home_id AND i.calendar_id = b.calendar_id AND i.principal_id = $3 AND i.status = 1
+          AND a.privileges & $5 <> 0 AND (a.principal_id = $3 OR a.group_name = ANY ($4::text[])))
+) AS held (home_id, calendar_id)
+JOIN calendar c ON c.home_id = held.home_id AND c.id = held.calendar_id
 ORDER BY c.home_id, c.id
 FOR NO KEY UPDATE OF c;
 
@@ -163,6 +173,9 @@ WITH wanted AS MATERIALIZED (
     DELETE FROM personal p USING gone, object o
     WHERE p.principal_id = $1 AND p.home_id = gone.owner_home_id
       AND o.home_id = gone.owner_home_id AND o.id = p.object_id AND o.calendar_id = gone.calendar_id
+), unwatched AS (
+    DELETE FROM watch w USING gone
+    WHERE w.home_id = gone.owner_home_id AND w.calendar_id = gone.calendar_id AND w.principal_id = $1
 ), made AS (
     INSERT INTO bind (home_id, name, owner_home_id, calendar_id)
     SELECT $1, coalesce((

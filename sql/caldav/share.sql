@@ -18,6 +18,15 @@ CROSS JOIN LATERAL (
       AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
 ) AS g;
 
+--: held
+-- Of these calendars no more than how far they are, and what is granted there to the viewer $3, whose groups are $4.
+SELECT c.home_id, c.id, c.revision, (
+    SELECT bit_or(a.privileges) FROM ace a
+    WHERE a.home_id = told.home_id AND a.calendar_id IN (0, told.id)
+      AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))) AS granted
+FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
+JOIN calendar c ON c.home_id = told.home_id AND c.id = told.id;
+
 --: lock
 -- One of them, held to the end of the transaction.
 SELECT c.home_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified, c.shared, c.watched,

@@ -1,5 +1,14 @@
 -- Objects and calendars that come under another name, or are there twice from now on.
 
+--: hold
+-- What is called so in these homes, wherever it is kept, in the order in which calendars are held everywhere.
+SELECT c.id
+FROM unnest($1::bigint[], $2::text[]) AS told (home_id, name)
+JOIN bind b ON b.home_id = told.home_id AND b.name = told.name
+JOIN calendar c ON c.home_id = b.owner_home_id AND c.id = b.calendar_id
+ORDER BY c.home_id, c.id
+FOR NO KEY UPDATE OF c;
+
 --: leave
 -- The object is no longer called so in this calendar; where $6, that is logged, with what it was.
 WITH seen AS (

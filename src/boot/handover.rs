@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 
 use crate::{
-    caldav::marks,
+    caldav::{self, marks},
     db::Tx,
     store::{
         Principal,
@@ -44,11 +44,14 @@ pub fn transfer(file: Option<&Path>, from: &str, to: &str, calendars: &[String])
                     bail!("{} has them already", to.name);
                 }
                 handover::patience(&tx).await?;
+                let kept = handover::kept(&tx, from.id).await?;
                 for home in [from.id.min(to.id), from.id.max(to.id)] {
                     calendar::lock_home(&tx, home).await?;
                 }
-                let parcels = parcels(&tx, (&from, &to), calendars).await?;
+                let parcels = parcels(&tx, (&from, &to), kept, calendars).await?;
                 handover::hand_over(&tx, from.id, to.id, &parcels).await?;
+                // What groups have of it, who had it has as well from now on, if they are in one.
+                caldav::meet(&tx, settings, &from).await?;
                 let deeds: Vec<Deed> = parcels.iter().map(|parcel| handed(&from, &to, parcel)).collect();
                 audit::record(&tx, &deeds).await?;
                 Ok((to, parcels))
@@ -74,8 +77,12 @@ fn handed(from: &Principal, to: &Principal, parcel: &Parcel) -> Deed {
 }
 
 /// What goes, and what it is called where it goes to.
-async fn parcels(tx: &Tx, (from, to): (&Principal, &Principal), only: &[String]) -> Result<Vec<Parcel>> {
-    let kept = handover::kept(tx, from.id).await?;
+async fn parcels(
+    tx: &Tx,
+    (from, to): (&Principal, &Principal),
+    kept: Vec<(i64, String)>,
+    only: &[String],
+) -> Result<Vec<Parcel>> {
     if let Some(name) = only.iter().find(|name| kept.iter().all(|(_, kept)| kept != *name)) {
         bail!("{} has no calendar {name}: there is {}", from.name, list(kept.iter().map(|(_, name)| name)));
     }
@@ -119,8 +126,6 @@ pub fn purge(file: Option<&Path>, name: &str, confirmed: bool) -> Result<()> {
                 let holdings = handover::holdings(&tx, who.id).await?;
                 if confirmed {
                     handover::patience(&tx).await?;
-                    calendar::lock_home(&tx, who.id).await?;
-                    handover::kept(&tx, who.id).await?;
                     handover::purge(&tx, who.id, &marks(&who)).await?;
                     audit::record(&tx, &[erased(who.id)]).await?;
                 }

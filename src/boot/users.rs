@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use crate::{
-    caldav::membership,
+    caldav::{self, membership},
     cluster::Cluster,
     config::Settings,
     db::{
@@ -88,6 +88,10 @@ async fn set(file: Option<&Path>, name: &str, disabled: bool) -> Result<String> 
         principal::one_at_a_time(&tx).await?;
         let who = find(&tx, settings, name).await?;
         principal::set_disabled(&tx, who.id, disabled).await?;
+        if !disabled {
+            // What was shared with their groups meanwhile, they have not met.
+            caldav::meet(&tx, settings, &who).await?;
+        }
         let action = if disabled { Action::Disabled } else { Action::Enabled };
         let (owner, place, detail) = (Party::default(), String::new(), String::new());
         let deed = Deed { actor: operator(), action, owner, place, whom: (&who).into(), detail };

@@ -102,6 +102,10 @@ pub async fn mention(cx: &Cx, addresses: &[String]) -> dav::Result<()> {
                     let known = Known { email: Some(address), ..Known::default() };
                     principal::create(&tx, name, &known, start, (EVENTS, TASKS)).await?;
                     metrics::provisioned();
+                    // Others may have awaited them, before their domain was known to be a local one.
+                    if let Some(made) = principal::by_name_in(&tx, name).await? {
+                        meet(&tx, &cx.settings, &made).await?;
+                    }
                 }
                 Ok::<_, dav::Error>(())
             })

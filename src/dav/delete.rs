@@ -26,6 +26,8 @@ pub async fn run(cx: &Cx) -> Result<Option<(Calendar, Object)>> {
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
             if on == On::Home {
+                // Others may see it, or it is theirs: before any calendar and any home is held.
+                sharing::alone(&tx).await?;
                 // While it is held nothing is called otherwise: what was found by its name has it still.
                 store::calendar::lock_home(&tx, house.owner.id).await?;
             }

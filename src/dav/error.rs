@@ -40,6 +40,9 @@ impl From<super::condition::Condition> for Error {
     }
 }
 
+/// What is said of what was there a moment ago.
+const GONE: &str = "What this is about has just gone.";
+
 impl From<db::Error> for Error {
     fn from(error: db::Error) -> Self {
         match &error {
@@ -47,6 +50,8 @@ impl From<db::Error> for Error {
                 .iter()
                 .find(|(name, _)| constraint.starts_with(name))
                 .map_or_else(|| Self::Fault(error), |(_, condition)| Self::Refused((*condition).into())),
+            // Somebody was erased, or something, while the request was on its way.
+            db::Error::Foreign(_) => Self::Refused(Refusal::plain(Status::CONFLICT, GONE)),
             db::Error::Busy(_) | db::Error::Lost(_) => Self::Busy(error),
             _ => Self::Fault(error),
         }

@@ -419,8 +419,12 @@ async fn of_home(cx: &Cx, house: &Household, href: String, needs: Needs) -> Resu
 
 /// The state of a home, if one of these needs it.
 async fn home(cx: &Cx, home_id: i64, needs: Needs, these: Needs) -> Result<Option<Arc<Home>>> {
-    let home =
-        if needs.any(these) { store::calendar::home(&cx.pool, &cx.viewer, home_id).await? } else { None };
+    let home = match (needs.has(Needs::HOME), these.has(Needs::HOME)) {
+        (true, true) => store::calendar::home(&cx.pool, &cx.viewer, home_id).await?,
+        // What room is taken is a matter of what is kept there.
+        _ if needs.any(these) => store::calendar::home_alone(&cx.pool, home_id).await?,
+        _ => None,
+    };
     Ok(home.map(Arc::new))
 }
 

@@ -127,18 +127,25 @@ pub fn tag(state: SyncToken) -> String {
 /// The state of a home.
 pub async fn home(pool: &Pool, viewer: &Viewer, home_id: i64) -> Result<Option<Home>, Error> {
     let Some(row) = pool.optional(&HOME, &[&home_id]).await? else { return Ok(None) };
-    let (home, binds) = read_home(&row, home_id)?;
-    Ok(Some(with_bound(home, &share::calendars(pool, viewer, &binds).await?)))
+    let (home, seen) = read_home(&row)?;
+    Ok(Some(with_seen(home, share::held(pool, viewer, &seen).await?)))
 }
 
 /// The same, as a transaction sees it.
 pub async fn home_in(tx: &Tx, viewer: &Viewer, home_id: i64) -> Result<Option<Home>, Error> {
     let Some(row) = tx.optional(&HOME, &[&home_id]).await? else { return Ok(None) };
-    let (home, binds) = read_home(&row, home_id)?;
-    Ok(Some(with_bound(home, &share::calendars_in(tx, viewer, &binds).await?)))
+    let (home, seen) = read_home(&row)?;
+    Ok(Some(with_seen(home, share::held_in(tx, viewer, &seen).await?)))
 }
 
-fn read_home(row: &Row, home_id: i64) -> Result<(Home, Vec<Bind>), Error> {
+/// The same, but for what is kept elsewhere: enough to tell what room is taken.
+pub async fn home_alone(pool: &Pool, home_id: i64) -> Result<Option<Home>, Error> {
+    let row = pool.optional(&HOME, &[&home_id]).await?;
+    row.map(|row| Ok(read_home(&row)?.0)).transpose()
+}
+
+/// A home, and what it sees that is kept elsewhere: where, and its number.
+fn read_home(row: &Row) -> Result<(Home, Vec<(i64, i64)>), Error> {
     let (ids, revisions): (Vec<i64>, Vec<i64>) = (row.at("ids")?, row.at("revisions")?);
     let octets: Vec<i64> = row.at("octets")?;
     let held = |((id, revision), octets)| Held { id, revision, octets };
@@ -148,16 +155,11 @@ fn read_home(row: &Row, home_id: i64) -> Result<(Home, Vec<Bind>), Error> {
         collections: ids.into_iter().zip(revisions).zip(octets).map(held).collect(),
     };
     let (owners, bound): (Vec<i64>, Vec<i64>) = (row.at("owners")?, row.at("bound")?);
-    // Whose state is asked for may be read.
-    let through = Privileges::LOOK;
-    let bind = |kept| Bind { home_id, name: String::new(), kept, through };
-    Ok((home, owners.into_iter().zip(bound).map(bind).collect()))
+    Ok((home, owners.into_iter().zip(bound).collect()))
 }
 
-/// What is kept elsewhere takes no room here.
-fn with_bound(mut home: Home, bound: &[Calendar]) -> Home {
-    let listed = bound.iter().filter(|calendar| calendar.is_listed());
-    home.collections.extend(listed.map(|c| Held { id: c.id, revision: c.state.revision, octets: 0 }));
+fn with_seen(mut home: Home, seen: Vec<Held>) -> Home {
+    home.collections.extend(seen);
     home.collections.sort_unstable_by_key(|held| held.id);
     home
 }
@@ -218,9 +220,10 @@ pub async fn lock(tx: &Tx, viewer: &Viewer, home_id: i64, name: &str) -> Result<
     kept(&row, (home_id, row.at("name")?), rights).map(Some)
 }
 
-/// Lets nobody else make calendars in the home until the transaction ends.
+/// Lets nobody else make calendars in the home until the transaction ends. The home of somebody who is erased goes meanwhile.
 pub async fn lock_home(tx: &Tx, home_id: i64) -> Result<(), Error> {
-    tx.row(&LOCK_HOME, &[&home_id]).await.map(drop)
+    let row = tx.optional(&LOCK_HOME, &[&home_id]).await?;
+    row.map(drop).ok_or_else(|| Error::Foreign("home_state".to_owned()))
 }
 
 /// How many calendars and subscriptions the home has.

@@ -4,6 +4,8 @@ use crate::db::{Error, Row, Tx};
 
 crate::queries!("caldav/handover.sql":
     PATIENCE = "patience",
+    HOLD = "hold",
+    HOLD_HOMES = "hold_homes",
     KEPT = "kept",
     NAMES = "names",
     HAND_OVER = "hand_over",
@@ -13,6 +15,7 @@ crate::queries!("caldav/handover.sql":
     UNLOCK = "unlock",
     SILENCE = "silence",
     ANONYMISE = "anonymise",
+    DISINVITE = "disinvite",
     FORGET = "forget",
     CLEAR = "clear",
     DEMOLISH = "demolish",
@@ -69,17 +72,29 @@ pub async fn hand_over(tx: &Tx, from: i64, to: i64, parcels: &[Parcel]) -> Resul
     tx.execute(&FOLLOW, &[&from, &to, &ids]).await.map(drop)
 }
 
+/// Holds all that is about to change with a person, or with a group: calendars, then homes.
+async fn hold(tx: &Tx, id: Option<i64>, group: Option<&str>) -> Result<(), Error> {
+    tx.rows(&HOLD, &[&id, &group]).await?;
+    tx.rows(&HOLD_HOMES, &[&id, &group]).await.map(drop)
+}
+
 /// Takes a group out of all lists.
 pub async fn revoke_group(tx: &Tx, group: &str) -> Result<(), Error> {
+    hold(tx, None, Some(group)).await?;
     tx.execute(&REVOKE, &[&None::<i64>, &Some(group)]).await.map(drop)
 }
 
 /// Erases a person: their home and all in it, what they were granted, what is kept of what they did, and notifications of
 /// others in which one of the marks stands.
 pub async fn purge(tx: &Tx, id: i64, marks: &[String]) -> Result<(), Error> {
+    hold(tx, Some(id), None).await?;
+    tx.rows(&KEPT, &[&id]).await?;
     tx.execute(&REVOKE, &[&Some(id), &None::<&str>]).await?;
+    for query in [&UNSHARE, &UNLOCK, &ANONYMISE, &DISINVITE] {
+        tx.execute(query, &[&id]).await?;
+    }
     tx.execute(&SILENCE, &[&id, &marks]).await?;
-    for query in [&UNSHARE, &UNLOCK, &ANONYMISE, &FORGET, &CLEAR, &DEMOLISH, &ERASE] {
+    for query in [&FORGET, &CLEAR, &DEMOLISH, &ERASE] {
         tx.execute(query, &[&id]).await?;
     }
     Ok(())

@@ -210,18 +210,20 @@ const fn seen() -> i32 {
 /// answer. Strangers are named only where the owner of the calendar may know them: anywhere, or where they share a group.
 pub async fn meet(tx: &Tx, who: &Principal, answer: Answer, anywhere: bool) -> Result<(), Error> {
     let (id, groups, answer) = (&who.id, &who.groups, answer.code());
-    if let Some(address) = &who.email {
-        let met = tx.rows(&MET, &[id, address, &anywhere, groups]).await?;
-        let homes: Vec<i64> = met.iter().map(|row| row.at("home_id")).collect::<Result<_, _>>()?;
-        let calendars: Vec<i64> = met.iter().map(|row| row.at("calendar_id")).collect::<Result<_, _>>()?;
-        if !met.is_empty() {
-            tx.rows(&HOLD, &[&homes, &calendars]).await?;
-            tx.execute(&MERGE, &[id, address, &homes, &calendars]).await?;
-            tx.execute(&NAME, &[id, address, &homes, &calendars, &answer]).await?;
-        }
-    }
     tx.execute(&ENROL_PERSON, &[id, groups, &answer]).await?;
     tx.execute(&EXPEL_PERSON, &[id, groups]).await?;
+    let met = match &who.email {
+        Some(address) => tx.rows(&MET, &[id, address, &anywhere, groups]).await?,
+        None => Vec::new(),
+    };
+    let homes: Vec<i64> = met.iter().map(|row| row.at("home_id")).collect::<Result<_, _>>()?;
+    let calendars: Vec<i64> = met.iter().map(|row| row.at("calendar_id")).collect::<Result<_, _>>()?;
+    tx.rows(&HOLD, &[&homes, &calendars, id, groups, &seen()]).await?;
+    if let Some(address) = who.email.as_ref().filter(|_| !met.is_empty()) {
+        tx.execute(&MERGE, &[id, address, &homes, &calendars]).await?;
+        tx.execute(&NAME, &[id, address, &homes, &calendars, &answer]).await?;
+    }
+    share::lock_homes(tx, &[who.id]).await?;
     tx.execute(&APPEAR_PERSON, &[id, groups, &seen()]).await.map(drop)
 }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    Answer, Calendar, Viewer, ace,
+    Answer, Calendar, Held, Viewer, ace,
     calendar::kept,
     invite,
     object::{Found, read_whole},
@@ -19,6 +19,7 @@ use super::{
 
 crate::queries!("caldav/share.sql":
     OF = "of",
+    HELD = "held",
     LOCK = "lock",
     OBJECT = "object",
     HOMES = "homes",
@@ -100,14 +101,35 @@ pub(super) async fn calendars(pool: &Pool, viewer: &Viewer, binds: &[Bind]) -> R
     found(&pool.rows(&OF, &[&homes, &ids, &who.id, &who.groups]).await?, viewer, binds)
 }
 
-/// The same in a transaction.
-pub(super) async fn calendars_in(tx: &Tx, viewer: &Viewer, binds: &[Bind]) -> Result<Vec<Calendar>, Error> {
-    if binds.is_empty() {
+/// How far these are, each told by the home that it is kept in and its number, of which the viewer may know.
+pub(super) async fn held(pool: &Pool, viewer: &Viewer, kept: &[(i64, i64)]) -> Result<Vec<Held>, Error> {
+    if kept.is_empty() {
         return Ok(Vec::new());
     }
-    let (homes, ids) = columns(binds);
-    let who = &viewer.principal;
-    found(&tx.rows(&OF, &[&homes, &ids, &who.id, &who.groups]).await?, viewer, binds)
+    let ((homes, ids), who) = (apart(kept), &viewer.principal);
+    listed(&pool.rows(&HELD, &[&homes, &ids, &who.id, &who.groups]).await?, viewer)
+}
+
+/// The same in a transaction.
+pub(super) async fn held_in(tx: &Tx, viewer: &Viewer, kept: &[(i64, i64)]) -> Result<Vec<Held>, Error> {
+    if kept.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ((homes, ids), who) = (apart(kept), &viewer.principal);
+    listed(&tx.rows(&HELD, &[&homes, &ids, &who.id, &who.groups]).await?, viewer)
+}
+
+fn apart(kept: &[(i64, i64)]) -> (Vec<i64>, Vec<i64>) {
+    kept.iter().copied().unzip()
+}
+
+/// What is kept elsewhere takes no room here.
+fn listed(rows: &[Row], viewer: &Viewer) -> Result<Vec<Held>, Error> {
+    let held = |row: &Row| {
+        let seen = viewer.rights(row.at("home_id")?, row.at("granted")?).has(Privilege::Read);
+        Ok(seen.then_some(Held { id: row.at("id")?, revision: row.at("revision")?, octets: 0 }))
+    };
+    rows.iter().filter_map(|row| held(row).transpose()).collect()
 }
 
 fn columns(binds: &[Bind]) -> (Vec<i64>, Vec<i64>) {
@@ -153,7 +175,7 @@ pub(super) async fn object(
 /// Lets a calendar, which is locked, be seen in these homes as well; gives the names it has there now, in those where it was not
 /// seen before. The calendar changes by that, and each of these homes.
 pub async fn bind(tx: &Tx, calendar: &Calendar, homes: &[i64]) -> Result<Vec<(i64, String)>, Error> {
-    tx.rows(&LOCK_HOMES, &[&homes]).await?;
+    lock_homes(tx, homes).await?;
     let names = names(&calendar.name);
     let rows = tx.rows(&BIND, &[&homes, &calendar.home_id, &calendar.id, &names]).await?;
     tx.execute(&MARK, &[&calendar.home_id, &calendar.id]).await?;
@@ -187,11 +209,16 @@ pub async fn homes(tx: &Tx, calendar: &Calendar) -> Result<Vec<i64>, Error> {
     tx.rows(&HOMES, &[&calendar.home_id, &calendar.id]).await?.iter().map(|row| row.at(0)).collect()
 }
 
+/// Lets nobody else give names in these homes until the transaction ends.
+pub(super) async fn lock_homes(tx: &Tx, homes: &[i64]) -> Result<(), Error> {
+    tx.rows(&LOCK_HOMES, &[&homes]).await.map(drop)
+}
+
 async fn forget(tx: &Tx, calendar: &Calendar, homes: &[i64]) -> Result<(), Error> {
     if homes.is_empty() {
         return Ok(());
     }
-    tx.rows(&LOCK_HOMES, &[&homes]).await?;
+    lock_homes(tx, homes).await?;
     let params: Params<'_> = &[&homes, &calendar.home_id, &calendar.id, &calendar.state.revision];
     tx.execute(&UNBIND, params).await.map(drop)
 }

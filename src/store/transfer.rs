@@ -5,11 +5,18 @@ use crate::db::{Error, Tx};
 use super::{Author, Calendar, Object, history};
 
 crate::queries!("caldav/transfer.sql":
+    HOLD = "hold",
     LEAVE = "leave",
     ARRIVE = "arrive",
     RENAME = "rename",
     COPY_MEMBERS = "copy_members",
 );
+
+/// Lets nobody else change the calendars of these names, each in its home, until the transaction ends.
+pub async fn hold(tx: &Tx, ends: [(i64, &str); 2]) -> Result<(), Error> {
+    let (homes, names) = (ends.map(|(home, _)| home), ends.map(|(_, name)| name));
+    tx.rows(&HOLD, &[&&homes[..], &&names[..]]).await.map(drop)
+}
 
 /// Moves an object to a free name in a calendar of the same home, both calendars being locked: the old name gets a tombstone,
 /// the new one a revision, and each name is in the next synchronization once.

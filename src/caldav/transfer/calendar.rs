@@ -14,6 +14,7 @@ use crate::{
         locks,
         prop::NOTIFY,
         proppatch::room,
+        sharing,
     },
     db::Tx,
     model::{Kind, Privilege},
@@ -42,7 +43,9 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
     let (house, owner) = (&house, &house.owner);
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
-            // First of all: what was found by its name has it still when it is locked.
+            // What is replaced may be seen by others, or be theirs: before any calendar and any home is held.
+            sharing::alone(&tx).await?;
+            // What was found by its name has it still when it is locked.
             store::calendar::lock_home(&tx, owner.id).await?;
             let (from, there) = lock_ends(cx, &tx, (owner.id, name), (owner.id, new)).await?;
             let from = house.admit(cx, from, on, needed)?;

@@ -64,7 +64,8 @@ fn forbidden(why: &str) -> Refusal {
 }
 
 /// The collection at either end, which nobody else changes until the transaction ends. Whoever locks two takes them in one
-/// order, so that two transfers that cross do not wait for each other.
+/// order, that of where they are kept and not of what they are called in somebody's home, so that two transfers that cross do
+/// not wait for each other.
 async fn lock_ends(
     cx: &Cx,
     tx: &Tx,
@@ -75,8 +76,8 @@ async fn lock_ends(
         let both = store::calendar::lock(tx, &cx.viewer, from.0, from.1).await?;
         return Ok((both.clone(), both));
     }
-    let (first, second) = if from < to { (from, to) } else { (to, from) };
-    let first = store::calendar::lock(tx, &cx.viewer, first.0, first.1).await?;
-    let second = store::calendar::lock(tx, &cx.viewer, second.0, second.1).await?;
-    Ok(if from < to { (first, second) } else { (second, first) })
+    store::transfer::hold(tx, [from, to]).await?;
+    let left = store::calendar::lock(tx, &cx.viewer, from.0, from.1).await?;
+    let met = store::calendar::lock(tx, &cx.viewer, to.0, to.1).await?;
+    Ok((left, met))
 }

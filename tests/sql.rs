@@ -935,6 +935,7 @@ async fn lock(tx: &Tx, calendar: &Calendar) {
         seconds: 60,
         remaining: 60,
         vacant: false,
+        veiled: false,
     };
     store::lock::take(tx, calendar, &lock).await.unwrap();
     let locked = store::calendar::lock(tx, &viewer(1), 1, "calendar").await.unwrap().unwrap();

@@ -104,7 +104,7 @@ fn in_the_way(guard: &Guard, now: &Now, lock: &Lock) -> Result<Option<Vec<String
     let mut roots: Vec<String> = against.iter().map(|other| guard.told(now.calendar, other)).collect();
     roots.sort();
     roots.dedup();
-    let listed = now.calendar.rights.has(Privilege::Read);
+    let listed = against.iter().all(|other| guard.tells(now.calendar, other));
     if against.is_empty() {
         Ok(None)
     } else if listed && against.iter().all(|other| other.member.is_some() && lock.member.is_none()) {
@@ -204,8 +204,11 @@ impl Place {
     pub async fn object(&self, cx: &Cx, tx: &Tx, calendar: &Calendar) -> Result<Option<store::Object>> {
         let Some(name) = &self.member else { return Ok(None) };
         match seen::named_in(cx, tx, calendar, name).await? {
-            // Nobody is told what has the name, and nobody else gets it.
-            Sight::Hidden => Err(Refusal::need(cx.located.own_href(), Privilege::WriteContent).into()),
+            // Nobody is told what has the name, and nobody else gets it; who could make nothing there is told what they are told
+            // of a free one.
+            Sight::Hidden if calendar.rights.has(Privilege::Bind) => {
+                Err(Refusal::need(cx.located.own_href(), Privilege::WriteContent).into())
+            }
             sight => Ok(sight.object()),
         }
     }
@@ -260,6 +263,7 @@ fn wanted(cx: &Cx, root: &Element, seconds: Option<i32>) -> Result<Lock, Refusal
         seconds,
         remaining: seconds.into(),
         vacant: false,
+        veiled: false,
     })
 }
 

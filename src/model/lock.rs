@@ -23,6 +23,8 @@ pub struct Lock {
     pub remaining: i64,
     /// Whether nothing lies at its root: the name is reserved.
     pub vacant: bool,
+    /// Whether what lies at its root is private: not everybody who may read the calendar is told of it.
+    pub veiled: bool,
 }
 
 impl Lock {
@@ -67,6 +69,7 @@ mod tests {
             seconds: 60,
             remaining: 60,
             vacant: false,
+            veiled: false,
         }
     }
 

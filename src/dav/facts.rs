@@ -118,9 +118,10 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
         Target::Collection(user, _) => {
             let calendar = collection(cx, privilege).await?;
             let locks = locks_if(cx, needs, &calendar).await?;
-            // What is left to its owner is not told of somebody else's.
-            let own = if calendar.bound.is_none() { needs } else { Needs::NONE };
-            let home = home(cx, calendar.home_id, own, Needs::QUOTA).await?;
+            // What its home takes, with what is private in it, is for who may see all that.
+            let all = calendar.bound.is_none() && calendar.rights.has(Privilege::ReadPrivate);
+            let home =
+                home(cx, calendar.home_id, if all { needs } else { Needs::NONE }, Needs::QUOTA).await?;
             let shares = shares_if(cx, needs, &[&calendar]).await?.remove(&calendar.id).unwrap_or_default();
             Facts { locks: on(&locks, None), home, shares, ..of_collection(user, calendar, href) }
         }
@@ -149,6 +150,7 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
         Some(calendar) if facts.object.is_none() && needs.has(Needs::STORED) => {
             stored_of(cx, calendar).await?
         }
+        _ if facts.object.as_ref().is_some_and(|object| object.cut) => Vec::new(),
         _ => stored_if(cx, needs, subject).await?,
     };
     own(cx, slice::from_mut(&mut facts), needs).await?;
@@ -278,7 +280,8 @@ impl Members {
     pub fn load_seen(&mut self, object: store::Object, row: &Row) -> Result<()> {
         self.name(&object.name);
         if self.along {
-            self.facts.stored = property::along(row)?;
+            // Nobody is told what is kept beside something that they see a part of.
+            self.facts.stored = if object.cut { Vec::new() } else { property::along(row)? };
         }
         self.facts.object = Some(object);
         Ok(())

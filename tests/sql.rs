@@ -1118,6 +1118,7 @@ async fn notify(pool: &Pool) {
         name: "a.xml".to_owned(),
         kind: "<x/>".to_owned(),
         body: body.to_owned().into(),
+        private: body == "y",
     };
     let tx = pool.begin().await.unwrap();
     for body in ["x", "y"] {

@@ -235,7 +235,7 @@ impl<'a> Shelf<'a> {
         let old = if self.calendar.watched { self.whole(&put.name).await? } else { None };
         object::put(self.tx, &self.calendar, put, &before, &self.author).await?;
         if self.calendar.watched {
-            self.note(Told::stored(&put.name, old.as_ref(), &put.body));
+            Told::stored(&put.name, old.as_ref(), &put.body).into_iter().for_each(|told| self.note(told));
         }
         let stored = if there.is_none() { Stored::Made } else { Stored::Replaced };
         Ok(Done { stored, other: None })

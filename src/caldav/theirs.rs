@@ -114,7 +114,8 @@ impl Shelf<'_> {
                 limits::in_quota(cx, tx, calendar.home_id, more).await?;
                 store::object::put(tx, calendar, &put, before, self.author()).await?;
                 if calendar.watched {
-                    self.note(Told::stored(name, whole.map(Calendar::bytes), &put.body));
+                    let told = Told::stored(name, whole.map(Calendar::bytes), &put.body);
+                    told.into_iter().for_each(|told| self.note(told));
                 }
                 put.body
             }

@@ -163,6 +163,9 @@ WITH wanted AS MATERIALIZED (
     DELETE FROM personal p USING gone, object o
     WHERE p.principal_id = $1 AND p.home_id = gone.owner_home_id
       AND o.home_id = gone.owner_home_id AND o.id = p.object_id AND o.calendar_id = gone.calendar_id
+), unwatched AS (
+    DELETE FROM watch w USING gone
+    WHERE w.home_id = gone.owner_home_id AND w.calendar_id = gone.calendar_id AND w.principal_id = $1
 ), made AS (
     INSERT INTO bind (home_id, name, owner_home_id, calendar_id)
     SELECT $1, coalesce((

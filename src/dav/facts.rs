@@ -118,10 +118,9 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
         Target::Collection(user, _) => {
             let calendar = collection(cx, privilege).await?;
             let locks = locks_if(cx, needs, &calendar).await?;
-            // What its home takes, with what is private in it, is for who may see all that.
-            let all = calendar.bound.is_none() && calendar.rights.has(Privilege::ReadPrivate);
-            let home =
-                home(cx, calendar.home_id, if all { needs } else { Needs::NONE }, Needs::QUOTA).await?;
+            // What is left to its owner is not told of somebody else's.
+            let own = if calendar.bound.is_none() { needs } else { Needs::NONE };
+            let home = home(cx, calendar.home_id, own, Needs::QUOTA).await?;
             let shares = shares_if(cx, needs, &[&calendar]).await?.remove(&calendar.id).unwrap_or_default();
             Facts { locks: on(&locks, None), home, shares, ..of_collection(user, calendar, href) }
         }

@@ -59,7 +59,9 @@ async fn new(cx: &Cx, guard: &Guard, wanted: Lock) -> Result<Response> {
         .pool
         .transaction(async |tx: Arc<Tx>| {
             let calendar = place.calendar(cx, &tx, &TOUCHED).await?.ok_or_else(|| place.unmapped())?;
-            let object = place.object(cx, &tx, &calendar).await?;
+            let sight = place.sight(cx, &tx, &calendar).await?;
+            let hidden = matches!(sight, Sight::Hidden);
+            let object = sight.object();
             let mut locks = store::lock::of_in(&tx, &calendar).await?;
             let free = place
                 .member
@@ -76,6 +78,10 @@ async fn new(cx: &Cx, guard: &Guard, wanted: Lock) -> Result<Response> {
             }
             if free.is_some() {
                 guard.unlocked(&now, &[Touch::Calendar])?;
+            }
+            if hidden {
+                // Nobody is told what has the name, and nobody else gets it.
+                return Err(Refusal::need(cx.located.own_href(), Privilege::WriteContent).into());
             }
             if locks.len() >= MOST {
                 let why = format!("there are {MOST} locks in this calendar, and no room for more");
@@ -200,17 +206,15 @@ impl Place {
         access::need(calendar.rights, Privilege::Bind, parent)
     }
 
-    /// The member, if it is about one and that is there.
+    /// What the viewer sees of the member, if it is about one.
+    async fn sight(&self, cx: &Cx, tx: &Tx, calendar: &Calendar) -> Result<Sight> {
+        let Some(name) = &self.member else { return Ok(Sight::Nothing) };
+        seen::named_in(cx, tx, calendar, name).await
+    }
+
+    /// The same, where what is hidden is as good as nothing.
     pub async fn object(&self, cx: &Cx, tx: &Tx, calendar: &Calendar) -> Result<Option<store::Object>> {
-        let Some(name) = &self.member else { return Ok(None) };
-        match seen::named_in(cx, tx, calendar, name).await? {
-            // Nobody is told what has the name, and nobody else gets it; who could make nothing there is told what they are told
-            // of a free one.
-            Sight::Hidden if calendar.rights.has(Privilege::Bind) => {
-                Err(Refusal::need(cx.located.own_href(), Privilege::WriteContent).into())
-            }
-            sight => Ok(sight.object()),
-        }
+        Ok(self.sight(cx, tx, calendar).await?.object())
     }
 
     /// Why nothing can be locked where there is no calendar: what lies in a home is a collection (RFC 4918 §9.10.4), and

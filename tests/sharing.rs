@@ -268,6 +268,51 @@ async fn a_stranger_is_named_only_to_whom_they_may_be_known() {
 }
 
 #[tokio::test]
+async fn who_is_invited_can_be_given_less_by_who_may_not_know_them_any_more() {
+    let server = Server::start(|settings| {
+        telling(settings);
+        settings.privacy.principals = Audience::Groups;
+    })
+    .await;
+    let mut alice = person(&server, "alice", "team").await;
+    drop(person(&server, "bob", "team").await);
+    drop(person(&server, "carol", "team").await);
+    share(&mut alice, set("mailto:bob@example.org", "read-write")).await;
+    share(&mut alice, set("/dav/principals/carol/", "read-write")).await;
+    let mut bob = person(&server, "bob", "").await;
+    drop(person(&server, "carol", "").await);
+    let put = async |bob: &mut Client, name: &str| {
+        bob.ask(&format!("PUT {CALENDAR}{name}.ics"), &[], server::event(name, "x")).await.status
+    };
+    assert_eq!(put(&mut bob, "a").await, 201);
+    // By the address of the invitation, by the path that the list tells; and the list comes back as it was told.
+    share(&mut alice, set("mailto:bob@example.org", "read")).await;
+    share(&mut alice, set("/dav/principals/carol/", "read")).await;
+    assert_eq!(put(&mut bob, "b").await, 403);
+    let told = invites(&mut alice).await;
+    assert_eq!(
+        (told.matches("<CS:user>").count(), told.matches("<CS:read-write/>").count()),
+        (2, 0),
+        "{told}"
+    );
+    let ace = |who: &str| {
+        format!(
+            "<D:ace><D:principal><D:href>/dav/principals/{who}/</D:href></D:principal><D:grant><D:privilege><D:read/>\
+             </D:privilege></D:grant></D:ace>"
+        )
+    };
+    let list = |who: &[&str]| {
+        format!("<D:acl xmlns:D='DAV:'>{}</D:acl>", who.iter().map(|who| ace(who)).collect::<String>())
+    };
+    assert_eq!(alice.ask(&format!("ACL {CALENDAR}"), &[], list(&["bob", "carol"])).await.status, 200);
+    assert_eq!(alice.ask(&format!("ACL {CALENDAR}"), &[], list(&["carol"])).await.status, 200);
+    // Who is not there any more is unknown again.
+    let again = alice.ask(&format!("ACL {CALENDAR}"), &[], list(&["bob", "carol"])).await;
+    assert_eq!(again.condition().as_deref(), Some("D:recognized-principal"));
+    assert_eq!(post(&mut alice, CALENDAR, set("/dav/principals/bob/", "read")).await.status, 207);
+}
+
+#[tokio::test]
 async fn an_entry_of_a_list_and_a_share_that_come_at_once_are_one_after_the_other() {
     let server = Server::start(telling).await;
     let mut alice = person(&server, "alice", "").await;

@@ -59,7 +59,10 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
                 own.clear();
             }
             let named = entries.iter().filter_map(Entry::target);
-            let known = Known::of(&cx, &tx, named).await?;
+            let mut known = Known::of(&cx, &tx, named).await?;
+            if rights.has(Privilege::ReadAcl) {
+                known.listed = before.iter().map(|ace| ace.grantee.clone()).collect();
+            }
             let bound = calendar.as_ref().and_then(|calendar| calendar.bound.as_deref());
             let owner = &owner_of(&tx, house, bound).await?;
             let after = judge(entries, Around { calendar_id, owner, own, inherited, most }, &known)?;
@@ -202,6 +205,8 @@ fn who(cx: &Cx, principal: &Element) -> Option<Who> {
 pub struct Known {
     people: Vec<Principal>,
     groups: Vec<String>,
+    /// Those of the list that is there, if the viewer sees it: it can be sent back, whoever is in it.
+    listed: Vec<Grantee>,
 }
 
 impl Known {
@@ -230,6 +235,14 @@ impl Known {
     /// Whom the path names.
     #[must_use]
     pub fn find(&self, target: &Target) -> Option<Grantee> {
+        let is = |grantee: &&Grantee| match (grantee, target) {
+            (Grantee::Principal(_, name), Target::Principal(user)) => name == user,
+            (Grantee::Group(name), Target::Group(group)) => name == group,
+            _ => false,
+        };
+        if let Some(there) = self.listed.iter().find(is) {
+            return Some(there.clone());
+        }
         match target {
             Target::Principal(user) => {
                 let found = self.people.iter().find(|who| who.name == *user);

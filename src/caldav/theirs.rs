@@ -114,8 +114,7 @@ impl Shelf<'_> {
                 limits::in_quota(cx, tx, calendar.home_id, more).await?;
                 store::object::put(tx, calendar, &put, before, self.author()).await?;
                 if calendar.watched {
-                    let told = Told::stored(name, whole.map(Calendar::bytes), &put.body);
-                    told.into_iter().for_each(|told| self.note(told));
+                    self.note(Told::stored(name, whole.map(Calendar::bytes), &put.body));
                 }
                 put.body
             }

@@ -73,15 +73,15 @@ async fn new(cx: &Cx, guard: &Guard, wanted: Lock) -> Result<Response> {
             place.may_lock(cx, &calendar, free.is_some())?;
             let now = Now { calendar: &calendar, object: object.as_ref(), locks: &locks };
             guard.expects(&now)?;
+            if hidden {
+                // Nobody is told what has the name, and nobody else gets it.
+                return Err(Refusal::need(cx.located.own_href(), Privilege::WriteContent).into());
+            }
             if let Some(roots) = in_the_way(guard, &now, lock)? {
                 return Ok(Outcome::Held(roots));
             }
             if free.is_some() {
                 guard.unlocked(&now, &[Touch::Calendar])?;
-            }
-            if hidden {
-                // Nobody is told what has the name, and nobody else gets it.
-                return Err(Refusal::need(cx.located.own_href(), Privilege::WriteContent).into());
             }
             if locks.len() >= MOST {
                 let why = format!("there are {MOST} locks in this calendar, and no room for more");

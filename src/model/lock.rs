@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 /// A write lock on a calendar or on one of its members.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each is one column
 pub struct Lock {
     /// What its token is made of.
     pub token: Uuid,

@@ -6,6 +6,8 @@
 #[allow(dead_code)] // of the dice of others
 #[path = "recur/dice.rs"]
 mod dice;
+#[path = "leaks/reference.rs"]
+mod reference;
 #[path = "support/server.rs"]
 mod server;
 mod support;
@@ -16,179 +18,21 @@ use std::{
 };
 
 use dice::Dice;
+use reference::{Level, Rights, Thing, made, with_alarm, word, words};
 use server::{Answer, Client, Server};
 
 const CALENDAR: &str = "/dav/calendars/alice/calendar/";
 const NS: &str = "xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" xmlns:K=\"urn:x-kalends\"";
 const OTHERS: [&str; 2] = ["bob", "carol"];
 
-/// What somebody may do in the calendar.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Rights {
-    None,
-    FreeBusy,
-    Read,
-    Write,
-    Trusted,
-    All,
-}
+/// An event of whoever tries something.
+const MINE: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:mine\r\nDTSTAMP:20260101T000000Z\r\n\
+     DTSTART:20260101T090000Z\r\nSUMMARY:x\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
 
-impl Rights {
-    const ALL: [Self; 6] = [Self::None, Self::FreeBusy, Self::Read, Self::Write, Self::Trusted, Self::All];
-
-    fn privileges(self) -> &'static [&'static str] {
-        match self {
-            Self::None => &[],
-            Self::FreeBusy => &["C:read-free-busy"],
-            Self::Read => &["D:read"],
-            Self::Write => &["D:read", "D:write"],
-            Self::Trusted => &["D:read", "K:read-private"],
-            Self::All => &["D:all"],
-        }
-    }
-
-    fn reads(self) -> bool {
-        !matches!(self, Self::None | Self::FreeBusy)
-    }
-
-    fn writes(self) -> bool {
-        matches!(self, Self::Write | Self::All)
-    }
-
-    fn sees_all(self) -> bool {
-        matches!(self, Self::Trusted | Self::All)
-    }
-}
-
-/// How much others see of an object: in words of the document, not of the server.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Level {
-    Public,
-    Restricted,
-    Confidential,
-    Private,
-}
-
-/// How an object says its level.
-const SAID: [(&str, &str, &str, Level); 9] = [
-    ("", "", "", Level::Public),
-    ("", "CLASS:PUBLIC\r\n", "", Level::Public),
-    ("", "CLASS:PRIVATE\r\n", "", Level::Private),
-    ("", "cla\r\n ss;X-A=b:PRI\r\n VATE\r\n", "", Level::Private),
-    ("", "", "CLASS:PRIVATE\r\n", Level::Private),
-    ("", "CLASS:CONFIDENTIAL\r\n", "", Level::Confidential),
-    ("X-CALENDARSERVER-ACCESS:CONFIDENTIAL\r\n", "", "", Level::Confidential),
-    ("X-CALENDARSERVER-ACCESS:RESTRICTED\r\n", "CLASS:PUBLIC\r\n", "", Level::Restricted),
-    ("X-CALENDARSERVER-ACCESS:PRIVATE\r\n", "", "", Level::Private),
-];
-
-#[derive(Clone, Debug)]
-struct Thing {
-    level: Level,
-    octets: String,
-    day: u64,
-    series: bool,
-    /// The words of its owner, each of one kind.
-    number: u64,
-    /// The words in the alarms of each who has one.
-    alarms: BTreeMap<String, String>,
-    /// Whether anybody else ever saw that it is there.
-    was_seen: bool,
-}
-
-fn word(kind: &str, number: u64) -> String {
-    format!("m.{kind}.{number}.m")
-}
-
-/// All such words in a text.
-fn words(text: &str) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    for (at, _) in text.match_indices("m.") {
-        let Some(end) = text[at + 2..].find(".m") else { continue };
-        let inside = &text[at + 2..at + 2 + end];
-        if let Some((kind, number)) = inside.split_once('.')
-            && kind.bytes().all(|b| b.is_ascii_lowercase())
-            && !number.is_empty()
-            && number.bytes().all(|b| b.is_ascii_digit())
-        {
-            found.insert(format!("m.{inside}.m"));
-        }
-    }
-    found
-}
-
-impl Thing {
-    /// THE REFERENCE: the words of it that somebody may know; none where it is not there for them.
-    fn seen(&self, name: &str, who: &str, rights: Rights) -> Option<BTreeSet<String>> {
-        let owner = who == "alice";
-        if !owner && !rights.reads() {
-            return None;
-        }
-        let whole = owner || rights.sees_all() || self.level == Level::Public;
-        let mut words = BTreeSet::from([name.to_owned()]);
-        if whole || self.level == Level::Restricted {
-            words.extend(["title", "place"].map(|kind| word(kind, self.number)));
-        } else if self.level == Level::Private {
-            return None;
-        }
-        if whole {
-            words.extend(["words", "guest", "other"].map(|kind| word(kind, self.number)));
-            words.extend(self.alarms.get(who).cloned());
-        }
-        Some(words)
-    }
-
-    fn on(&self, day: u64) -> bool {
-        self.day == day || self.series && (self.day..self.day + 3).contains(&day)
-    }
-}
-
-fn alarm(text: &str) -> String {
-    format!("BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nDESCRIPTION:{text}\r\nEND:VALARM\r\n")
-}
-
-/// The object with this alarm in its first event, and none elsewhere.
-fn with_alarm(octets: &str, text: &str) -> String {
-    let mut pieces = octets.split("BEGIN:VALARM");
-    let mut bare = pieces.next().unwrap().to_owned();
-    pieces.for_each(|piece| bare += piece.split_once("END:VALARM\r\n").unwrap().1);
-    bare.replacen("END:VEVENT", &format!("{}END:VEVENT", alarm(text)), 1)
-}
-
-fn made(dice: &mut Dice, name: &str, number: u64, may_hide: bool) -> Thing {
-    let (head, class, in_override, level) = if may_hide { *dice.pick(&SAID) } else { SAID[0] };
-    let series = dice.one_in(2) || !in_override.is_empty();
-    let (day, mut alarms) = (dice.below(20) + 1, BTreeMap::new());
-    if dice.one_in(2) {
-        alarms.insert("alice".to_owned(), word("alarm", number));
-    }
-    let text = alarms.get("alice").map(|text| alarm(text)).unwrap_or_default();
-    let lines = format!(
-        "LOCATION:{}\r\nDESCRIPTION:{}\r\nATTENDEE;CN=x:mailto:{}@x\r\n",
-        word("place", number),
-        word("words", number),
-        word("guest", number)
-    );
-    let event = |when: &str, lines: &str| {
-        format!(
-            "BEGIN:VEVENT\r\nUID:{name}\r\nDTSTAMP:20260101T000000Z\r\nSUMMARY:{}\r\n{when}{lines}END:VEVENT\r\n",
-            word("title", number)
-        )
-    };
-    let rule = if series { "RRULE:FREQ=DAILY;COUNT=3\r\n" } else { "" };
-    let times = format!("DTSTART:202606{day:02}T090000Z\r\nDTEND:202606{day:02}T100000Z\r\n{rule}");
-    let other = format!("COMMENT:{}\r\n", word("other", number));
-    let mut events = event(&times, &format!("{class}{lines}{other}{text}"));
-    if series {
-        let next = day + 1;
-        let id = format!(
-            "RECURRENCE-ID:202606{next:02}T090000Z\r\nDTSTART:202606{next:02}T110000Z\r\nDURATION:PT1H\r\n"
-        );
-        events += &event(&id, &format!("{in_override}{other}{text}"));
-    }
-    let octets = format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{head}{events}END:VCALENDAR\r\n");
-    Thing { level, octets, day, series, number, alarms, was_seen: false }
-}
+/// A line, with what stands for a path in it, headers, and a body.
+type Try<'a> = (&'a str, Vec<(&'a str, &'a str)>, &'a str);
+/// A line, headers, and a body.
+type Asked<'a> = (String, &'a [(&'a str, &'a str)], &'a str);
 
 struct World {
     dice: Dice,
@@ -199,6 +43,8 @@ struct World {
     replicas: BTreeMap<String, (String, BTreeSet<String>)>,
     /// Names of objects that nobody but the owner has ever seen.
     never_seen: BTreeSet<String>,
+    /// Names of objects that were deleted.
+    buried: BTreeSet<String>,
     count: u64,
     requests: u64,
 }
@@ -217,8 +63,18 @@ impl World {
         }
         let rights = OTHERS.map(|who| (who.to_owned(), Rights::None)).into();
         let (things, replicas) = (BTreeMap::new(), BTreeMap::new());
-        let never_seen = BTreeSet::new();
-        Self { dice: Dice(seed), clients, rights, things, replicas, never_seen, count: 0, requests: 0 }
+        let (never_seen, buried) = (BTreeSet::new(), BTreeSet::new());
+        Self {
+            dice: Dice(seed),
+            clients,
+            rights,
+            things,
+            replicas,
+            never_seen,
+            buried,
+            count: 0,
+            requests: 0,
+        }
     }
 
     async fn ask(&mut self, who: &str, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {
@@ -266,9 +122,12 @@ impl World {
     // ---- what changes ----
 
     async fn owner_acts(&mut self) {
-        let act = self.dice.below(10);
+        let act = self.dice.below(12);
         if act == 0 {
             return self.grant().await;
+        }
+        if act >= 10 {
+            return self.owner_describes(act == 10).await;
         }
         self.count += 1;
         let known = self.some_name();
@@ -279,10 +138,14 @@ impl World {
                 204
             );
             self.things.remove(&name);
+            self.buried.insert(name);
             return;
         }
+        let buried: Vec<String> = self.buried.iter().cloned().collect();
         let name = match known {
             Some(name) if act <= 5 => name,
+            // A name that something else had, which others may have seen.
+            _ if act <= 7 && !buried.is_empty() => self.dice.pick(&buried).clone(),
             _ => word("name", self.count),
         };
         let new = made(&mut self.dice, &name, self.count, true);
@@ -290,17 +153,42 @@ impl World {
         assert!(answer.is_done(), "{}\n{}", answer.text(), new.octets);
         assert!(answer.header("etag").is_some());
         let before = self.things.remove(&name);
-        if before.is_none() {
+        if before.is_none() && !self.buried.remove(&name) {
             self.never_seen.insert(name.clone());
         }
         let mut new = new;
         if let Some(before) = before {
-            new.was_seen = before.was_seen;
+            (new.was_seen, new.note) = (before.was_seen, before.note);
             let theirs = before.alarms.into_iter().filter(|(who, _)| who != "alice");
             new.alarms.extend(theirs);
         }
         self.things.insert(name, new);
         self.remember();
+    }
+
+    /// The owner keeps a note beside an object, or has it go away and come back under the name it had.
+    async fn owner_describes(&mut self, notes: bool) {
+        let Some(name) = self.some_name() else { return };
+        self.count += 1;
+        if notes {
+            let note = word("note", self.count);
+            let body = format!(
+                "<D:propertyupdate {NS}><D:set><D:prop><K:note>{note}</K:note></D:prop></D:set></D:propertyupdate>"
+            );
+            let line = format!("PROPPATCH {}", path(CALENDAR, &name));
+            assert_eq!(self.ask("alice", &line, &[], &body).await.status, 207);
+            self.things.get_mut(&name).unwrap().note = Some(note);
+            return;
+        }
+        let other = word("name", self.count);
+        if OTHERS.iter().all(|who| self.seen(&name, who).is_none()) {
+            self.never_seen.insert(other.clone());
+        }
+        for (from, to) in [(&name, &other), (&other, &name)] {
+            let line = format!("MOVE {}", path(CALENDAR, from));
+            let to = path(CALENDAR, to);
+            assert_eq!(self.ask("alice", &line, &[("Destination", &to)], "").await.status, 201);
+        }
     }
 
     async fn grant(&mut self) {
@@ -345,7 +233,15 @@ impl World {
             answer if answer.status == 200 => answer.text(),
             _ => thing.octets.clone(),
         };
-        let sent = with_alarm(&octets, &text);
+        let mut sent = with_alarm(&octets, &text);
+        // Half of the time what is everybody's is another as well.
+        let shared = self.dice.one_in(2).then(|| format!("SEQUENCE:{}\r\n", self.count));
+        if let Some(line) = &shared {
+            let kept = sent.split_inclusive("\r\n").filter(|line| !line.starts_with("SEQUENCE:"));
+            sent = kept.collect::<String>().replacen("END:VEVENT", &format!("{line}END:VEVENT"), 1);
+            // The alarm stands last.
+            sent = with_alarm(&sent, &text);
+        }
         let whole = rights.sees_all() || thing.level == Level::Public;
         let answer = self.ask(who, &line, &[], &sent).await;
         if !(rights.writes() && whole) {
@@ -364,9 +260,16 @@ impl World {
         }
         let thing = self.things.get_mut(&name).unwrap();
         thing.alarms.insert(who.to_owned(), text);
-        // Nothing but the sender's own was changed: the owner's octets are the owner's.
-        let kept = thing.octets.clone();
-        assert_eq!(self.ask("alice", &format!("GET {}", path(CALENDAR, &name)), &[], "").await.text(), kept);
+        let (kept, wanted) = (thing.octets.clone(), thing.seen(&name, "alice", Rights::All).unwrap());
+        let now = self.ask("alice", &format!("GET {}", path(CALENDAR, &name)), &[], "").await.text();
+        let Some(line) = shared else {
+            // Nothing but the sender's own was changed: the owner's octets are the owner's.
+            return assert_eq!(now, kept);
+        };
+        // What is everybody's is what was sent; what is the owner's own is the owner's.
+        assert!(now.contains(&line), "{now}");
+        assert_eq!(words(&now), wanted, "{who} {now}");
+        self.things.get_mut(&name).unwrap().octets = now;
     }
 
     // ---- what is read ----
@@ -389,7 +292,9 @@ impl World {
 
     async fn reads(&mut self, who: &str) {
         let Some(name) = self.some_name() else { return };
-        match self.dice.below(9) {
+        match self.dice.below(12) {
+            9 => self.guesses(who, &name).await,
+            10 | 11 => self.asks_around(who, &name).await,
             0 | 1 => self.one(who, &name).await,
             2 => self.listing(who, &name).await,
             3 => self.multiget(who).await,
@@ -429,7 +334,13 @@ impl World {
     async fn listing(&mut self, who: &str, name: &str) {
         let calendar = self.at(who);
         let ask = "<D:prop><D:getetag/><D:getcontentlength/></D:prop>";
-        let props = *self.dice.pick(&[ask, "<D:allprop/>", "<D:propname/>", "<D:prop><D:getetag/></D:prop>"]);
+        let note = "<D:prop><K:note/><D:getetag/></D:prop>";
+        let props =
+            *self.dice.pick(&[ask, note, "<D:allprop/>", "<D:propname/>", "<D:prop><D:getetag/></D:prop>"]);
+        let tells = |told: &World, name: &String| {
+            let thing = told.things.get(name).filter(|_| [note, "<D:allprop/>"].contains(&props));
+            thing.and_then(|thing| thing.note(who, told.rights(who)))
+        };
         let body = format!("<D:propfind {NS}>{props}</D:propfind>");
         let of_one = self.dice.one_in(3);
         let (at, depth) = if of_one { (path(&calendar, name), "0") } else { (calendar.clone(), "1") };
@@ -437,9 +348,12 @@ impl World {
         if of_one && self.seen(name, who).is_none() {
             assert!([403, 404].contains(&answer.status), "{}", answer.status);
         } else if of_one {
-            self.check(who, props, &answer, &BTreeSet::from([name.to_owned()]));
+            let wanted = [name.to_owned()].into_iter().chain(tells(self, &name.to_owned())).collect();
+            self.check(who, props, &answer, &wanted);
         } else {
-            self.check(who, props, &answer, &self.names(who));
+            let mut wanted = self.names(who);
+            wanted.extend(self.names(who).iter().filter_map(|name| tells(self, name)));
+            self.check(who, props, &answer, &wanted);
         }
         if props == ask && answer.status == 207 && self.seen(name, who).is_some() {
             let got = self.ask(who, &format!("GET {}", path(&calendar, name)), &[], "").await;
@@ -601,6 +515,126 @@ impl World {
         assert_eq!(names, self.names(who), "{who} since {token}: {text}");
         let next = text.split("<D:sync-token>").nth(1).unwrap().split('<').next().unwrap().to_owned();
         self.replicas.insert(who.to_owned(), (next, names));
+    }
+
+    /// What cannot be done, and must not tell what is there: of a private object as of nothing.
+    async fn guesses(&mut self, who: &str, name: &str) {
+        if who == "alice" {
+            return;
+        }
+        let (calendar, hidden) = (self.at(who), self.seen(name, who).is_none());
+        let mine = format!("/dav/calendars/{who}/calendar/mine.ics");
+        let own = MINE;
+        assert!(self.ask(who, &format!("PUT {mine}"), &[], own).await.is_done());
+        let token = "urn:uuid:00000000-0000-4000-8000-000000000000";
+        let (coded, listed) = (format!("<{token}>"), format!("(<{token}>)"));
+        let lock = format!(
+            "<D:lockinfo {NS}><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockinfo>"
+        );
+        let set = format!("<D:propertyupdate {NS}><D:set><D:prop><K:x/></D:prop></D:set></D:propertyupdate>");
+        let find = format!("<D:propfind {NS}><D:allprop/></D:propfind>");
+        let no = ("If-Match", "\"none\"");
+        // Each is about a name, whose path stands for PATH.
+        let tries: [Try<'_>; 16] = [
+            ("GET PATH", vec![], ""),
+            ("GET PATH", vec![("Range", "bytes=0-9")], ""),
+            ("GET PATH", vec![no], ""),
+            ("HEAD PATH", vec![("If-None-Match", "*")], ""),
+            ("PROPFIND PATH", vec![("Depth", "0")], &find),
+            ("PROPPATCH PATH", vec![no], &set),
+            ("PUT PATH", vec![no, ("Prefer", "return=representation")], own),
+            ("PUT PATH", vec![("If", &listed)], own),
+            ("DELETE PATH", vec![no], ""),
+            ("UNLOCK PATH", vec![("Lock-Token", &coded)], ""),
+            ("LOCK PATH", vec![("If", &listed)], ""),
+            ("LOCK PATH", vec![no], &lock),
+            ("COPY PATH", vec![no, ("Destination", "/dav/calendars/WHO/calendar/other.ics")], ""),
+            ("MOVE PATH", vec![no, ("Destination", "/dav/calendars/WHO/calendar/other.ics")], ""),
+            ("COPY MINE", vec![no, ("Destination", "PATH")], ""),
+            ("MOVE MINE", vec![no, ("Destination", "PATH"), ("Overwrite", "F")], ""),
+        ];
+        let (line, headers, body) = self.dice.pick(&tries).clone();
+        let mut answers = Vec::new();
+        for name in [name, "m.free.0.m"] {
+            let place = |text: &str| {
+                let text = text.replace("PATH", &path(&calendar, name)).replace("MINE", &mine);
+                text.replace("WHO", who)
+            };
+            let headers: Vec<(&str, String)> =
+                headers.iter().map(|(name, value)| (*name, place(value))).collect();
+            let headers: Vec<(&str, &str)> =
+                headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            let answer = self.ask(who, &place(line), &headers, body).await;
+            let told = words(&answer.text());
+            let mut may = self.seen(name, who).unwrap_or_default();
+            may.extend(self.things.get(name).and_then(|thing| thing.note(who, self.rights(who))));
+            may.insert(name.to_owned());
+            assert!(told.is_subset(&may), "{who} {line} {headers:?}: {}", answer.text());
+            let varies = ["date", "x-request-id", "content-length"];
+            let said = answer.headers.iter().filter(|(name, _)| !varies.contains(&name.as_str()));
+            let said: Vec<String> = said.map(|(name, value)| format!("{name}: {value}")).collect();
+            answers.push(format!("{} {said:?} {}", answer.status, answer.text()).replace(name, "NAME"));
+        }
+        // Who may make something there finds the name taken, where nothing else is wrong; here something is.
+        if hidden {
+            assert_eq!(answers[0], answers[1], "{who} ({:?}) {line} {headers:?}", self.rights(who));
+        }
+    }
+
+    /// Whatever else tells of objects: nothing of what is not seen.
+    async fn asks_around(&mut self, who: &str, name: &str) {
+        let calendar = self.at(who);
+        let uid = &self.things[name].octets.clone();
+        let all = self.union(who, self.names(who));
+        let notes = self.things.values().filter_map(|thing| thing.note(who, self.rights(who)));
+        let mut may: BTreeSet<String> = all.into_iter().chain(notes).collect();
+        may.insert(name.to_owned());
+        let one = path(&calendar, name);
+        let find = format!("<D:propfind {NS}><D:allprop/></D:propfind>");
+        let expand = format!(
+            "<D:expand-property {NS}><D:property name=\"owner\"><D:property name=\"displayname\"/></D:property>\
+             <D:property name=\"lockdiscovery\"/><D:property name=\"quota-used-bytes\"/></D:expand-property>"
+        );
+        let matching = format!(
+            "<D:principal-match {NS}><D:principal-property><D:owner/></D:principal-property></D:principal-match>"
+        );
+        let multiput = format!(
+            "<M:multiput {NS} xmlns:M=\"http://me.com/_namespace/\"><M:resource><D:href>{one}</D:href><M:if-match><D:getetag>none</D:getetag>\
+             </M:if-match><M:delete/></M:resource></M:multiput>"
+        );
+        let filter = format!(
+            "<C:calendar-query {NS}><D:prop><D:getetag/></D:prop><C:filter><C:comp-filter name=\"VCALENDAR\"><C:comp-filter name=\"VEVENT\">\
+             <C:prop-filter name=\"CLASS\"><C:text-match negate-condition=\"yes\">PUBLIC</C:text-match></C:prop-filter>\
+             </C:comp-filter></C:comp-filter></C:filter></C:calendar-query>"
+        );
+        let quota = format!("<D:propfind {NS}><D:prop><D:quota-used-bytes/></D:prop></D:propfind>");
+        let xml = [("Content-Type", "application/xml")];
+        let asked: [Asked<'_>; 12] = [
+            (format!("PROPFIND {calendar}"), &[("Depth", "1")], &find),
+            ("PROPFIND /dav/calendars/alice/".to_owned(), &[("Depth", "1")], &find),
+            (format!("PROPFIND /dav/calendars/{who}/"), &[("Depth", "1")], &find),
+            ("PROPFIND /dav/calendars/alice/notifications/".to_owned(), &[("Depth", "1")], &find),
+            (format!("REPORT {calendar}"), &[], &expand),
+            (format!("REPORT {calendar}"), &[], &matching),
+            (format!("REPORT {calendar}"), &[], &filter),
+            (format!("REPORT {one}"), &[], &filter),
+            (format!("POST {calendar}"), &xml, &multiput),
+            (format!("POST {calendar}"), &[("Content-Type", "text/calendar"), ("If-Match", "\"none\"")], uid),
+            ("GET /dav/calendars/alice/freebusy/?start=20260601T000000Z&period=P30D".to_owned(), &[], ""),
+            (format!("GET {calendar}?export&expand=1&start=20260601T000000Z&end=20260630T000000Z"), &[], ""),
+        ];
+        let (line, headers, body) = self.dice.pick(&asked).clone();
+        let answer = self.ask(who, &line, headers, body).await;
+        let told = words(&answer.text());
+        // Whoever sent an object is told its UID again.
+        let sent = words(body);
+        let surplus: Vec<&String> =
+            told.iter().filter(|word| !may.contains(*word) && !sent.contains(*word)).collect();
+        assert!(surplus.is_empty(), "{who} ({:?}) {line} {surplus:?}: {}", self.rights(who), answer.text());
+        // What all objects take tells of those that are not seen.
+        let answer = self.ask(who, &format!("PROPFIND {calendar}"), &[("Depth", "0")], &quota).await;
+        let counts = who == "alice" || self.rights(who).sees_all();
+        assert_eq!(answer.text().contains("<D:quota-used-bytes>"), counts, "{}", answer.text());
     }
 
     async fn copies(&mut self, who: &str, name: &str) {

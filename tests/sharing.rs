@@ -185,16 +185,52 @@ async fn a_group_of_fifty_has_it_at_once_and_loses_it_at_once() {
     let bound = sql("SELECT count(*) FROM bind WHERE owner_home_id <> home_id");
     let count = async || server.db.pool.row(&bound, &[]).await.unwrap().at::<i64>(0).unwrap();
     assert_eq!(count().await, 50);
+    // What is kept of member-7: the invite, what is asked for, what was said of it.
+    let rows = sql("SELECT (SELECT count(*) FROM invite i WHERE i.principal_id = p.id)
+                         + (SELECT count(*) FROM watch w WHERE w.principal_id = p.id)
+                         + (SELECT count(*) FROM property o WHERE o.home_id = p.id AND o.calendar_id <> -1 AND o.local = 'notify-changes')
+                    FROM principal p WHERE p.name = 'member-7'");
+    let kept = async || server.db.pool.row(&rows, &[]).await.unwrap().at::<i64>(0).unwrap();
     let mut one = person(&server, "member-7", "team").await;
     assert!(has_it(&mut one, "member-7").await);
+    let wish = "<D:propertyupdate xmlns:D='DAV:' xmlns:CS='http://calendarserver.org/ns/'><D:set><D:prop>\
+                <CS:notify-changes><CS:true/></CS:notify-changes></D:prop></D:set></D:propertyupdate>";
+    let wished = one.ask("PROPPATCH /dav/calendars/member-7/calendar-2/", &[], wish).await;
+    assert_eq!((wished.status, kept().await), (207, 3));
     let mut one = person(&server, "member-7", "").await;
     assert!(!has_it(&mut one, "member-7").await);
+    assert_eq!(kept().await, 0);
+    assert_eq!(one.ask("GET /dav/calendars/member-7/calendar-2/", &[], "").await.status, 404);
+    assert_eq!(one.ask(&format!("GET {CALENDAR}"), &[], "").await.status, 403);
     let mut late = person(&server, "late", "team").await;
     assert!(has_it(&mut late, "late").await);
     assert_eq!(count().await, 50);
     share(&mut alice, remove("/dav/principals/groups/team/")).await;
     assert_eq!(count().await, 0);
     assert!(!invites(&mut alice).await.contains("<CS:user>"));
+}
+
+#[tokio::test]
+async fn who_shares_what_somebody_else_owns_is_logged_where_it_is_kept() {
+    let server = Server::start(telling).await;
+    let mut alice = person(&server, "alice", "").await;
+    let mut bob = person(&server, "bob", "").await;
+    drop(person(&server, "carol", "").await);
+    let body =
+        "<CS:set><D:href>/dav/principals/bob/</D:href><K:administrator xmlns:K='urn:x-kalends'/></CS:set>";
+    share(&mut alice, cs(body)).await;
+    let seen = "/dav/calendars/bob/calendar-2/";
+    assert_eq!(post(&mut bob, seen, set("/dav/principals/carol/", "read")).await.status, 200);
+    let list = "<D:acl xmlns:D='DAV:'><D:ace><D:principal><D:href>/dav/principals/bob/</D:href></D:principal>\
+                <D:grant><D:privilege><D:read/></D:privilege></D:grant></D:ace></D:acl>";
+    assert_eq!(bob.ask(&format!("ACL {seen}"), &[], list).await.status, 200);
+    let all = sql(
+        "SELECT actor || ' ' || action || ' ' || owner || '/' || place || ' ' || whom FROM audit WHERE place <> '' ORDER BY id",
+    );
+    let all = server.db.pool.rows(&all, &[]).await.unwrap();
+    let all: Vec<String> = all.iter().map(|row| row.at(0).unwrap()).collect();
+    assert!(all.iter().all(|line| line.contains(" alice/calendar ")), "{all:?}");
+    assert_eq!(all.iter().filter(|line| line.starts_with("bob ")).count(), 3, "{all:?}");
 }
 
 #[tokio::test]
@@ -220,12 +256,60 @@ async fn a_stranger_is_named_only_to_whom_they_may_be_known() {
         share(&mut alice, set("mailto:bob@example.org", "read")).await;
         assert_eq!(has_it(&mut bob, "bob").await, named, "{audience:?} {group}");
         assert_eq!(invites(&mut alice).await.contains("<CS:invite-invalid/>"), !named);
+        // Whether somebody is here is not told by what cannot be taken back.
+        share(&mut alice, remove("mailto:bob@example.org")).await;
+        assert!(!invites(&mut alice).await.contains("<CS:user>"), "{audience:?} {group}");
         // And nobody is made by being mentioned where nobody would see them.
         share(&mut alice, set("mailto:carol@elsewhere.example", "read")).await;
         let made = sql("SELECT count(*) FROM principal WHERE email = 'carol@elsewhere.example'");
         let made: i64 = server.db.pool.row(&made, &[]).await.unwrap().at(0).unwrap();
         assert_eq!(made, i64::from(audience == Audience::Everyone));
     }
+}
+
+#[tokio::test]
+async fn who_is_invited_can_be_given_less_by_who_may_not_know_them_any_more() {
+    let server = Server::start(|settings| {
+        telling(settings);
+        settings.privacy.principals = Audience::Groups;
+    })
+    .await;
+    let mut alice = person(&server, "alice", "team").await;
+    drop(person(&server, "bob", "team").await);
+    drop(person(&server, "carol", "team").await);
+    share(&mut alice, set("mailto:bob@example.org", "read-write")).await;
+    share(&mut alice, set("/dav/principals/carol/", "read-write")).await;
+    let mut bob = person(&server, "bob", "").await;
+    drop(person(&server, "carol", "").await);
+    let put = async |bob: &mut Client, name: &str| {
+        bob.ask(&format!("PUT {CALENDAR}{name}.ics"), &[], server::event(name, "x")).await.status
+    };
+    assert_eq!(put(&mut bob, "a").await, 201);
+    // By the address of the invitation, by the path that the list tells; and the list comes back as it was told.
+    share(&mut alice, set("mailto:bob@example.org", "read")).await;
+    share(&mut alice, set("/dav/principals/carol/", "read")).await;
+    assert_eq!(put(&mut bob, "b").await, 403);
+    let told = invites(&mut alice).await;
+    assert_eq!(
+        (told.matches("<CS:user>").count(), told.matches("<CS:read-write/>").count()),
+        (2, 0),
+        "{told}"
+    );
+    let ace = |who: &str| {
+        format!(
+            "<D:ace><D:principal><D:href>/dav/principals/{who}/</D:href></D:principal><D:grant><D:privilege><D:read/>\
+             </D:privilege></D:grant></D:ace>"
+        )
+    };
+    let list = |who: &[&str]| {
+        format!("<D:acl xmlns:D='DAV:'>{}</D:acl>", who.iter().map(|who| ace(who)).collect::<String>())
+    };
+    assert_eq!(alice.ask(&format!("ACL {CALENDAR}"), &[], list(&["bob", "carol"])).await.status, 200);
+    assert_eq!(alice.ask(&format!("ACL {CALENDAR}"), &[], list(&["carol"])).await.status, 200);
+    // Who is not there any more is unknown again.
+    let again = alice.ask(&format!("ACL {CALENDAR}"), &[], list(&["bob", "carol"])).await;
+    assert_eq!(again.condition().as_deref(), Some("D:recognized-principal"));
+    assert_eq!(post(&mut alice, CALENDAR, set("/dav/principals/bob/", "read")).await.status, 207);
 }
 
 #[tokio::test]

@@ -940,6 +940,7 @@ async fn lock(tx: &Tx, calendar: &Calendar) {
         seconds: 60,
         remaining: 60,
         vacant: false,
+        veiled: false,
     };
     store::lock::take(tx, calendar, &lock).await.unwrap();
     let locked = store::calendar::lock(tx, &viewer(1), 1, "calendar").await.unwrap().unwrap();
@@ -1124,6 +1125,7 @@ async fn notify(pool: &Pool) {
         name: "a.xml".to_owned(),
         kind: "<x/>".to_owned(),
         body: body.to_owned().into(),
+        private: body == "y",
     };
     let tx = pool.begin().await.unwrap();
     for body in ["x", "y"] {

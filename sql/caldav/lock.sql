@@ -1,12 +1,16 @@
 -- Write locks, by the database's clock. Whoever takes, refreshes or gives back one holds the row of its calendar.
 
 --: of
--- Those of these calendars that have not run out; vacant says that nothing lies at the root.
+-- Those of these calendars that have not run out; vacant says that nothing lies at the root, veiled that what lies there is private.
 SELECT l.calendar_id, l.token, l.member, l.principal_id, l.shared, l.infinite, l.owner, l.seconds,
        ceil(extract(epoch FROM l.expires - now()))::bigint AS remaining,
        l.member IS NOT NULL AND NOT EXISTS (
            SELECT FROM object o WHERE o.home_id = told.home_id AND o.calendar_id = l.calendar_id AND o.name = l.member
-       ) AS vacant
+       ) AS vacant,
+       l.member IS NOT NULL AND EXISTS (
+           SELECT FROM object o
+           WHERE o.home_id = told.home_id AND o.calendar_id = l.calendar_id AND o.name = l.member AND coalesce(o.access & 3, 3) = 3
+       ) AS veiled
 FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
 JOIN lock l ON l.home_id = told.home_id AND l.calendar_id = told.id
 WHERE l.expires > now()
@@ -15,7 +19,7 @@ ORDER BY l.created, l.token;
 --: of_calendars
 -- Those on calendars themselves.
 SELECT l.calendar_id, l.token, l.member, l.principal_id, l.shared, l.infinite, l.owner, l.seconds,
-       ceil(extract(epoch FROM l.expires - now()))::bigint AS remaining, false AS vacant
+       ceil(extract(epoch FROM l.expires - now()))::bigint AS remaining, false AS vacant, false AS veiled
 FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
 JOIN lock l ON l.home_id = told.home_id AND l.calendar_id = told.id
 WHERE l.member IS NULL AND l.expires > now()

@@ -12,7 +12,7 @@ FOR NO KEY UPDATE OF c;
 SELECT body FROM object WHERE home_id = $1 AND calendar_id = $2 AND name = $3;
 
 --: put
--- Of the others the last $7 stay, and of these as many as take $8 octets together with it; each that goes has a revision of its own.
+-- Where $9, it is for the owner of the home alone. Of the others the last $7 stay, and of these as many as take $8 octets together with it; each that goes has a revision of its own.
 WITH others AS (
     SELECT id, name, row_number() OVER (ORDER BY revision DESC) AS nth, sum(size) OVER (ORDER BY revision DESC) AS octets
     FROM object
@@ -23,10 +23,12 @@ WITH others AS (
     UPDATE calendar SET revision = revision + 1 + (SELECT count(*) FROM going), modified = now()
     WHERE home_id = $1 AND id = $2 RETURNING revision
 ), kept AS (
-    INSERT INTO object (home_id, calendar_id, name, uid, component, etag, revision, size, times, body)
-    SELECT $1, $2, $3, $3, 0, left(encode(sha256($5), 'hex'), 32), seen.revision, octet_length($5), 0, $5 FROM seen
+    INSERT INTO object (home_id, calendar_id, name, uid, component, etag, revision, size, times, body, access)
+    SELECT $1, $2, $3, $3, 0, left(encode(sha256($5), 'hex'), 32), seen.revision, octet_length($5), 0, $5,
+           CASE WHEN $9::boolean THEN 3 ELSE 0 END
+    FROM seen
     ON CONFLICT ON CONSTRAINT object_name DO UPDATE
-    SET etag = excluded.etag, revision = excluded.revision, size = excluded.size, body = excluded.body, modified = now()
+    SET etag = excluded.etag, revision = excluded.revision, size = excluded.size, body = excluded.body, access = excluded.access, modified = now()
     RETURNING id
 ), told AS (
     INSERT INTO property (home_id, calendar_id, object_id, namespace, local, value)

@@ -113,8 +113,14 @@ WITH entry AS (
     DELETE FROM tombstone WHERE home_id = $1 AND calendar_id = $2 AND name = $3
 ), kept AS (
     INSERT INTO object (home_id, calendar_id, name, uid, component, etag, revision, size, times, tail, body, pattern, horizon,
-                        access)
-    SELECT $1, $2, $3, $4, $5, $6, seen.revision, octet_length($7), $8, $9, $7, $16, $17, $22 FROM seen
+                        access, veiled)
+    SELECT $1, $2, $3, $4, $5, $6, seen.revision, octet_length($7), $8, $9, $7, $16, $17, $22, CASE
+               -- What others knew by the name is gone since then.
+               WHEN $22 & 3 = 3 THEN coalesce((
+                   SELECT coalesce(t.veiled, t.revision) FROM tombstone t WHERE t.home_id = $1 AND t.calendar_id = $2 AND t.name = $3), 0)
+               ELSE 0
+           END
+    FROM seen
     ON CONFLICT ON CONSTRAINT object_name DO UPDATE
     SET uid = excluded.uid, component = excluded.component, etag = excluded.etag, revision = excluded.revision,
         size = excluded.size, times = excluded.times, tail = excluded.tail, body = excluded.body, modified = now(),

@@ -50,7 +50,11 @@ WITH seen AS (
 ), described AS (
     UPDATE property SET calendar_id = $2 WHERE home_id = $1 AND calendar_id <> $2 AND object_id = $3
 )
-UPDATE object SET calendar_id = $2, name = $4, revision = seen.revision, modified = now(), veiled = 0
+UPDATE object SET calendar_id = $2, name = $4, revision = seen.revision, modified = now(), veiled = CASE
+    WHEN access & 3 = 3 THEN coalesce((
+        SELECT coalesce(t.veiled, t.revision) FROM tombstone t WHERE t.home_id = $1 AND t.calendar_id = $2 AND t.name = $4), 0)
+    ELSE 0
+END
 FROM seen
 WHERE home_id = $1 AND id = $3;
 

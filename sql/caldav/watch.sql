@@ -10,7 +10,7 @@ ON CONFLICT (home_id, calendar_id, principal_id) DO UPDATE SET wanted = excluded
 
 --: of
 -- Those who want it, but for $3, with what is granted to them.
-SELECT p.id, p.name, g.granted
+SELECT p.id, p.name, p.groups, g.granted
 FROM watch w
 JOIN principal p ON p.id = w.principal_id
 CROSS JOIN LATERAL (

@@ -20,9 +20,12 @@ pub fn code(calendar: &Calendar) -> i16 {
 
 /// The object as it is seen through a lens; none where it is not there. What cannot be read any more may hold anything.
 pub fn seen(lens: Lens, object: Object, beside: &Beside) -> Option<Object> {
-    // What is of no kind is a notification, which is for whoever may read it.
-    let is_calendar = object.component.iter().next().is_some();
-    if lens.own || !is_calendar || (beside.access == Some(0) && beside.personal.is_none()) {
+    if object.component.iter().next().is_none() {
+        // What is of no kind is a notification, of which there is all or nothing.
+        let hidden = beside.access.map(Access::from_code) == Some(Access::Private);
+        return Some(object).filter(|_| lens.own || lens.private || !hidden);
+    }
+    if lens.own || (beside.access == Some(0) && beside.personal.is_none()) {
         return Some(object);
     }
     let Ok(calendar) = parsed::calendar(&object) else { return Some(object).filter(|_| lens.private) };

@@ -246,7 +246,7 @@ impl<'a> Shelf<'a> {
         if self.calendar.watched
             && let Some(octets) = self.whole(name).await?
         {
-            self.note(Told::gone(name, &octets));
+            self.note(Some(Told::gone(name, &octets)));
         }
         Ok(())
     }
@@ -256,8 +256,8 @@ impl<'a> Shelf<'a> {
     }
 
     /// Remembers what others are to be told.
-    pub(super) fn note(&self, told: Told) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+    pub(super) fn note(&self, told: Option<Told>) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).extend(told);
     }
 
     /// The calendar, and what others are to be told when all is written.

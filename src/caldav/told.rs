@@ -8,10 +8,11 @@ use jiff::Timestamp;
 use bytes::Bytes;
 
 use crate::{
+    config::Audience,
     dav::{Cx, Given, Result, Target, delete, target},
     db::Tx,
     front::{Response, Status},
-    ical,
+    ical::{self, Access, personal},
     share::notification::{self, Change, Person, What},
     store::{self, Calendar, watch::Watcher},
 };
@@ -28,27 +29,37 @@ pub struct Told {
 }
 
 impl Told {
-    /// An object was stored in place of what was there.
-    pub fn stored(name: &str, before: Option<&Bytes>, after: &Bytes) -> Self {
+    /// An object was stored in place of what was there; nothing where only what is its owner's own is another.
+    pub fn stored(name: &str, before: Option<&Bytes>, after: &Bytes) -> Option<Self> {
         let read = |octets: &Bytes| ical::Calendar::parse(octets.clone()).ok();
         let (was, is) = (before.and_then(read), read(after));
-        let public = [&was, &is].into_iter().flatten().all(ical::changes::is_public);
+        let public = (before.is_none() || is_public(was.as_ref())) && is_public(is.as_ref());
         let what = match (before, was, is) {
             (None, ..) => What::Created,
-            (_, Some(was), Some(is)) => What::Updated(ical::changes::changes(&was, &is)),
+            (_, Some(was), Some(is)) if personal::apart(Some(&was), &is).shared.is_none() => return None,
+            (_, Some(was), Some(is)) => {
+                let seen = |calendar| read(&personal::seen(calendar, None));
+                let both = seen(&was).zip(seen(&is));
+                What::Updated(both.map_or_else(Vec::new, |(was, is)| ical::changes::changes(&was, &is)))
+            }
             // What cannot be read any more differs in everything.
             _ => What::Updated(Vec::new()),
         };
-        Self { name: name.to_owned(), what, public }
+        Some(Self { name: name.to_owned(), what, public })
     }
 
     /// An object went.
     pub fn gone(name: &str, octets: &Bytes) -> Self {
         let read = ical::Calendar::parse(octets.clone()).ok();
-        let public = read.as_ref().is_some_and(ical::changes::is_public);
+        let public = is_public(read.as_ref());
         let farewell = read.map(|calendar| ical::changes::farewell(&calendar, now())).unwrap_or_default();
         Self { name: name.to_owned(), what: What::Deleted(farewell), public }
     }
+}
+
+/// Whether everybody who may read a calendar sees all of an object in it; what cannot be read may hold anything.
+fn is_public(calendar: Option<&ical::Calendar>) -> bool {
+    calendar.is_some_and(|calendar| Access::of(calendar) == Access::Public)
 }
 
 /// DELETE, of which others are told.
@@ -77,7 +88,7 @@ async fn tell_all(cx: &Cx, calendar: &Calendar, all: &[Told]) -> Result<()> {
         _ => store::principal::by_ids(&cx.pool, &[calendar.home_id]).await?.pop(),
     };
     let Some(owner) = owner else { return Ok(()) };
-    let whole = Watcher { id: owner.id, name: owner.name, owns: true };
+    let whole = Watcher { id: owner.id, name: owner.name, groups: owner.groups, owns: true };
     for watcher in &watchers {
         // Each home by itself: whoever writes to a calendar waits for none of them.
         cx.pool
@@ -85,6 +96,15 @@ async fn tell_all(cx: &Cx, calendar: &Calendar, all: &[Told]) -> Result<()> {
             .await?;
     }
     Ok(())
+}
+
+/// Whether whoever makes the request may be known to somebody who is told of it.
+fn known_to(cx: &Cx, watcher: &Watcher) -> bool {
+    match cx.settings.privacy.principals {
+        Audience::Everyone => true,
+        Audience::Groups => watcher.groups.iter().any(|group| cx.viewer.principal.groups.contains(group)),
+        Audience::Nobody => false,
+    }
 }
 
 async fn tell_one(
@@ -104,6 +124,9 @@ async fn tell_one(
     let who = &cx.viewer.principal;
     let author = target::href(base, &Target::Principal(who.name.clone()));
     let by = Person { href: &author, name: Some(who.display_name.as_deref().unwrap_or(&who.name)) };
+    // Whom somebody may not know they do not come to know by it; the owner of the calendar and they know each other.
+    let known = watcher.owns || cx.viewer.owns(calendar.home_id) || known_to(cx, watcher);
+    let by = known.then_some(by);
     let name = format!("changes-{}.xml", calendar.id);
     let at = Timestamp::now();
     let first = store::notification::whole(tx, watcher.id, &name).await?;

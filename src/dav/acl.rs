@@ -12,7 +12,7 @@ use crate::{
 
 use super::{
     Cx, Error, Given, Refusal, Result, Target,
-    access::{self, On},
+    access::{self, Household, On},
     condition::{
         ALLOWED_PRINCIPAL, DENY_BEFORE_GRANT, GRANT_ONLY, LIMITED_NUMBER_OF_ACES, NO_ABSTRACT,
         NO_ACE_CONFLICT, NO_INHERITED_ACE_CONFLICT, NO_INVERT, NO_PROTECTED_ACE_CONFLICT,
@@ -59,14 +59,18 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
                 own.clear();
             }
             let named = entries.iter().filter_map(Entry::target);
-            let known = Known::of(&cx, &tx, named).await?;
-            let owner = match calendar.as_ref().and_then(|calendar| calendar.bound.as_deref()) {
-                Some(bound) => &owner_of(&tx, bound).await?,
-                None => &house.owner,
-            };
+            let mut known = Known::of(&cx, &tx, named).await?;
+            if rights.has(Privilege::ReadAcl) {
+                known.listed = before.iter().map(|ace| ace.grantee.clone()).collect();
+            }
+            let bound = calendar.as_ref().and_then(|calendar| calendar.bound.as_deref());
+            let owner = &owner_of(&tx, house, bound).await?;
             let after = judge(entries, Around { calendar_id, owner, own, inherited, most }, &known)?;
-            let place = calendar.as_ref().map_or("", |calendar| &calendar.name);
-            let deeds = deeds::of_lists(&cx.viewer.principal, (&house.owner, place), &before, &after);
+            if !rights.has(Privilege::ReadPrivate) && discloses(&before, &after) {
+                return Err(Refusal::need(cx.located.own_href(), Privilege::ReadPrivate).into());
+            }
+            let place = calendar.as_ref().map_or("", Calendar::name_at_home);
+            let deeds = deeds::of_lists(&cx.viewer.principal, (owner, place), &before, &after);
             if let Some(calendar) = &calendar {
                 sharing::list(&cx, &tx, calendar, before, after).await?;
             } else {
@@ -79,10 +83,18 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     Ok(Response::new(Status::OK).with(header::CONTENT_LENGTH, "0"))
 }
 
-/// Whose a calendar is that is kept in another home.
-async fn owner_of(tx: &Tx, bound: &Bound) -> Result<Principal> {
+/// Whose something is that was found in a home, and may be kept in another.
+pub async fn owner_of(tx: &Tx, house: &Household, bound: Option<&Bound>) -> Result<Principal> {
+    let Some(bound) = bound else { return Ok(house.owner.clone()) };
     let found = store::principal::by_names_in(tx, &[&bound.owner]).await?.pop();
     Ok(found.ok_or_else(Refusal::not_found)?)
+}
+
+/// Whether a list lets somebody see what is private whom the one before it did not: only who sees it themselves may do that.
+fn discloses(before: &[Ace], after: &[Ace]) -> bool {
+    let shows = |ace: &&Ace| ace.privileges.has(Privilege::ReadPrivate);
+    let was = |ace: &Ace| before.iter().filter(shows).any(|old| old.grantee == ace.grantee);
+    after.iter().filter(shows).any(|ace| !was(ace))
 }
 
 /// Whom an entry of a request is about.
@@ -193,6 +205,8 @@ fn who(cx: &Cx, principal: &Element) -> Option<Who> {
 pub struct Known {
     people: Vec<Principal>,
     groups: Vec<String>,
+    /// Those of the list that is there, if the viewer sees it: it can be sent back, whoever is in it.
+    listed: Vec<Grantee>,
 }
 
 impl Known {
@@ -221,6 +235,14 @@ impl Known {
     /// Whom the path names.
     #[must_use]
     pub fn find(&self, target: &Target) -> Option<Grantee> {
+        let is = |grantee: &&Grantee| match (grantee, target) {
+            (Grantee::Principal(_, name), Target::Principal(user)) => name == user,
+            (Grantee::Group(name), Target::Group(group)) => name == group,
+            _ => false,
+        };
+        if let Some(there) = self.listed.iter().find(is) {
+            return Some(there.clone());
+        }
         match target {
             Target::Principal(user) => {
                 let found = self.people.iter().find(|who| who.name == *user);

@@ -145,12 +145,7 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
     // What somebody keeps at their principal is not for others.
     let theirs = facts.kind() == Kind::Principal && !facts.rights.has(Privilege::WriteProperties);
     let Some(subject) = subject(&facts).filter(|_| !theirs) else { return Ok(facts) };
-    facts.stored = match &facts.calendar {
-        Some(calendar) if facts.object.is_none() && needs.has(Needs::STORED) => {
-            stored_of(cx, calendar).await?
-        }
-        _ => stored_if(cx, needs, subject).await?,
-    };
+    facts.stored = stored_beside(cx, &facts, needs, subject).await?;
     own(cx, slice::from_mut(&mut facts), needs).await?;
     if facts.kind() != Kind::Principal {
         let kept = facts.calendar.as_ref().map_or(subject, Subject::calendar);
@@ -278,7 +273,8 @@ impl Members {
     pub fn load_seen(&mut self, object: store::Object, row: &Row) -> Result<()> {
         self.name(&object.name);
         if self.along {
-            self.facts.stored = property::along(row)?;
+            // Nobody is told what is kept beside something that they see a part of.
+            self.facts.stored = if object.cut { Vec::new() } else { property::along(row)? };
         }
         self.facts.object = Some(object);
         Ok(())
@@ -528,6 +524,15 @@ async fn shares_if(cx: &Cx, needs: Needs, calendars: &[&Calendar]) -> Result<Has
         }
     }
     Ok(shares)
+}
+
+/// What is kept of a resource; nobody is told what is kept beside something that they see a part of.
+async fn stored_beside(cx: &Cx, facts: &Facts, needs: Needs, subject: Subject) -> Result<Vec<Property>> {
+    match (&facts.calendar, &facts.object) {
+        (Some(calendar), None) if needs.has(Needs::STORED) => stored_of(cx, calendar).await,
+        (_, Some(object)) if object.cut => Ok(Vec::new()),
+        _ => stored_if(cx, needs, subject).await,
+    }
 }
 
 async fn stored_if(cx: &Cx, needs: Needs, subject: Subject) -> Result<Vec<Property>> {

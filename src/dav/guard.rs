@@ -30,6 +30,8 @@ pub struct Guard {
     conditions: Conditions,
     located: Located,
     viewer: i64,
+    /// Whether what is private is so for nobody.
+    open: bool,
     lists: Vec<List>,
     /// How the resources are that the lists are about, as far as that is known.
     states: Vec<(Target, State)>,
@@ -93,8 +95,9 @@ impl Guard {
         };
         let lists =
             read.into_iter().map(|list| List { target: target(list.tag), tests: list.tests }).collect();
-        let (located, viewer) = (cx.located.clone(), cx.viewer.principal.id);
-        let guard = Self { conditions, located, viewer, lists, states: Vec::new(), judged: false };
+        let (located, viewer, open) =
+            (cx.located.clone(), cx.viewer.principal.id, !cx.settings.privacy.objects);
+        let guard = Self { conditions, located, viewer, open, lists, states: Vec::new(), judged: false };
         if guard.named().len() > MOST_NAMED {
             return Err(Refusal::bad_request("the header If names too many resources").into());
         }
@@ -243,14 +246,23 @@ impl Guard {
         self.located.href(&root(user, calendar.name.clone(), lock))
     }
 
-    /// The same for a refusal: who may not list the calendar is not told which of its members are locked.
+    /// The same for a refusal: who is not told of a member is not told that it is locked.
     #[must_use]
     pub fn told(&self, calendar: &Calendar, lock: &Lock) -> String {
         let about_all = matches!(self.located.target, Target::Collection(..));
-        if about_all && lock.member.is_some() && !calendar.rights.has(Privilege::Read) {
-            return self.located.own_href();
+        if about_all && !self.tells(calendar, lock) {
+            self.located.own_href()
+        } else {
+            self.root(calendar, lock)
         }
-        self.root(calendar, lock)
+    }
+
+    /// Whether the viewer may know of what the root of a lock names: members are for who may list them, and private ones for who
+    /// may see these.
+    #[must_use]
+    pub fn tells(&self, calendar: &Calendar, lock: &Lock) -> bool {
+        let all = self.open || calendar.home_id == self.viewer || calendar.rights.has(Privilege::ReadPrivate);
+        lock.member.is_none() || (calendar.rights.has(Privilege::Read) && (all || !lock.veiled))
     }
 
     /// A token is of use to whoever took the lock alone, and counts as submitted wherever in the header it stands.
@@ -346,7 +358,15 @@ mod tests {
         let lists =
             read.into_iter().map(|list| List { target: resolved(list.tag), tests: list.tests }).collect();
         let located = Located { target: target(path), base: "/dav/".into(), asked_as: None };
-        Guard { conditions: Conditions::default(), located, viewer, lists, states: Vec::new(), judged: false }
+        Guard {
+            conditions: Conditions::default(),
+            located,
+            viewer,
+            open: false,
+            lists,
+            states: Vec::new(),
+            judged: false,
+        }
     }
 
     fn lock(nth: u128, member: Option<&str>, principal_id: i64) -> Lock {
@@ -360,6 +380,7 @@ mod tests {
             seconds: 60,
             remaining: 60,
             vacant: false,
+            veiled: false,
         }
     }
 

@@ -59,7 +59,9 @@ async fn new(cx: &Cx, guard: &Guard, wanted: Lock) -> Result<Response> {
         .pool
         .transaction(async |tx: Arc<Tx>| {
             let calendar = place.calendar(cx, &tx, &TOUCHED).await?.ok_or_else(|| place.unmapped())?;
-            let object = place.object(cx, &tx, &calendar).await?;
+            let sight = place.sight(cx, &tx, &calendar).await?;
+            let hidden = matches!(sight, Sight::Hidden);
+            let object = sight.object();
             let mut locks = store::lock::of_in(&tx, &calendar).await?;
             let free = place
                 .member
@@ -71,6 +73,10 @@ async fn new(cx: &Cx, guard: &Guard, wanted: Lock) -> Result<Response> {
             place.may_lock(cx, &calendar, free.is_some())?;
             let now = Now { calendar: &calendar, object: object.as_ref(), locks: &locks };
             guard.expects(&now)?;
+            if hidden {
+                // Nobody is told what has the name, and nobody else gets it.
+                return Err(Refusal::need(cx.located.own_href(), Privilege::WriteContent).into());
+            }
             if let Some(roots) = in_the_way(guard, &now, lock)? {
                 return Ok(Outcome::Held(roots));
             }
@@ -104,7 +110,7 @@ fn in_the_way(guard: &Guard, now: &Now, lock: &Lock) -> Result<Option<Vec<String
     let mut roots: Vec<String> = against.iter().map(|other| guard.told(now.calendar, other)).collect();
     roots.sort();
     roots.dedup();
-    let listed = now.calendar.rights.has(Privilege::Read);
+    let listed = against.iter().all(|other| guard.tells(now.calendar, other));
     if against.is_empty() {
         Ok(None)
     } else if listed && against.iter().all(|other| other.member.is_some() && lock.member.is_none()) {
@@ -200,14 +206,15 @@ impl Place {
         access::need(calendar.rights, Privilege::Bind, parent)
     }
 
-    /// The member, if it is about one and that is there.
+    /// What the viewer sees of the member, if it is about one.
+    async fn sight(&self, cx: &Cx, tx: &Tx, calendar: &Calendar) -> Result<Sight> {
+        let Some(name) = &self.member else { return Ok(Sight::Nothing) };
+        seen::named_in(cx, tx, calendar, name).await
+    }
+
+    /// The same, where what is hidden is as good as nothing.
     pub async fn object(&self, cx: &Cx, tx: &Tx, calendar: &Calendar) -> Result<Option<store::Object>> {
-        let Some(name) = &self.member else { return Ok(None) };
-        match seen::named_in(cx, tx, calendar, name).await? {
-            // Nobody is told what has the name, and nobody else gets it.
-            Sight::Hidden => Err(Refusal::need(cx.located.own_href(), Privilege::WriteContent).into()),
-            sight => Ok(sight.object()),
-        }
+        Ok(self.sight(cx, tx, calendar).await?.object())
     }
 
     /// Why nothing can be locked where there is no calendar: what lies in a home is a collection (RFC 4918 §9.10.4), and
@@ -260,6 +267,7 @@ fn wanted(cx: &Cx, root: &Element, seconds: Option<i32>) -> Result<Lock, Refusal
         seconds,
         remaining: seconds.into(),
         vacant: false,
+        veiled: false,
     })
 }
 

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    model::{Kind, Kinds},
+    model::{Kind, Kinds, Privilege},
     xml::{Name, Writer},
 };
 
@@ -171,13 +171,23 @@ fn sync_token(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
 
 /// What is left of the home's quota, wherever in it one asks; none where there is no quota.
 fn available(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
-    let quota = i64::try_from(*cx.settings.calendar.quota).ok().filter(|quota| *quota > 0)?;
+    let quota =
+        i64::try_from(*cx.settings.calendar.quota).ok().filter(|quota| *quota > 0 && counts(facts, cx))?;
     w.text(&(quota - facts.home.as_ref()?.octets()).max(0).to_string());
     Some(())
 }
 
+/// Whether the viewer may know what all that is there takes: what is private counts as well.
+fn counts(facts: &Facts, cx: &Cx) -> bool {
+    let home = facts.calendar.as_ref().map(|calendar| calendar.home_id);
+    let home = home.or(facts.principal.as_ref().map(|owner| owner.id));
+    let owns = home.is_some_and(|home| cx.viewer.owns(home));
+    owns || facts.rights.has(Privilege::ReadPrivate) || !cx.settings.privacy.objects
+}
+
 /// What the objects in the collection, or in the whole home, take of it.
-fn used(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+fn used(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
+    let facts = Some(facts).filter(|facts| counts(facts, cx))?;
     let calendar = facts.calendar.as_ref().map(|calendar| calendar.octets);
     let home = || facts.home.as_ref().map(|home| home.octets());
     w.text(&calendar.or_else(home)?.to_string());

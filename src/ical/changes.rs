@@ -128,16 +128,6 @@ fn of(property: Property<'_>) -> BTreeMap<String, String> {
     property.parameters().map(|p| (p.name.to_ascii_uppercase(), p.list().to_owned())).collect()
 }
 
-/// Whether everybody who may read an object may know of it (RFC 5545 §3.8.1.3, caldav-privateevents §4.1).
-#[must_use]
-pub fn is_public(calendar: &Calendar) -> bool {
-    let public = |property: Option<Property<'_>>| {
-        property.is_none_or(|property| property.value().trim_ascii().eq_ignore_ascii_case("PUBLIC"))
-    };
-    public(calendar.property("X-CALENDARSERVER-ACCESS"))
-        && calendar.components().all(|component| public(component.property("CLASS")))
-}
-
 /// What is said of an object that goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Farewell {
@@ -279,11 +269,5 @@ mod tests {
         );
         let day = farewell(&calendar(&["DTSTART;VALUE=DATE:20260106"]), now);
         assert_eq!(day.next, Some(("20260106".to_owned(), None)));
-    }
-
-    #[test]
-    fn what_is_not_public_is_told_apart() {
-        assert!(is_public(&calendar(&[ONE])) && is_public(&calendar(&["CLASS:public"])));
-        assert!(!is_public(&calendar(&[ONE, "CLASS:CONFIDENTIAL"])));
     }
 }

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 /// A write lock on a calendar or on one of its members.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools)] // each is one column
 pub struct Lock {
     /// What its token is made of.
     pub token: Uuid,
@@ -23,6 +24,8 @@ pub struct Lock {
     pub remaining: i64,
     /// Whether nothing lies at its root: the name is reserved.
     pub vacant: bool,
+    /// Whether what lies at its root is private: not everybody who may read the calendar is told of it.
+    pub veiled: bool,
 }
 
 impl Lock {
@@ -67,6 +70,7 @@ mod tests {
             seconds: 60,
             remaining: 60,
             vacant: false,
+            veiled: false,
         }
     }
 

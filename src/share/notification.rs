@@ -33,7 +33,7 @@ fn made(
     told.raw(&format!("<CS:{} xmlns:CS=\"{}\">", TYPE.local, TYPE.ns.uri()));
     told.empty_with(kind, attributes);
     told.close(TYPE);
-    Notification { name: name.to_owned(), kind: told.into_string(), body: w.finish() }
+    Notification { name: name.to_owned(), kind: told.into_string(), body: w.finish(), private: false }
 }
 
 /// Somebody, as a notification names them.
@@ -163,8 +163,8 @@ pub struct Change<'a> {
     pub href: &'a str,
     /// What became of it.
     pub what: &'a What,
-    /// Who did that.
-    pub by: Person<'a>,
+    /// Who did that, if the person may know them.
+    pub by: Option<Person<'a>>,
 }
 
 /// What somebody has been told of a calendar and not dealt with yet.
@@ -217,7 +217,7 @@ pub fn change(name: &str, at: Timestamp, before: Option<&[u8]>, change: &Change<
         told.by.retain(|other| by.as_ref().is_none_or(|by| who(by) != who(other)));
         told.by.extend(by);
         let known: Vec<&Element> = told.by.iter().rev().take(LAST).rev().collect();
-        return Some(made(name, at, (CHANGE, &[]), |w| {
+        return Some(whole(name, at, |w| {
             w.inside(CHANGES, |w| {
                 w.element(HREF, change.collection);
                 for by in known {
@@ -238,18 +238,26 @@ pub fn change(name: &str, at: Timestamp, before: Option<&[u8]>, change: &Change<
         _ => vec![new],
     };
     let from = all.len().saturating_sub(LAST);
-    Some(made(name, at, (CHANGE, &[]), |w| all[from..].iter().for_each(|one| w.raw(&one.fragment()))))
+    Some(whole(name, at, |w| all[from..].iter().for_each(|one| w.raw(&one.fragment()))))
+}
+
+/// CS:resource-change. It is for those eyes alone that it is written for: whoever else may read what lies in their home need not
+/// be one who may read the calendar, or see what is private in it.
+fn whole(name: &str, at: Timestamp, content: impl FnOnce(&mut Writer)) -> Notification {
+    Notification { private: true, ..made(name, at, (CHANGE, &[]), content) }
 }
 
 /// One change as an element.
 fn element(at: Timestamp, change: &Change<'_>) -> Element {
     let mut w = Writer::new(change.what.element());
     w.element(HREF, change.href);
-    w.inside(BY, |w| {
-        w.element(Name::cs("common-name"), change.by.name.unwrap_or(change.by.href));
-        w.element(Name::cs("dtstamp"), &stamp(at));
-        w.element(HREF, change.by.href);
-    });
+    if let Some(by) = change.by {
+        w.inside(BY, |w| {
+            w.element(Name::cs("common-name"), by.name.unwrap_or(by.href));
+            w.element(Name::cs("dtstamp"), &stamp(at));
+            w.element(HREF, by.href);
+        });
+    }
     match change.what {
         What::Created => {}
         What::Updated(changes) => calendar_changes(changes, &mut w),
@@ -404,7 +412,7 @@ mod tests {
     }
 
     fn told(what: &What, href: &str, before: Option<&Notification>) -> Option<Notification> {
-        let by = Person { href: "/p/", name: None };
+        let by = Some(Person { href: "/p/", name: None });
         let told = Change { collection: "/c/", href, what, by };
         change("c.xml", noon(), before.map(|before| &before.body[..]), &told)
     }

@@ -105,5 +105,6 @@ fn read(row: &Row) -> Result<Lock, Error> {
         seconds: row.at("seconds")?,
         remaining: row.at("remaining")?,
         vacant: row.at("vacant")?,
+        veiled: row.at("veiled")?,
     })
 }

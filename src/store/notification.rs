@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use crate::{
-    db::{Error, Pool, Row, Tx},
+    db::{Error, Params, Pool, Row, Tx},
     xml::Ns,
 };
 
@@ -34,6 +34,8 @@ pub struct Notification {
     pub kind: String,
     /// The document.
     pub body: Bytes,
+    /// Whether it is for the owner of the home alone.
+    pub private: bool,
 }
 
 /// A home that is fuller or emptier than its owner was told.
@@ -71,9 +73,10 @@ pub async fn level_told(tx: &Tx, home: &Home) -> Result<bool, Error> {
 /// homes does so last of all, in the order of the homes' numbers.
 pub async fn put(tx: &Tx, home_id: i64, notification: &Notification) -> Result<(), Error> {
     let Some(id) = lock(tx, home_id).await? else { return Ok(()) };
-    let Notification { name, kind, body } = notification;
+    let Notification { name, kind, body, private } = notification;
     let ns = Ns::CalendarServer.uri();
-    tx.execute(&PUT, &[&home_id, &id, name, kind, &&body[..], &ns, &MOST, &MOST_OCTETS]).await.map(drop)
+    let params: Params<'_> = &[&home_id, &id, name, kind, &&body[..], &ns, &MOST, &MOST_OCTETS, private];
+    tx.execute(&PUT, params).await.map(drop)
 }
 
 /// The document of that name, which nobody else changes until the transaction ends.

@@ -240,6 +240,12 @@ impl Calendar {
         self.bound.as_ref().map_or(self.home_id, |bound| bound.home_id)
     }
 
+    /// Its name in the home that it is kept in.
+    #[must_use]
+    pub fn name_at_home(&self) -> &str {
+        self.bound.as_ref().map_or(&self.name, |bound| &bound.name)
+    }
+
     /// The home that it is kept in, and its number.
     #[must_use]
     pub const fn kept(&self) -> (i64, i64) {

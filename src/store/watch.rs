@@ -20,6 +20,8 @@ pub struct Watcher {
     pub id: i64,
     /// Their user name.
     pub name: String,
+    /// The groups they are in.
+    pub groups: Vec<String>,
     /// Whether the calendar is kept in their own home.
     pub owns: bool,
 }
@@ -39,7 +41,7 @@ pub async fn of(pool: &Pool, calendar: &Calendar, author: i64) -> Result<Vec<Wat
     let read = |row: &Row| {
         let id: i64 = row.at("id")?;
         let granted = Privileges::from_bits(row.at::<Option<i32>>("granted")?.unwrap_or_default());
-        let watcher = Watcher { id, name: row.at("name")?, owns: id == home };
+        let watcher = Watcher { id, name: row.at("name")?, groups: row.at("groups")?, owns: id == home };
         Ok((watcher.owns || granted.has(Privilege::Read)).then_some(watcher))
     };
     rows.iter().filter_map(|row| read(row).transpose()).collect()

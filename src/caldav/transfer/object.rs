@@ -40,8 +40,8 @@ struct Ends<'a> {
     to: Shelf<'a>,
     name: &'a str,
     before: Before,
-    /// Whether what has the UID there is not for the viewer to know of.
-    veiled: bool,
+    /// Whether what is there is not for the viewer to know of, and whether what has the UID there is not.
+    veiled: (bool, bool),
 }
 
 /// Brings the object of the request's URL to the destination; says whether it replaced another one.
@@ -59,7 +59,7 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
             }
             ends.may_leave(way)?;
             ends.permitted(&guard, &there, way)?;
-            let replaced = ends.before.object.as_ref().map(|(object, _)| object);
+            let replaced = ends.there();
             to.may_replace(replaced.is_some())?;
             ends.may_arrive(way)?;
             ends.to.fits(ends.object.component, ends.name)?;
@@ -126,28 +126,36 @@ async fn ends<'a>(
     Ok(Ends { from, left, object, to, name, before, veiled })
 }
 
-/// Refuses to take the place of what the viewer does not see whole; says whether what has the UID is hidden from them.
-async fn veiled(cx: &Cx, tx: &Tx, to: &Shelf<'_>, (before, name): (&Before, &str)) -> Result<bool> {
+/// Refuses to take the place of what the viewer sees a part of; says whether what is there, and what has the UID, is hidden from
+/// them.
+async fn veiled(cx: &Cx, tx: &Tx, to: &Shelf<'_>, (before, name): (&Before, &str)) -> Result<(bool, bool)> {
     if seen::of(cx, to.calendar()).own {
-        return Ok(false);
+        return Ok((false, false));
     }
-    match seen::named_in(cx, tx, to.calendar(), name).await? {
-        Sight::Hidden => return Err(Refusal::need(to.href(name), Privilege::WriteContent).into()),
-        Sight::There(object) => whole(&object, || to.href(name))?,
-        Sight::Nothing => {}
+    let sight = seen::named_in(cx, tx, to.calendar(), name).await?;
+    if let Sight::There(object) = &sight {
+        whole(object, || to.href(name))?;
     }
-    let Some(twin) = &before.twin else { return Ok(false) };
-    Ok(matches!(seen::named_in(cx, tx, to.calendar(), twin).await?, Sight::Hidden))
+    let hidden = matches!(sight, Sight::Hidden);
+    let Some(twin) = &before.twin else { return Ok((hidden, false)) };
+    Ok((hidden, matches!(seen::named_in(cx, tx, to.calendar(), twin).await?, Sight::Hidden)))
 }
 
 impl Ends<'_> {
+    /// What is at the destination, as far as the viewer may know.
+    fn there(&self) -> Option<&Object> {
+        self.before.object.as_ref().map(|(object, _)| object).filter(|_| !self.veiled.0)
+    }
+
     /// The conditions of the request are about its source; locks are at both ends (RFC 4918 §7.5).
     fn permitted(&self, guard: &Guard, there: &Cx, way: Way) -> Result<(), Refusal> {
         let now = Now { calendar: &self.from, object: Some(&self.object), locks: &self.left };
         let leaves = [Touch::Member(&self.object.name), Touch::Calendar];
         guard.permits(&now, if way == Way::Move { &leaves } else { &[] })?;
-        let object = self.before.object.as_ref().map(|(object, _)| object);
-        let arrives = [Touch::Member(self.name), Touch::Calendar];
+        let object = self.there();
+        // Nobody is told that what they do not see is locked.
+        let name = if self.veiled.0 { Touch::Calendar } else { Touch::Member(self.name) };
+        let arrives = [name, Touch::Calendar];
         guard.at(&there.located).unlocked(&self.to.now(object), self.to.touched(&arrives, object))
     }
 
@@ -160,10 +168,15 @@ impl Ends<'_> {
         Ok(())
     }
 
-    /// RFC 3744 Appendix B: what is replaced by a COPY is changed, and by a MOVE removed.
+    /// RFC 3744 Appendix B: what is replaced by a COPY is changed, and by a MOVE removed. What is hidden is taken for a name that
+    /// is free until nothing else is wrong.
     fn may_arrive(&self, way: Way) -> Result<(), Refusal> {
-        match (&self.before.object, way) {
-            (None, _) => self.to.need(None, &[Privilege::Bind]),
+        match (self.there(), way) {
+            (None, _) => {
+                self.to.need(None, &[Privilege::Bind])?;
+                let hidden = || Refusal::need(self.to.href(self.name), Privilege::WriteContent);
+                if self.veiled.0 { Err(hidden()) } else { Ok(()) }
+            }
             (Some(_), Way::Copy) => {
                 self.to.need(Some(self.name), &[Privilege::WriteContent, Privilege::WriteProperties])
             }
@@ -175,7 +188,7 @@ impl Ends<'_> {
     fn no_uid_conflict(&self, way: Way) -> Result<(), Refusal> {
         let within = way == Way::Move && self.from.id == self.to.calendar().id;
         match (&self.before.twin, &self.before.object) {
-            (Some(_), _) if self.veiled => Err(NO_UID_CONFLICT.into()),
+            (Some(_), _) if self.veiled.1 => Err(NO_UID_CONFLICT.into()),
             (Some(twin), _) if !(within && *twin == self.object.name) => Err(self.to.conflict(twin)),
             (_, Some((object, _))) if object.uid != self.object.uid => Err(self.to.conflict(&object.name)),
             _ => Ok(()),
@@ -187,6 +200,9 @@ impl Ends<'_> {
 async fn copy(cx: &Cx, tx: &Tx, ends: &Ends<'_>) -> Result<()> {
     let (to, octets) = (ends.to.calendar(), ends.object.body.clone().unwrap_or_default());
     let object = understood(&cx.settings, ends.name, Form::Ical, octets)?;
+    if ends.before.object.is_none() {
+        ends.to.owner_organizes(&object.put).await?;
+    }
     let nothing = Before { object: None, twin: None };
     let lens = seen::of(ends.to.cx(), to);
     if lens.own {
@@ -194,6 +210,10 @@ async fn copy(cx: &Cx, tx: &Tx, ends: &Ends<'_>) -> Result<()> {
     } else {
         may_hide(object.put.access, lens)?;
         ends.to.divide(&object, &nothing, None).await?;
+    }
+    // Of what is seen in part, what is kept beside it is not seen.
+    if ends.object.cut {
+        return Ok(());
     }
     let properties = property::of_in(tx, Subject::object(&ends.from, ends.object.id)).await?;
     if properties.is_empty() {

@@ -47,21 +47,24 @@ pub async fn share(cx: &Cx, orders: &[Order]) -> Result<Response> {
             let calendar = facts::locked(cx, &tx, house, On::Resource, Privilege::WriteAcl).await?;
             let locks = store::lock::of_in(&tx, &calendar).await?;
             guard.permits(&Now { calendar: &calendar, object: None, locks: &locks }, &[Touch::Calendar])?;
-            let wishes = match sharee::wishes(cx, &tx, calendar.home_id, orders).await? {
-                Ok(wishes) => wishes,
-                Err(refused) => return Ok::<_, Error>(refused),
-            };
             let aces = store::ace::of_in(&tx, calendar.home_id, calendar.id).await?;
             let aces = aces.into_iter().filter(|ace| ace.calendar_id == calendar.id).collect();
             let before = Before { aces, invites: invite::of_in(&tx, &calendar).await? };
+            let nobody = Before::default();
+            let seen = if calendar.rights.has(Privilege::ReadAcl) { &before } else { &nobody };
+            let wishes = match sharee::wishes(cx, &tx, (calendar.home_id, seen), orders).await? {
+                Ok(wishes) => wishes,
+                Err(refused) => return Ok::<_, Error>(refused),
+            };
             let plan = plan::of_wishes(&before, (calendar.home_id, calendar.id), &wishes);
             if plan.aces.len() + plan.strangers(&before) > most {
                 return Err(acl::too_many(most).into());
             }
             if !plan.is_empty() {
                 carry_out(cx, &tx, &calendar, &before, &plan).await?;
-                let owner = (&house.owner, calendar.name.as_str());
-                let deeds = deeds::of_lists(&cx.viewer.principal, owner, &before.aces, &plan.aces);
+                let owner = &acl::owner_of(&tx, house, calendar.bound.as_deref()).await?;
+                let kept = (owner, calendar.name_at_home());
+                let deeds = deeds::of_lists(&cx.viewer.principal, kept, &before.aces, &plan.aces);
                 store::audit::record(&tx, &deeds).await?;
             }
             Ok(done(Status::OK))

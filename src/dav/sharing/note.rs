@@ -109,7 +109,7 @@ fn path(settings: &Settings, target: &Target) -> String {
 
 /// The calendar, as a sharee is told of it.
 async fn offer(tx: &Tx, calendar: &Calendar) -> Result<Option<Offer>> {
-    let name = calendar.bound.as_deref().map_or(&calendar.name, |bound| &bound.name).clone();
+    let name = calendar.name_at_home().to_owned();
     Ok(store::principal::by_id_in(tx, calendar.home_id).await?.map(|owner| Offer {
         owner: owner.name,
         owner_name: owner.display_name,

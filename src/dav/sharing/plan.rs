@@ -89,8 +89,14 @@ pub fn of_wishes(before: &Before, (owner, calendar_id): (i64, i64), wishes: &[Wi
             (Whom::Known(who), Some(level)) => {
                 grant(&mut aces, calendar_id, who, level);
                 say(before, wish, &mut guests);
+                gone.extend(awaited(before, wish));
             }
-            (Whom::Known(who), None) => revoke(&mut aces, who, &mut guests),
+            // They may have been awaited by the address by somebody who may not know them.
+            (Whom::Known(who), None) => {
+                revoke(&mut aces, who, &mut guests);
+                guests.retain(|guest| guest.who.is_some() || guest.address != wish.address);
+                gone.extend(awaited(before, wish));
+            }
             (Whom::Stranger, Some(_)) => {
                 gone.retain(|uid| {
                     !before.invites.iter().any(|one| one.uid == *uid && one.address == wish.address)
@@ -110,6 +116,13 @@ pub fn of_wishes(before: &Before, (owner, calendar_id): (i64, i64), wishes: &[Wi
         }
     }
     with_guests(before, owner, aces, guests, gone)
+}
+
+/// The invite of whoever will have the address that a wish names.
+fn awaited(before: &Before, wish: &Wish) -> Option<Uuid> {
+    let by_address =
+        |one: &&Invite| is_stranger(one) && wish.address.is_some() && one.address == wish.address;
+    before.invites.iter().find(by_address).map(|one| one.uid)
 }
 
 fn with_guests(
@@ -341,6 +354,11 @@ mod tests {
         let gone = wish(Whom::Stranger, Some("x@y"), None);
         assert_eq!(planned(&before, std::slice::from_ref(&gone)).gone, [Uuid::from_u128(3)]);
         assert!(planned(&before, &[gone.clone(), set]).gone.is_empty());
+        // Somebody who was here all the time, and may be known now, or may not.
+        for level in [None, Some(Level::Read)] {
+            let plan = planned(&before, &[wish(Whom::Known(bob()), Some("x@y"), level)]);
+            assert_eq!(plan.gone, [Uuid::from_u128(3)]);
+        }
         // Somebody who was invited by that address, which is theirs no more.
         let mut before = invited_bob();
         before.invites[0].address = Some("x@y".to_owned());

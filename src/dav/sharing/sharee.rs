@@ -12,11 +12,11 @@ use crate::{
     },
     db::Tx,
     front::{self, Response, Status},
-    store::{self, Grantee, Principal},
+    store::{self, Grantee, Principal, Sharee},
 };
 
 use super::{
-    plan::{Whom, Wish},
+    plan::{Before, Whom, Wish},
     read::Order,
 };
 
@@ -51,16 +51,16 @@ fn named(cx: &Cx, href: &str) -> Named {
     }
 }
 
-/// What the orders come to, for a calendar of the owner of that number; or the answer that tells which of them cannot be, and that
+/// What the orders come to, for a calendar of the owner of that number to which those are invited who the viewer may see; or the answer that tells which of them cannot be, and that
 /// for their sake the others are not carried out.
 pub async fn wishes(
     cx: &Cx,
     tx: &Tx,
-    owner: i64,
+    (owner, there): (i64, &Before),
     orders: &[Order],
 ) -> Result<std::result::Result<Vec<Wish>, Response>> {
     let named: Vec<Named> = orders.iter().map(|order| named(cx, &order.href)).collect();
-    let known = Known::of(tx, &named).await?;
+    let known = Known::of(tx, &named, there).await?;
     let judged: Vec<Result<Option<Wish>, Refusal>> =
         orders.iter().zip(&named).map(|(order, named)| known.wish(cx, owner, order, named)).collect();
     if judged.iter().all(Result::is_ok) {
@@ -77,13 +77,15 @@ pub async fn wishes(
 }
 
 /// Those of whom something is wanted, as far as they are here.
-struct Known {
+struct Known<'a> {
     people: Vec<Principal>,
     groups: Vec<String>,
+    /// Who is invited already, as far as the viewer may see that: they may be named again, known or not.
+    there: &'a Before,
 }
 
-impl Known {
-    async fn of(tx: &Tx, named: &[Named]) -> Result<Self> {
+impl<'a> Known<'a> {
+    async fn of(tx: &Tx, named: &[Named], there: &'a Before) -> Result<Self> {
         let (mut addresses, mut users, mut teams) = (Vec::new(), Vec::new(), Vec::new());
         for one in named {
             match one {
@@ -104,7 +106,20 @@ impl Known {
         if !teams.is_empty() {
             groups = store::principal::groups_in(tx, &teams).await?;
         }
-        Ok(Self { people, groups })
+        Ok(Self { people, groups, there })
+    }
+
+    /// Whether somebody was invited by that address.
+    fn invited(&self, who: &Principal, address: &str) -> bool {
+        let mut invites = self.there.invites.iter();
+        invites.any(|one| {
+            let by_it = one.address.as_ref().is_some_and(|known| known.eq_ignore_ascii_case(address));
+            by_it && matches!(one.sharee, Sharee::Person(id, ..) if id == who.id)
+        })
+    }
+
+    fn listed(&self, who: impl Fn(&Grantee) -> bool) -> bool {
+        self.there.aces.iter().any(|ace| who(&ace.grantee))
     }
 
     /// What an order comes to; nothing where somebody is to be removed who is not here.
@@ -117,17 +132,25 @@ impl Known {
                 let has_it = |who: &&Principal| {
                     who.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case(address))
                 };
+                let may_know = |who: &&Principal| may_know(who) || self.invited(who, address);
                 let found = self.people.iter().find(has_it).filter(may_know);
                 found.map_or(Whom::Stranger, |who| Whom::Known(person(who)))
             }
-            Named::User(user) => match self.people.iter().find(|who| who.name == *user).filter(may_know) {
-                Some(who) => Whom::Known(person(who)),
-                None if removes => return Ok(None),
-                None => return Err(RECOGNIZED_PRINCIPAL.into()),
-            },
+            Named::User(user) => {
+                let is = |who: &Principal| {
+                    self.listed(|one| matches!(one, Grantee::Principal(id, _) if *id == who.id))
+                };
+                let may_know = |who: &&Principal| may_know(who) || is(who);
+                match self.people.iter().find(|who| who.name == *user).filter(may_know) {
+                    Some(who) => Whom::Known(person(who)),
+                    None if removes => return Ok(None),
+                    None => return Err(RECOGNIZED_PRINCIPAL.into()),
+                }
+            }
             Named::Group(name) => {
                 let known = self.groups.contains(name) && access::may_know_group(cx, name);
-                if !(known || removes) {
+                let is = |one: &Grantee| matches!(one, Grantee::Group(group) if group == name);
+                if !(known || removes || self.listed(is)) {
                     return Err(RECOGNIZED_PRINCIPAL.into());
                 }
                 Whom::Known(Grantee::Group(name.clone()))

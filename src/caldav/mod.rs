@@ -26,6 +26,7 @@ mod theirs;
 mod timezones;
 mod told;
 mod transfer;
+mod trash;
 
 use crate::{
     dav::{Target, target},

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use bytes::Bytes;
 
 use crate::{
-    dav::{Cx, Given, Result, Target, delete, target},
+    dav::{Cx, Given, Result, Target, delete, target, trash},
     db::Tx,
     front::{Response, Status},
     ical,
@@ -53,7 +53,9 @@ impl Told {
 
 /// DELETE, of which others are told.
 pub async fn delete(cx: Arc<Cx>, _: Given) -> Result<Response> {
-    if let Some((calendar, object)) = delete::run(&cx).await? {
+    if cx.located.target.kind().is_deleted() {
+        trash::purge(&cx).await?;
+    } else if let Some((calendar, object)) = delete::run(&cx).await? {
         let gone = Told::gone(&object.name, &object.body.unwrap_or_default());
         tell(&cx, &calendar, &[gone]).await;
     }

@@ -212,9 +212,7 @@ fn held(level: Level, granted: &str, kind: Kind) -> BTreeSet<&'static str> {
         | Kind::Notification
         | Kind::Trash
         | Kind::DeletedObject
-        | Kind::DeletedCalendar => {
-            all.into_iter().filter(|name| TENDED.contains(name)).collect()
-        }
+        | Kind::DeletedCalendar => all.into_iter().filter(|name| TENDED.contains(name)).collect(),
         _ => all,
     }
 }

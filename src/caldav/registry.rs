@@ -34,8 +34,7 @@ const FREE_BUSY: Kinds = Kind::FreeBusy.only();
 const GOING: Kinds = NAMED.or(Kind::Notification.only()).or(Kinds::DELETED);
 /// What a MOVE takes elsewhere.
 const MOVING: Kinds = NAMED.or(Kinds::DELETED);
-const READ: Kinds =
-    MADE.or(Kind::Notification.only()).or(Kind::DeletedObject.only()).or(FREE_BUSY);
+const READ: Kinds = MADE.or(Kind::Notification.only()).or(Kind::DeletedObject.only()).or(FREE_BUSY);
 const WITH_OBJECTS: Kinds = MADE.or(Kind::Inbox.only());
 const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(Kind::Principal.only()).or(Kind::Delegates.only());
 
@@ -178,7 +177,8 @@ pub const FEATURES: &[Feature] = &[
 ];
 
 /// The properties, room by room.
-pub const ALL_PROPS: &[&[Prop]] = &[props::PROPS, acl_props::PROPS, sharing::props::PROPS, dav::trash::PROPS, PROPS];
+pub const ALL_PROPS: &[&[Prop]] =
+    &[props::PROPS, acl_props::PROPS, sharing::props::PROPS, dav::trash::PROPS, PROPS];
 
 /// All tables.
 pub static TABLES: Tables = Tables {

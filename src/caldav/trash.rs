@@ -148,9 +148,7 @@ pub async fn empty(cx: &Cx, days: u32, octets: &Bytes) -> Result<Response> {
     // What is deleted while it goes on stays.
     let since = SystemTime::now().checked_sub(Duration::from_secs(86_400 * u64::from(days)));
     let (home, since) = (house.owner.id, since.unwrap_or(SystemTime::UNIX_EPOCH));
-    cx.pool
-        .transaction(async |tx: Arc<Tx>| Ok::<_, Error>(history::empty(&tx, home, since).await?))
-        .await?;
+    cx.pool.transaction(async |tx: Arc<Tx>| Ok::<_, Error>(history::empty(&tx, home, since).await?)).await?;
     Ok(Response::new(Status::NO_CONTENT))
 }
 

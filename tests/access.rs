@@ -363,12 +363,10 @@ fn names(answer: &Answer, place: Place, on: On, privilege: &str) -> bool {
     let path = match (on, place.kind) {
         (On::Itself, _) => place.path,
         (On::Parent, Kind::Object) if place.is_seen() => "/dav/calendars/bob/work/",
-        (On::Parent, Kind::Object) => "/dav/calendars/alice/work/",
+        (On::Parent, Kind::Object) | (On::There, Kind::DeletedObject) => "/dav/calendars/alice/work/",
         (On::Parent, Kind::Notification) => "/dav/calendars/alice/notifications/",
         (On::Parent, Kind::DeletedObject | Kind::DeletedCalendar) => "/dav/calendars/alice/trash/",
-        (On::There, Kind::DeletedObject) => "/dav/calendars/alice/work/",
-        (On::There, _) => "/dav/calendars/alice/",
-        (On::Parent, _) => "/dav/calendars/alice/",
+        (On::Parent | On::There, _) => "/dav/calendars/alice/",
     };
     let Some(root) = answer.xml().filter(|_| answer.status == 403 && is_refused(answer)) else {
         return false;

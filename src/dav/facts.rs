@@ -102,7 +102,7 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
     }
     let target = cx.located.target.clone();
     let href = cx.located.own_href();
-    let mut facts = match &target {
+    let facts = match &target {
         Target::Root | Target::Principals | Target::Homes => bare(cx, target, href),
         Target::Principal(user) => {
             let who = owner(cx, user).await?;
@@ -146,6 +146,11 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
         }
     };
     access::need(facts.rights, privilege, || facts.href.clone())?;
+    kept_of(cx, facts, needs).await
+}
+
+/// The facts with what is kept of the resource beside it.
+async fn kept_of(cx: &Cx, mut facts: Facts, needs: Needs) -> Result<Facts> {
     // What somebody keeps at their principal is not for others.
     let theirs = facts.kind() == Kind::Principal && !facts.rights.has(Privilege::WriteProperties);
     let Some(subject) = subject(&facts).filter(|_| !theirs) else { return Ok(facts) };

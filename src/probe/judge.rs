@@ -99,13 +99,13 @@ pub(super) fn texts(answer: &Answer, name: Name) -> Vec<String> {
 /// The entries of the trash that were at that path or below it.
 pub(super) fn lying(answer: &Answer, path: &str) -> Vec<String> {
     let Some(root) = multistatus(answer) else { return Vec::new() };
+    let href = |of: &Element| of.child(Name::dav("href")).map(|href| href.text().trim().to_owned());
     let from = |response: &&Element| {
         let mut found = Vec::new();
         seek(response, Name::own("deleted-from"), &mut found);
-        found.iter().any(|from| from.text().trim().starts_with(path))
+        found.into_iter().filter_map(href).any(|from| from.starts_with(path))
     };
-    let entry = |response: &Element| Some(response.child(Name::dav("href"))?.text().trim().to_owned());
-    root.all(Name::dav("response")).filter(from).filter_map(entry).collect()
+    root.all(Name::dav("response")).filter(from).filter_map(href).collect()
 }
 
 /// A page for people: kalends makes none, so it is the proxy's.

@@ -70,6 +70,8 @@ enum On {
     Itself,
     /// What an object or a calendar is a member of.
     Parent,
+    /// The calendar, or the home, that it comes into.
+    There,
 }
 
 /// A resource of alice's.
@@ -94,6 +96,9 @@ const PLACES: &[Place] = &[
     place(Kind::Notifications, "/dav/calendars/alice/notifications/"),
     place(Kind::Subscribed, "/dav/calendars/alice/feed/"),
     place(Kind::Notification, "/dav/calendars/alice/notifications/a.xml"),
+    place(Kind::Trash, "/dav/calendars/alice/trash/"),
+    place(Kind::DeletedObject, "/dav/calendars/alice/trash/900000001.ics"),
+    place(Kind::DeletedCalendar, "/dav/calendars/alice/trash/calendar-900000001"),
     place(Kind::Object, "/dav/calendars/alice/work/a.ics"),
     Place { kind: Kind::Object, path: "/dav/calendars/alice/work/new.ics", there: false },
     // Alice's calendar as bob sees it in his home.
@@ -134,6 +139,9 @@ fn needed(verb: &str, place: Place) -> Vec<(On, &'static str)> {
         }
         "MOVE" if matches!(place.kind, Kind::Calendar | Kind::Subscribed) => {
             return vec![(On::Parent, "D:unbind"), (On::Parent, "D:bind")];
+        }
+        "MOVE" if place.kind.is_deleted() => {
+            return vec![(On::Parent, "D:unbind"), (On::Itself, "D:read"), (On::There, "D:bind")];
         }
         "MOVE" => return vec![(On::Parent, "D:unbind"), (On::Itself, "D:read")],
         "GET" | "HEAD" | "PROPFIND" | "COPY" => (On::Itself, "D:read"),
@@ -190,14 +198,21 @@ fn held(level: Level, granted: &str, kind: Kind) -> BTreeSet<&'static str> {
         | Kind::Outbox
         | Kind::Notifications
         | Kind::Subscribed
-        | Kind::Notification => level == Level::Home,
+        | Kind::Notification
+        | Kind::Trash
+        | Kind::DeletedObject
+        | Kind::DeletedCalendar => level == Level::Home,
     };
     let all = if reaches { all } else { BTreeSet::new() };
     match kind {
         Kind::Subscribed => all.into_iter().filter(|name| MARKED.contains(name)).collect(),
-        Kind::Inbox | Kind::Outbox | Kind::Notifications | Kind::Notification => {
-            all.into_iter().filter(|name| TENDED.contains(name)).collect()
-        }
+        Kind::Inbox
+        | Kind::Outbox
+        | Kind::Notifications
+        | Kind::Notification
+        | Kind::Trash
+        | Kind::DeletedObject
+        | Kind::DeletedCalendar => all.into_iter().filter(|name| TENDED.contains(name)).collect(),
         _ => all,
     }
 }
@@ -206,12 +221,22 @@ fn parent(kind: Kind) -> Kind {
     match kind {
         Kind::Object => Kind::Calendar,
         Kind::Notification => Kind::Notifications,
+        Kind::DeletedObject | Kind::DeletedCalendar => Kind::Trash,
         _ => Kind::Home,
     }
 }
 
+/// What it comes into that is taken out of the trash.
+fn there(kind: Kind) -> Kind {
+    if kind == Kind::DeletedObject { Kind::Calendar } else { Kind::Home }
+}
+
 fn may(level: Level, granted: &str, place: Place, (on, privilege): (On, &str)) -> bool {
-    let kind = if on == On::Parent { parent(place.kind) } else { place.kind };
+    let kind = match on {
+        On::Itself => place.kind,
+        On::Parent => parent(place.kind),
+        On::There => there(place.kind),
+    };
     // The home is bob's own, and so is what he says of a calendar that he may read.
     let seen = place.is_seen() && place.kind == Kind::Calendar;
     let privilege = match (on, privilege) {
@@ -259,10 +284,12 @@ impl Stage<'_> {
         self.alice.ask("MKCALENDAR /dav/calendars/alice/work/", &[], "").await;
         self.alice.ask("DELETE /dav/calendars/alice/work/new.ics", &[], "").await;
         self.alice.ask("DELETE /dav/calendars/alice/other/", &[], "").await;
+        self.alice.ask("DELETE /dav/calendars/alice/work/back.ics", &[], "").await;
         self.bob.ask("DELETE /dav/calendars/bob/calendar/new.ics", &[], "").await;
         let put = self.alice.ask("PUT /dav/calendars/alice/work/a.ics", &[], server::event("a", "x")).await;
         assert!(put.is_done(), "{}", put.text());
         self.server.notify("alice", "a.xml").await;
+        self.server.delete("alice", "work", 900_000_001).await;
         self.bob.ask("DELETE /dav/calendars/bob/other/", &[], "").await;
         self.alice.ask("MKCOL /dav/calendars/alice/feed/", &[], SUBSCRIPTION).await;
         for (path, list) in lists {
@@ -285,7 +312,8 @@ impl Stage<'_> {
         let lock = if verb == "UNLOCK" { self.alices_lock(place).await } else { String::new() };
         let to = match place.kind {
             Kind::Calendar if place.is_seen() => "/dav/calendars/bob/other/",
-            Kind::Calendar | Kind::Subscribed => "/dav/calendars/alice/other/",
+            Kind::Calendar | Kind::Subscribed | Kind::DeletedCalendar => "/dav/calendars/alice/other/",
+            Kind::DeletedObject => "/dav/calendars/alice/work/back.ics",
             _ => "/dav/calendars/bob/calendar/new.ics",
         };
         let depth = if ["COPY", "MOVE"].contains(&verb) { "infinity" } else { "0" };
@@ -335,9 +363,10 @@ fn names(answer: &Answer, place: Place, on: On, privilege: &str) -> bool {
     let path = match (on, place.kind) {
         (On::Itself, _) => place.path,
         (On::Parent, Kind::Object) if place.is_seen() => "/dav/calendars/bob/work/",
-        (On::Parent, Kind::Object) => "/dav/calendars/alice/work/",
+        (On::Parent, Kind::Object) | (On::There, Kind::DeletedObject) => "/dav/calendars/alice/work/",
         (On::Parent, Kind::Notification) => "/dav/calendars/alice/notifications/",
-        (On::Parent, _) => "/dav/calendars/alice/",
+        (On::Parent, Kind::DeletedObject | Kind::DeletedCalendar) => "/dav/calendars/alice/trash/",
+        (On::Parent | On::There, _) => "/dav/calendars/alice/",
     };
     let Some(root) = answer.xml().filter(|_| answer.status == 403 && is_refused(answer)) else {
         return false;

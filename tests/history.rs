@@ -9,7 +9,7 @@ mod support;
 use std::process::Command;
 
 use kalends::boot::upkeep::erase;
-use kalends::config::{Settings, Size};
+use kalends::config::{Settings, Shown, Size};
 use kalends::store::history::Days;
 use server::{Client, Server, event};
 use support::sql;
@@ -285,6 +285,85 @@ async fn what_is_old_is_erased_and_off_keeps_nothing() {
     assert_eq!(number(&server, "SELECT count(*) FROM history WHERE body IS NOT NULL").await, 0);
     assert!(done(&server, &["history", "alice"]).contains("a.ics: deleted"));
     assert_eq!(miskept(&server).await, 0);
+}
+
+const TRASH: &str = "/dav/calendars/alice/trash/";
+
+/// What a listing of the trash tells of where things were, the last deleted first, each with its path there.
+async fn lying(client: &mut Client) -> Vec<(String, String)> {
+    let asks = "<propfind xmlns='DAV:'><prop><deleted-from xmlns='urn:x-kalends'/></prop></propfind>";
+    let headers = [("Depth", "1"), ("Prefer", "depth-noroot")];
+    let text = client.ask(&format!("PROPFIND {TRASH}"), &headers, asks).await.text();
+    let hrefs: Vec<&str> =
+        text.split("<D:href>").skip(1).map(|rest| rest.split('<').next().unwrap()).collect();
+    hrefs.chunks(2).map(|pair| (pair[1].to_owned(), pair[0].to_owned())).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_taken_back_and_purged_over_http_leaves_the_books_right() {
+    let (server, mut alice) = site(|_| ()).await;
+    for nth in 0..40 {
+        put(&mut alice, &format!("{nth}.ics"), (&format!("{nth}"), "x"), "x/1").await;
+        delete(&mut alice, &format!("{WORK}{nth}.ics")).await;
+    }
+    let all = lying(&mut alice).await;
+    let wanted: Vec<String> = (0..40).rev().map(|nth| format!("{WORK}{nth}.ics")).collect();
+    assert_eq!(all.iter().map(|(was, _)| was.as_str()).collect::<Vec<_>>(), wanted);
+    // Of two who take it back at once one does.
+    let mut other = server.client("alice").await;
+    for (was, path) in &all[..10] {
+        let twin = format!("{WORK}twin.ics");
+        let (headers, second) = ([("Destination", was.as_str())], [("Destination", twin.as_str())]);
+        let line = format!("MOVE {path}");
+        let (one, two) = tokio::join!(alice.ask(&line, &headers, ""), other.ask(&line, &second, ""));
+        let mut both = [one.status, two.status];
+        both.sort_unstable();
+        assert!(both == [201, 404] || both == [201, 409], "{both:?}");
+        let back = if one.status == 201 { was } else { &twin };
+        delete(&mut alice, back).await;
+    }
+    assert_eq!(lying(&mut alice).await.len(), 40);
+    assert_eq!(miskept(&server).await, 0);
+    for (_, path) in &all[20..30] {
+        delete(&mut alice, path).await;
+    }
+    assert_eq!(lying(&mut alice).await.len(), 30);
+    let empty = async |alice: &mut Client, query: &str| {
+        let line = format!("POST /dav/calendars/alice/?action=emptytrash{query}");
+        assert_eq!(alice.ask(&line, &[], "").await.status, 204);
+        lying(alice).await.len()
+    };
+    age(&server, "8 days").await;
+    put(&mut alice, "new.ics", ("new", "x"), "x/1").await;
+    delete(&mut alice, &format!("{WORK}new.ics")).await;
+    put(&mut alice, "kept.ics", ("kept", "x"), "x/1").await;
+    assert_eq!(empty(&mut alice, "&days=9").await, 31);
+    assert_eq!(empty(&mut alice, "&days=7").await, 1);
+    assert_eq!(miskept(&server).await, 0);
+    delete(&mut alice, WORK).await;
+    // What lies in a deleted calendar goes with it.
+    assert_eq!(lying(&mut alice).await.len(), 1);
+    assert_eq!(empty(&mut alice, "").await, 0);
+    let left = "SELECT (SELECT count(*) FROM history) + (SELECT count(*) FROM calendar WHERE trashed IS NOT NULL)
+                + (SELECT count(*) FROM property WHERE calendar_id > 0 AND calendar_id NOT IN (SELECT id FROM calendar))";
+    assert_eq!(number(&server, left).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trash_is_listed_where_the_settings_say_so_and_never_synchronised() {
+    for shown in [Shown::Hidden, Shown::Listed] {
+        let (_server, mut alice) = site(|settings| settings.history.trash_collection = shown).await;
+        put(&mut alice, "a.ics", ("a", "x"), "x/1").await;
+        delete(&mut alice, &format!("{WORK}a.ics")).await;
+        let home = "/dav/calendars/alice/";
+        let listed = alice.ask(&format!("PROPFIND {home}"), &[("Depth", "1")], "").await.text();
+        assert_eq!(listed.contains(TRASH), shown == Shown::Listed, "{listed}");
+        for level in ["1", "infinite"] {
+            let page = alice.sync_home(home, "", level, None).await.ok().unwrap();
+            assert!(!page.changed.iter().any(|(path, _)| path.contains("trash")), "{level}");
+        }
+        assert_eq!(lying(&mut alice).await.len(), 1);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

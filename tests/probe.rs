@@ -195,10 +195,11 @@ async fn a_good_configuration_has_no_finding_and_leaves_no_trace() {
     let names = support::sql("SELECT string_agg(name, ' ') FROM principal");
     let names: Option<String> = server.db.pool.row(&names, &[]).await.unwrap().at(0).unwrap();
     assert_eq!(names.as_deref(), Some("alice"));
-    // What it made for the trial lies in the trash, as whatever is deleted does.
+    // What it made for the trial is not in the trash either.
     for (query, expected) in [
         ("SELECT count(*) FROM calendar WHERE trashed IS NULL", 5),
-        ("SELECT count(*) FROM calendar WHERE trashed IS NOT NULL", 1),
+        ("SELECT count(*) FROM calendar WHERE trashed IS NOT NULL", 0),
+        ("SELECT count(*) FROM history WHERE trashed", 0),
     ] {
         let left: i64 = server.db.pool.row(&support::sql(query), &[]).await.unwrap().at(0).unwrap();
         assert_eq!(left, expected, "what everybody has, and no more: {query}");

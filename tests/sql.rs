@@ -1155,8 +1155,11 @@ async fn bring_back(pool: &Pool, calendar: &Calendar) {
     let lying = store::history::trash(pool, 1, 9).await.unwrap();
     let (whole, object): (Vec<_>, Vec<_>) = lying.into_iter().partition(|trashed| trashed.whole);
     assert_eq!((whole.len(), object.len(), &*whole[0].calendar), (1, 1, "work"));
-    let deleted = store::history::deleted(pool, 1, object[0].id).await.unwrap().unwrap();
-    assert_eq!((&*deleted.name, &deleted.body[..]), ("a.ics", &b"x"[..]));
+    for (lying, body) in [(&object[0], Some(&b"x"[..])), (&whole[0], None)] {
+        let found = store::history::lying(pool, 1, (lying.whole, lying.id)).await.unwrap().unwrap();
+        assert_eq!((&found.name, found.body.as_deref()), (&lying.name, body));
+        assert!(store::history::lying(pool, 1, (!lying.whole, lying.id)).await.unwrap().is_none());
+    }
     let tx = pool.begin().await.unwrap();
     for when in [When::Before, When::Revision(0), When::Second(0)] {
         assert!(store::history::state(&tx, calendar, "a.ics", when).await.unwrap().is_some());
@@ -1167,6 +1170,7 @@ async fn bring_back(pool: &Pool, calendar: &Calendar) {
     assert!(store::history::take_back(&tx, 1, object[0].id).await.unwrap());
     store::calendar::delete(&tx, &back, &author()).await.unwrap();
     store::history::erase(&tx, 1, &[object[0].id], &[back.id]).await.unwrap();
+    store::history::empty(&tx, 1, std::time::UNIX_EPOCH).await.unwrap();
 }
 
 /// What was kept of all this goes when it is old enough.

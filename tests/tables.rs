@@ -198,6 +198,9 @@ fn every_listing_has_its_rows() {
 
 // ---- what is done ----
 
+/// The number of what is deleted.
+const DELETED: i64 = 900_000_001;
+
 /// A resource of each kind, of a user that nobody else is.
 fn path(kind: Kind, user: &str) -> String {
     match kind {
@@ -216,6 +219,9 @@ fn path(kind: Kind, user: &str) -> String {
         Kind::Notification => format!("/dav/calendars/{user}/notifications/a.xml"),
         Kind::Group => "/dav/principals/groups/team/".to_owned(),
         Kind::Delegates => format!("/dav/principals/{user}/calendar-proxy-read/"),
+        Kind::Trash => format!("/dav/calendars/{user}/trash/"),
+        Kind::DeletedObject => format!("/dav/calendars/{user}/trash/{DELETED}.ics"),
+        Kind::DeletedCalendar => format!("/dav/calendars/{user}/trash/calendar-{DELETED}"),
     }
 }
 
@@ -271,6 +277,9 @@ async fn every_kind_allows_what_the_tables_say_and_nothing_else() {
             if kind == Kind::Notification {
                 server.notify(&user, "a.xml").await;
             }
+            if kind.is_deleted() {
+                server.delete(&user, "calendar", DELETED).await;
+            }
             let answer = client.ask(&format!("{verb} {}", path(kind, &user)), &[("Depth", "0")], body).await;
             // Where a calendar cannot be, the refusal says so; where one is already, another cannot be made.
             let judged = answer.condition().is_some();
@@ -297,6 +306,7 @@ async fn every_kind_answers_the_reports_it_names() {
     client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await;
     client.ask(&format!("PUT {}", path(Kind::Object, "alice")), &[], server::event("a", "x")).await;
     server.notify("alice", "a.xml").await;
+    server.delete("alice", "calendar", DELETED).await;
     client.ask("MKCOL /dav/calendars/alice/feed/", &[], SUBSCRIPTION).await;
     for kind in Kinds::ANY.iter() {
         for report in REPORTS {

@@ -101,10 +101,12 @@ ORDER BY h.id;
 
 --: trash
 -- What lies in the trash of a home since before $3, the $2 that were deleted last: calendars, and objects of calendars that
--- are there.
+-- are there; those with their octets, if $4.
 SELECT true AS whole, c.id, c.id AS calendar_id, c.former AS calendar, '' AS name, c.trashed AS at, p.name AS author,
-       h.client, c.octets AS octets, NULL AS etag, NULL AS uid, c.components AS component
+       h.client, c.octets AS octets, NULL AS etag, c.components AS component, l.value AS label, NULL::bytea AS body
 FROM calendar c
+LEFT JOIN property l ON l.home_id = $1 AND l.calendar_id = c.id AND l.object_id = 0
+    AND l.namespace = 'DAV:' AND l.local = 'displayname'
 LEFT JOIN LATERAL (
     SELECT author, client FROM history
     WHERE home_id = $1 AND calendar_id = c.id AND name = '' AND action = 2 ORDER BY id DESC LIMIT 1
@@ -112,7 +114,8 @@ LEFT JOIN LATERAL (
 LEFT JOIN principal p ON p.id = h.author
 WHERE c.home_id = $1 AND c.trashed <= $3::timestamptz
 UNION ALL
-SELECT false, h.id, h.calendar_id, b.name, h.name, h.at, p.name, h.client, h.size, h.etag, h.uid, h.component
+SELECT false, h.id, h.calendar_id, b.name, h.name, h.at, p.name, h.client, h.size, h.etag, h.component, NULL,
+       CASE WHEN $4 THEN h.body END
 FROM history h
 JOIN bind b ON b.home_id = $1 AND b.owner_home_id = $1 AND b.calendar_id = h.calendar_id
 LEFT JOIN principal p ON p.id = h.author
@@ -120,12 +123,25 @@ WHERE h.home_id = $1 AND h.trashed AND h.at <= $3
 ORDER BY at DESC, id DESC
 LIMIT $2;
 
---: deleted
--- One deletion that lies there, with what was deleted.
-SELECT h.calendar_id, b.name AS calendar, h.name, h.body
+--: lying
+-- The calendar of the number $2 as it lies there, or where not $3 the deletion of that number, with its octets.
+SELECT true AS whole, c.id, c.id AS calendar_id, c.former AS calendar, '' AS name, c.trashed AS at, p.name AS author,
+       h.client, c.octets AS octets, NULL AS etag, c.components AS component, l.value AS label, NULL::bytea AS body
+FROM calendar c
+LEFT JOIN property l ON l.home_id = $1 AND l.calendar_id = c.id AND l.object_id = 0
+    AND l.namespace = 'DAV:' AND l.local = 'displayname'
+LEFT JOIN LATERAL (
+    SELECT author, client FROM history
+    WHERE home_id = $1 AND calendar_id = c.id AND name = '' AND action = 2 ORDER BY id DESC LIMIT 1
+) AS h ON true
+LEFT JOIN principal p ON p.id = h.author
+WHERE $3 AND c.home_id = $1 AND c.id = $2 AND c.trashed IS NOT NULL
+UNION ALL
+SELECT false, h.id, h.calendar_id, b.name, h.name, h.at, p.name, h.client, h.size, h.etag, h.component, NULL, h.body
 FROM history h
 JOIN bind b ON b.home_id = $1 AND b.owner_home_id = $1 AND b.calendar_id = h.calendar_id
-WHERE h.home_id = $1 AND h.id = $2 AND h.trashed;
+LEFT JOIN principal p ON p.id = h.author
+WHERE NOT $3 AND h.home_id = $1 AND h.id = $2 AND h.trashed;
 
 --: take_back
 -- A deletion that no longer lies in the trash; what it took away stays in the history.
@@ -143,6 +159,29 @@ WITH gone AS (
 UPDATE calendar c SET kept = c.kept - freed.octets
 FROM (SELECT calendar_id, sum(size + 256) AS octets FROM gone GROUP BY calendar_id) AS freed
 WHERE c.home_id = $1 AND c.id = freed.calendar_id;
+
+--: empty
+-- Erases the objects that were deleted by $2 from calendars that are there, with all that they had been before.
+WITH old AS (
+    SELECT h.calendar_id, h.name, max(h.id) AS id FROM history h
+    JOIN bind b ON b.home_id = $1 AND b.owner_home_id = $1 AND b.calendar_id = h.calendar_id
+    WHERE h.home_id = $1 AND h.trashed AND h.at <= $2
+    GROUP BY h.calendar_id, h.name
+), gone AS (
+    DELETE FROM history h USING old
+    WHERE h.home_id = $1 AND h.calendar_id = old.calendar_id AND h.name = old.name AND h.id <= old.id
+    RETURNING h.calendar_id, h.size
+)
+UPDATE calendar c SET kept = c.kept - freed.octets
+FROM (SELECT calendar_id, sum(size + 256) AS octets FROM gone GROUP BY calendar_id) AS freed
+WHERE c.home_id = $1 AND c.id = freed.calendar_id;
+
+--: empty_calendars
+-- Erases the calendars that were deleted by $2.
+WITH gone AS (
+    DELETE FROM calendar WHERE home_id = $1 AND trashed <= $2 RETURNING id
+)
+DELETE FROM property p USING gone WHERE p.home_id = $1 AND p.calendar_id = gone.id;
 
 --: erase_calendars
 WITH gone AS (

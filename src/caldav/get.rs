@@ -27,7 +27,8 @@ pub const VARY: &str = "Accept, CalDAV-Timezones";
 /// The content of what the URL names.
 pub async fn run(cx: Arc<Cx>, _: Given) -> Result<Response> {
     match &cx.located.target {
-        other if other.kind() == Kind::Notification => notification(&cx).await,
+        other if other.kind() == Kind::Notification => as_it_lies(&cx, XML).await,
+        other if other.kind().is_deleted() => as_it_lies(&cx, Form::Ical.content_type()).await,
         Target::Object(_, collection, name) => object(&cx, collection, name).await,
         other if other.kind() == Kind::FreeBusy => freebusy::run(&cx).await,
         _ => collection(&cx).await,
@@ -104,8 +105,8 @@ async fn object(cx: &Cx, collection: &str, name: &str) -> Result<Response> {
     }
 }
 
-/// A notification as it lies there: it has one form.
-async fn notification(cx: &Cx) -> Result<Response> {
+/// What nobody changes, as it lies there: it has one form.
+async fn as_it_lies(cx: &Cx, content_type: &'static str) -> Result<Response> {
     let object = facts::of_target(cx, Needs::BODY).await?.object.ok_or_else(Refusal::not_found)?;
     let dated = http_date(object.modified);
     let answer = |status| {
@@ -114,10 +115,10 @@ async fn notification(cx: &Cx) -> Result<Response> {
     };
     match locks::guard(cx).await?.verdict(Some(&object.etag), Some(object.modified), true) {
         Verdict::Failed => {
-            Err(Refusal::plain(Status::PRECONDITION_FAILED, "the notification is another").into())
+            Err(Refusal::plain(Status::PRECONDITION_FAILED, "what is there is another").into())
         }
         Verdict::NotModified => Ok(answer(Status::NOT_MODIFIED)),
-        Verdict::Proceed => Ok(answer(Status::OK).body(XML, object.body.unwrap_or_default())),
+        Verdict::Proceed => Ok(answer(Status::OK).body(content_type, object.body.unwrap_or_default())),
     }
 }
 

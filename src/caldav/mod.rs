@@ -27,6 +27,7 @@ mod theirs;
 mod timezones;
 mod told;
 mod transfer;
+mod trash;
 
 use crate::{
     dav::{Target, target},

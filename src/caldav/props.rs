@@ -105,9 +105,14 @@ pub const PROPS: &[Prop] = &[
     // What scheduling will give, and nobody sets.
     Prop::absent(Name::cal("schedule-tag"), "RFC 6638 §3.2.10"),
     // What an object is.
-    Prop::live(Name::dav("getcontenttype"), OBJECT.or(NOTIFICATION), content_type, "RFC 4918 §15.5")
-        .needs(Needs::DETAIL)
-        .allprop(),
+    Prop::live(
+        Name::dav("getcontenttype"),
+        OBJECT.or(NOTIFICATION).or(Kind::DeletedObject.only()),
+        content_type,
+        "RFC 4918 §15.5",
+    )
+    .needs(Needs::DETAIL)
+    .allprop(),
     Prop::data(Name::cal("calendar-data"), "RFC 4791 §9.6"),
     Prop::live(Name::own("unreadable"), OBJECT, unreadable, "decision 21").needs(Needs::BODY),
 ];

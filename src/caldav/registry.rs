@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     dav::{
-        Cx, Error, Feature, Given, Method, Prop, Report, Result, Run, Tables, Takes, acl, acl_props,
+        self, Cx, Error, Feature, Given, Method, Prop, Report, Result, Run, Tables, Takes, acl, acl_props,
         condition::{CALENDAR_COLLECTION_LOCATION_OK, SUPPORTED_CALENDAR_DATA},
         lock, options, propfind, proppatch, props,
         reports::{self as webdav, expand_property, principals, search, sync_collection},
@@ -20,7 +20,7 @@ use super::{
     props::PROPS,
     put,
     reports::{data, freebusy, multiget, query},
-    seen, told, transfer,
+    seen, told, transfer, trash,
 };
 
 const CALENDAR: Kinds = Kind::Calendar.only();
@@ -31,8 +31,10 @@ const MADE: Kinds = CALENDAR.or(OBJECT);
 const NAMED: Kinds = MADE.or(Kind::Subscribed.only());
 const FREE_BUSY: Kinds = Kind::FreeBusy.only();
 /// What a DELETE takes away.
-const GOING: Kinds = NAMED.or(Kind::Notification.only());
-const READ: Kinds = MADE.or(Kind::Notification.only()).or(FREE_BUSY);
+const GOING: Kinds = NAMED.or(Kind::Notification.only()).or(Kinds::DELETED);
+/// What a MOVE takes elsewhere.
+const MOVING: Kinds = NAMED.or(Kinds::DELETED);
+const READ: Kinds = MADE.or(Kind::Notification.only()).or(Kind::DeletedObject.only()).or(FREE_BUSY);
 const WITH_OBJECTS: Kinds = MADE.or(Kind::Inbox.only());
 const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(Kind::Principal.only()).or(Kind::Delegates.only());
 
@@ -51,7 +53,7 @@ pub const METHODS: &[Method] = &[
     row("POST", HOME_AND_CALENDAR, Takes::Batch, |c, g| Box::pin(post::run(c, g)), "RFC 5995 §3.1"),
     row("DELETE", GOING, Takes::Nothing, |c, g| Box::pin(told::delete(c, g)), "RFC 4918 §9.6"),
     row("COPY", NAMED, Takes::Nothing, |c, g| Box::pin(transfer::copy(c, g)), "RFC 4918 §9.8"),
-    row("MOVE", NAMED, Takes::Nothing, |c, g| Box::pin(transfer::relocate(c, g)), "RFC 4918 §9.9"),
+    row("MOVE", MOVING, Takes::Nothing, |c, g| Box::pin(transfer::relocate(c, g)), "RFC 4918 §9.9"),
     row("PROPFIND", Kinds::ANY, Takes::Xml, |c, g| Box::pin(propfind::run(c, g)), "RFC 4918 §9.1"),
     row("PROPPATCH", OWNED, Takes::Xml, |c, g| Box::pin(proppatch::run(c, g)), "RFC 4918 §9.2"),
     placed(row(
@@ -175,8 +177,15 @@ pub const FEATURES: &[Feature] = &[
 ];
 
 /// The properties, room by room.
-pub const ALL_PROPS: &[&[Prop]] = &[props::PROPS, acl_props::PROPS, sharing::props::PROPS, PROPS];
+pub const ALL_PROPS: &[&[Prop]] =
+    &[props::PROPS, acl_props::PROPS, sharing::props::PROPS, dav::trash::PROPS, PROPS];
 
 /// All tables.
-pub static TABLES: Tables =
-    Tables { methods: METHODS, reports: REPORTS, props: ALL_PROPS, features: FEATURES, seen: seen::seen };
+pub static TABLES: Tables = Tables {
+    methods: METHODS,
+    reports: REPORTS,
+    props: ALL_PROPS,
+    features: FEATURES,
+    seen: seen::seen,
+    title: trash::title,
+};

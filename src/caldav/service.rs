@@ -6,7 +6,7 @@ use crate::{
     config::Settings,
     dav::{
         Cx, Given, Located, Method, Refusal, Space, Takes, Viewer,
-        condition::MAX_RESOURCE_SIZE,
+        condition::{MAX_RESOURCE_SIZE, NOT_IN_TRASH},
         error::{Error, Result},
         facts, options,
         target::BadPath,
@@ -253,13 +253,16 @@ fn undecoded() -> Response {
 fn not_here(row: Option<&Method>, located: &Located, kind: Kind) -> Result<Response> {
     match row {
         Some(Method { elsewhere: Some(condition), .. })
-            if matches!(kind, Kind::Object | Kind::Notification) =>
+            if matches!(kind, Kind::Object | Kind::Notification) || kind.is_deleted() =>
         {
             Err((*condition).into())
         }
         // caldav-notifications §4
         Some(Method { verb: "PUT", .. }) if kind == Kind::Notification => {
             Err(Refusal::need(located.collection().unwrap_or_default(), Privilege::Bind).into())
+        }
+        Some(Method { verb: "PUT", .. }) if kind.is_deleted() => {
+            Err(NOT_IN_TRASH.because("what is deleted goes there").into())
         }
         _ => {
             let allow = options::allow(&TABLES, kind, false);

@@ -16,6 +16,7 @@ use crate::{
             SUPPORTED_CALENDAR_COMPONENT, SUPPORTED_RSCALE, VALID_ACCESS_RESTRICTION, VALID_CALENDAR_DATA,
             VALID_CALENDAR_OBJECT_RESOURCE, VALID_ORGANIZER,
         },
+        destination::Destination,
         guard::{Guard, Now, Touch},
         seen as sight, sharing,
         target::is_ours,
@@ -231,14 +232,36 @@ impl<'a> Shelf<'a> {
             self.owner_organizes(put).await?;
             self.room().await?;
         }
+        self.write(put, &before).await?;
+        let stored = if there.is_none() { Stored::Made } else { Stored::Replaced };
+        Ok(Done { stored, other: None })
+    }
+
+    /// Brings back a deleted object, all of it, for one who sees it whole; says whether it took the place of what it had become.
+    pub async fn restore(&self, object: &Understood, guard: &Guard, to: &Destination) -> Result<bool> {
+        let put = &object.put;
+        let before = object::before_put(self.tx, &self.calendar, &put.name, &put.uid).await?;
+        let sight = sight::named_in(self.cx, self.tx, &self.calendar, &put.name).await?;
+        self.may_take(&sight, guard, &put.name)?;
+        to.may_replace(before.object.is_some())?;
+        self.fits(Components::default().with(put.component), &put.name)?;
+        self.no_conflict(&before, &put.uid).await?;
+        if before.object.is_none() {
+            self.room().await?;
+        }
+        self.write(put, &before).await?;
+        Ok(before.object.is_some())
+    }
+
+    /// Writes what may be stored, if there is room for its octets.
+    async fn write(&self, put: &Put, before: &Before) -> Result<()> {
         limits::in_quota(self.cx, self.tx, self.calendar.home_id, put.octets() - before.octets()).await?;
         let old = if self.calendar.watched { self.whole(&put.name).await? } else { None };
-        object::put(self.tx, &self.calendar, put, &before, &self.author).await?;
+        object::put(self.tx, &self.calendar, put, before, &self.author).await?;
         if self.calendar.watched {
             self.note(Told::stored(&put.name, old.as_ref(), &put.body));
         }
-        let stored = if there.is_none() { Stored::Made } else { Stored::Replaced };
-        Ok(Done { stored, other: None })
+        Ok(())
     }
 
     /// Remembers that a member is about to go.

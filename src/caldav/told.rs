@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use crate::{
     config::Audience,
-    dav::{Cx, Given, Result, Target, delete, target},
+    dav::{Cx, Given, Result, Target, delete, target, trash},
     db::Tx,
     front::{Response, Status},
     ical::{self, Access, personal},
@@ -64,7 +64,9 @@ fn is_public(calendar: Option<&ical::Calendar>) -> bool {
 
 /// DELETE, of which others are told.
 pub async fn delete(cx: Arc<Cx>, _: Given) -> Result<Response> {
-    if let Some((calendar, object)) = delete::run(&cx).await? {
+    if cx.located.target.kind().is_deleted() {
+        trash::purge(&cx).await?;
+    } else if let Some((calendar, object)) = delete::run(&cx).await? {
         let gone = Told::gone(&object.name, &object.body.unwrap_or_default());
         tell(&cx, &calendar, &[gone]).await;
     }

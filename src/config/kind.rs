@@ -368,6 +368,13 @@ vocabulary! {
         /// Nobody's but their own.
         Nobody = "nobody",
     }
+    /// Whether a home lists something among what is in it.
+    Shown {
+        /// It is there for whoever asks for it.
+        Hidden = "hidden",
+        /// It is listed.
+        Listed = "listed",
+    }
     /// How a calendar that is shared gets into the home of whom it is shared with.
     Accept {
         /// At once.
@@ -446,6 +453,7 @@ kinds! {
     bool: "switch", "true or false", str::to_owned;
     Tls: "word", "disable, prefer, require or verify-full", quote;
     Audience: "word", "everyone, groups or nobody", quote;
+    Shown: "word", "hidden or listed", quote;
     Accept: "word", "automatic or invitation", quote;
     Required: "word", "never, arrive or always", quote;
     Level: "word", "error, warn, info, debug or trace", quote;

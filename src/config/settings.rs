@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::config::kind::{
     Accept, Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Moment, Origin, Page, Required,
-    Secret, Size, Span, Tls,
+    Secret, Shown, Size, Span, Tls,
 };
 use crate::config::load::Reader;
 
@@ -336,6 +336,8 @@ settings! {
         fold_minutes: u32 = 5;
         /// Bytes that history and trash of one home take together; beyond it the oldest goes first. 0 is no limit. They do not count for `calendar.quota`.
         home_bytes: Size = Size(100 << 20);
+        /// Whether the trash is listed in homes: hidden or listed. Hidden it can be used all the same; its address is in a property of the home. Programs that show it as something of their own are better off so.
+        trash_collection: Shown = Shown::Hidden;
     }
     /// What people are told of in their notifications.
     notifications: Notifications {

@@ -81,6 +81,16 @@ impl Household {
         need(self.rights, privilege, || self.href(cx, On::Home))
     }
 
+    /// What the viewer may do with what only the server fills in the home, if they hold `privilege` on it.
+    pub fn tended(&self, cx: &Cx, on: On, privilege: Privilege) -> Result<Privileges, Refusal> {
+        if self.rights.is_empty() {
+            return Err(self.closed(cx, on, privilege));
+        }
+        let rights = self.rights.and(Privileges::TEND);
+        need(rights, privilege, || self.href(cx, on))?;
+        Ok(rights)
+    }
+
     /// Whether a collection that was looked for is not there, and the viewer may be told so: who holds nothing in the home is
     /// [admitted](Self::admit) to nothing either way.
     #[must_use]

@@ -162,7 +162,13 @@ fn acl(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
         }
         Kind::Home | Kind::Calendar | Kind::Object => ace(owner, Privileges::ALL, &Mark::Protected, w),
         Kind::Subscribed => ace(owner, Privileges::MARK, &Mark::Protected, w),
-        Kind::Inbox | Kind::Outbox | Kind::Notifications | Kind::Notification => {
+        Kind::Inbox
+        | Kind::Outbox
+        | Kind::Notifications
+        | Kind::Notification
+        | Kind::Trash
+        | Kind::DeletedObject
+        | Kind::DeletedCalendar => {
             ace(owner, Privileges::TEND, &Mark::Protected, w);
         }
         // It is read by GET, and has no properties.

@@ -111,6 +111,8 @@ conditions! {
     VALID_ACCESS_RESTRICTION_CHANGE = cs "valid-access-restriction-change" FORBIDDEN "caldav-privateevents §4.2.6";
     /// An object says who may see it in a word that is known.
     VALID_ACCESS_RESTRICTION = cs "valid-access-restriction" FORBIDDEN "caldav-privateevents §4.2.6";
+    /// Nothing is put into the trash but by deleting it.
+    NOT_IN_TRASH = cs "not-in-trash" FORBIDDEN "calendarserver";
     /// The home holds no more calendars than it may.
     MAX_CALENDARS = cs "max-collections" FORBIDDEN "calendarserver";
     /// The calendar holds no more objects than it may.

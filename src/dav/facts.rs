@@ -22,6 +22,7 @@ use super::{
     prop::{Facts, NOTIFY, Needs},
     seen,
     target::{member, push_member},
+    trash,
 };
 
 /// The principal to whom a home or principal URL belongs; nobody is made by being looked up.
@@ -96,9 +97,12 @@ pub async fn of_target(cx: &Cx, needs: Needs) -> Result<Facts> {
 
 /// The facts of the request's own resource, if it is there and the viewer holds `privilege`.
 pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Result<Facts> {
+    if cx.located.target.kind().is_trash() {
+        return trash::of_target(cx, needs, privilege).await;
+    }
     let target = cx.located.target.clone();
     let href = cx.located.own_href();
-    let mut facts = match &target {
+    let facts = match &target {
         Target::Root | Target::Principals | Target::Homes => bare(cx, target, href),
         Target::Principal(user) => {
             let who = owner(cx, user).await?;
@@ -142,6 +146,11 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
         }
     };
     access::need(facts.rights, privilege, || facts.href.clone())?;
+    kept_of(cx, facts, needs).await
+}
+
+/// The facts with what is kept of the resource beside it.
+async fn kept_of(cx: &Cx, mut facts: Facts, needs: Needs) -> Result<Facts> {
     // What somebody keeps at their principal is not for others.
     let theirs = facts.kind() == Kind::Principal && !facts.rights.has(Privilege::WriteProperties);
     let Some(subject) = subject(&facts).filter(|_| !theirs) else { return Ok(facts) };
@@ -199,7 +208,11 @@ pub async fn of_members(cx: &Cx, of: &Facts, needs: Needs) -> Result<Vec<Facts>>
             facts.acl = acl_if(cx, needs, Subject::home(house.owner.id)).await?;
             vec![facts]
         }
-        Kind::Home => of_collections(cx, of, needs).await?,
+        Kind::Home => {
+            let mut all = of_collections(cx, of, needs).await?;
+            all.extend(trash::listed(cx, of, needs).await?);
+            all
+        }
         Kind::Principal => match &of.principal {
             Some(who) => delegates::of_principal(cx, who, needs).await?,
             None => Vec::new(),
@@ -539,7 +552,8 @@ async fn stored_if(cx: &Cx, needs: Needs, subject: Subject) -> Result<Vec<Proper
     if needs.has(Needs::STORED) { Ok(property::of(&cx.pool, subject).await?) } else { Ok(Vec::new()) }
 }
 
-async fn acl_if(cx: &Cx, needs: Needs, of: Subject) -> Result<Option<Arc<[Ace]>>> {
+/// The access control list of what is kept there, if it is needed.
+pub async fn acl_if(cx: &Cx, needs: Needs, of: Subject) -> Result<Option<Arc<[Ace]>>> {
     if !needs.has(Needs::ACL) {
         return Ok(None);
     }

@@ -30,6 +30,7 @@ pub mod seen;
 pub mod sharing;
 pub mod stream;
 pub mod target;
+pub mod trash;
 pub mod unlock;
 
 use std::{
@@ -46,7 +47,7 @@ use crate::{
     db::Pool,
     front::{HeaderMap, HeaderName, Response},
     model::Kinds,
-    store::Property,
+    store::{Object, Property},
     xml::{Element, Name, QName},
 };
 
@@ -125,6 +126,8 @@ pub struct Tables {
     pub features: &'static [Feature],
     /// What is seen of an object by whoever does not own it.
     pub seen: seen::Seen,
+    /// What people call an object, where it says so.
+    pub title: fn(&Object) -> Option<String>,
 }
 
 impl Tables {

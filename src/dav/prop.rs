@@ -4,7 +4,7 @@ use std::{sync::Arc, time::SystemTime};
 
 use crate::{
     model::{Kind, Kinds, Lock, Privilege, Privileges},
-    store::{Ace, Bound, Calendar, Home, Invite, Object, Principal, Property},
+    store::{Ace, Bound, Calendar, Home, Invite, Object, Principal, Property, history::Trashed},
     xml::{Element, Name, QName, Writer},
 };
 
@@ -30,6 +30,8 @@ pub struct Facts {
     pub calendar: Option<Calendar>,
     /// Of a calendar object: the object.
     pub object: Option<Object>,
+    /// Of what lies in a trash: what it was, where, and who deleted it.
+    pub trashed: Option<Trashed>,
     /// Of what is kept in another home than it is seen in: what the latter says of it.
     pub bound: Option<Arc<Bound>>,
     /// The stored properties, if needed.
@@ -58,6 +60,7 @@ impl Facts {
             home: None,
             calendar: None,
             object: None,
+            trashed: None,
             bound: None,
             stored: Vec::new(),
             locks: Vec::new(),

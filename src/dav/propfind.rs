@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     db::Row,
     front::Response,
-    model::Kinds,
+    model::{Kind, Kinds},
     store::object::{Read, Which},
 };
 
@@ -18,6 +18,7 @@ use super::{
     locks,
     multistatus::{Each, Multistatus},
     prop::Needs,
+    trash,
 };
 
 /// The properties of a resource, and with Depth 1 of its members.
@@ -50,6 +51,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
             let (rows, read) = members.rows(Which::All, &with).await?;
             answer.of_rows(rows, Listing { members, read, ask }).await
         }
+        _ if kind == Kind::Trash => trash::listing(cx, answer, ask, needs).await,
         _ => {
             for member in facts::of_members(&cx, &root, needs).await? {
                 answer.response(&member, &ask, &cx);

@@ -3,6 +3,8 @@
 // Every getter has the signature of the table, whether it can lack an answer or not.
 #![allow(clippy::unnecessary_wraps)]
 
+use std::time::SystemTime;
+
 use jiff::Timestamp;
 
 use crate::{
@@ -15,35 +17,42 @@ use super::{
     header::http_date,
     locks,
     prop::{Facts, Needs, Prop, Source},
-    sharing,
+    sharing, trash,
 };
 
 const PRINCIPAL: Kinds = Kind::Principal.only();
 const OBJECT: Kinds = Kind::Object.only();
 /// What lies in a collection, one row each.
 const MEMBER: Kinds = OBJECT.or(Kind::Notification.only());
+const DELETED_OBJECT: Kinds = Kind::DeletedObject.only();
+const TRASHED: Kinds = Kind::Trash.only().or(Kinds::DELETED);
 /// What GET gives.
-const TAGGED: Kinds = MEMBER.or(Kind::Calendar.only());
+const TAGGED: Kinds = MEMBER.or(Kind::Calendar.only()).or(DELETED_OBJECT);
 const LOCKABLE: Kinds = Kind::Calendar.only().or(Kind::Subscribed.only()).or(OBJECT);
 const PRINCIPALS: Kinds = PRINCIPAL.or(Kind::Group.only()).or(Kind::Delegates.only());
-const NAMED: Kinds = Kinds::HOMELY.or(OBJECT).or(PRINCIPALS);
+const NAMED: Kinds = Kinds::HOMELY.or(OBJECT).or(PRINCIPALS).or(TRASHED);
 
 /// The rows.
 pub const PROPS: &[Prop] = &[
     Prop::live(Name::dav("resourcetype"), Kinds::ANY, resourcetype, "RFC 4918 §15.9").at_creation().allprop(),
     Prop::stored(Name::dav("displayname"), NAMED, "RFC 4918 §15.2")
-        .or(principal_name)
-        .protected_on(PRINCIPALS)
+        .or(own_name)
+        .protected_on(PRINCIPALS.or(TRASHED))
         .inherited()
         .allprop(),
     Prop::live(Name::dav("creationdate"), Kinds::IN_HOME.or(MEMBER), creationdate, "RFC 4918 §15.1")
         .needs(Needs::DETAIL)
         .allprop(),
-    Prop::live(Name::dav("getlastmodified"), Kinds::IN_HOME.or(MEMBER), modified, "RFC 4918 §15.7")
-        .needs(Needs::DETAIL)
-        .allprop(),
+    Prop::live(
+        Name::dav("getlastmodified"),
+        Kinds::IN_HOME.or(MEMBER).or(Kinds::DELETED),
+        modified,
+        "RFC 4918 §15.7",
+    )
+    .needs(Needs::DETAIL)
+    .allprop(),
     Prop::live(Name::dav("getetag"), TAGGED, etag, "RFC 4918 §15.6").allprop(),
-    Prop::live(Name::dav("getcontentlength"), MEMBER, length, "RFC 4918 §15.4")
+    Prop::live(Name::dav("getcontentlength"), MEMBER.or(Kinds::DELETED), length, "RFC 4918 §15.4")
         .needs(Needs::DETAIL)
         .allprop(),
     Prop::live(Name::dav("supported-report-set"), Kinds::ANY, reports, "RFC 3253 §3.1.5"),
@@ -91,7 +100,10 @@ fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
         | Kind::Home
         | Kind::Object
         | Kind::FreeBusy
-        | Kind::Notification => {}
+        | Kind::Notification
+        | Kind::DeletedObject
+        | Kind::DeletedCalendar => {}
+        Kind::Trash => w.empty(Name::own("trash")),
     }
     // caldav-sharing §5.2.1: it is somebody else's.
     if kind == Kind::Calendar && facts.bound.is_some() {
@@ -100,8 +112,13 @@ fn resourcetype(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     Some(())
 }
 
-fn principal_name(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+/// What something is called that nobody has named.
+fn own_name(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
     match &facts.target {
+        _ if facts.kind().is_trash() => {
+            w.text(&trash::label(facts, cx));
+            return Some(());
+        }
         Target::Group(name) => {
             w.text(name);
             return Some(());
@@ -120,14 +137,19 @@ fn principal_name(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 fn creationdate(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     let object = facts.object.as_ref().map(|o| o.created);
     let time = object.or(facts.calendar.as_ref().map(|c| c.created))?;
-    let second = Timestamp::try_from(time).ok()?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    w.text(&second);
+    w.text(&second(time)?);
     Some(())
+}
+
+/// A time as DAV:creationdate has it.
+pub(super) fn second(time: SystemTime) -> Option<String> {
+    Some(Timestamp::try_from(time).ok()?.strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
 }
 
 fn modified(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     let object = facts.object.as_ref().map(|o| o.modified);
-    let time = object.or(facts.calendar.as_ref().map(|c| c.modified))?;
+    let gone = facts.trashed.as_ref().map(|trashed| trashed.at);
+    let time = object.or(facts.calendar.as_ref().map(|c| c.modified)).or(gone)?;
     w.text(&http_date(time)?);
     Some(())
 }
@@ -151,7 +173,8 @@ fn etag(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 }
 
 fn length(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
-    w.text(&facts.object.as_ref()?.size.to_string());
+    let object = facts.object.as_ref().map(|object| object.size.into());
+    w.text(&object.or(facts.trashed.as_ref().map(|trashed| trashed.octets))?.to_string());
     Some(())
 }
 

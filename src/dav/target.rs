@@ -33,12 +33,18 @@ pub enum Target {
 }
 
 /// The names in a home that are taken from the start, with what they are.
-pub const FIXED: [(&str, Kind); 4] = [
+pub const FIXED: [(&str, Kind); 5] = [
     ("inbox", Kind::Inbox),
     ("outbox", Kind::Outbox),
     ("notifications", Kind::Notifications),
     ("freebusy", Kind::FreeBusy),
+    (TRASH, Kind::Trash),
 ];
+
+/// The trash of a home.
+pub const TRASH: &str = "trash";
+/// How the names of deleted calendars begin there.
+pub const WHOLE: &str = "calendar-";
 
 impl Target {
     /// What kind of resource it is, if it is there.
@@ -53,8 +59,12 @@ impl Target {
             Self::Homes => Kind::Homes,
             Self::Home(_) => Kind::Home,
             Self::Collection(_, name) => fixed(name),
-            Self::Object(_, name, _) if fixed(name) == Kind::Notifications => Kind::Notification,
-            Self::Object(..) => Kind::Object,
+            Self::Object(_, name, entry) => match fixed(name) {
+                Kind::Notifications => Kind::Notification,
+                Kind::Trash if entry.starts_with(WHOLE) => Kind::DeletedCalendar,
+                Kind::Trash => Kind::DeletedObject,
+                _ => Kind::Object,
+            },
         }
     }
 

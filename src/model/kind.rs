@@ -33,11 +33,17 @@ pub enum Kind {
     Subscribed,
     /// The group of those whom a principal lets into their home (caldav-proxy §5.2).
     Delegates,
+    /// The collection of what was deleted in a home.
+    Trash,
+    /// A deleted calendar object, which lies there.
+    DeletedObject,
+    /// A deleted calendar, which is one thing there: nothing lies below it.
+    DeletedCalendar,
 }
 
 impl Kind {
     /// Every kind, from the root downwards.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::Root,
         Self::Principals,
         Self::Principal,
@@ -53,6 +59,9 @@ impl Kind {
         Self::Notification,
         Self::Subscribed,
         Self::Delegates,
+        Self::Trash,
+        Self::DeletedObject,
+        Self::DeletedCalendar,
     ];
 
     /// Its name in documents and metrics.
@@ -74,6 +83,9 @@ impl Kind {
             Self::Notification => "notification",
             Self::Subscribed => "subscribed",
             Self::Delegates => "delegates",
+            Self::Trash => "trash",
+            Self::DeletedObject => "deleted-object",
+            Self::DeletedCalendar => "deleted-calendar",
         }
     }
 
@@ -86,7 +98,19 @@ impl Kind {
     /// Whether it is a collection: its URL ends in a slash.
     #[must_use]
     pub const fn is_collection(self) -> bool {
-        !matches!(self, Self::Object | Self::FreeBusy | Self::Notification)
+        !matches!(self, Self::Object | Self::FreeBusy | Self::Notification) && !self.is_deleted()
+    }
+
+    /// Whether it lies in a trash.
+    #[must_use]
+    pub const fn is_deleted(self) -> bool {
+        matches!(self, Self::DeletedObject | Self::DeletedCalendar)
+    }
+
+    /// Whether it is a trash, or lies in one.
+    #[must_use]
+    pub const fn is_trash(self) -> bool {
+        self.is_deleted() || matches!(self, Self::Trash)
     }
 }
 
@@ -106,6 +130,8 @@ impl Kinds {
         .or(Kind::Outbox.only())
         .or(Kind::Notifications.only())
         .or(Kind::Subscribed.only());
+    /// What lies in a trash.
+    pub const DELETED: Self = Kind::DeletedObject.only().or(Kind::DeletedCalendar.only());
     /// A home and its members.
     pub const HOMELY: Self = Kind::Home.only().or(Self::IN_HOME);
 

@@ -96,6 +96,18 @@ pub(super) fn texts(answer: &Answer, name: Name) -> Vec<String> {
     found.iter().map(|element| element.text().trim().to_owned()).collect()
 }
 
+/// The entries of the trash that were at that path or below it.
+pub(super) fn lying(answer: &Answer, path: &str) -> Vec<String> {
+    let Some(root) = multistatus(answer) else { return Vec::new() };
+    let href = |of: &Element| of.child(Name::dav("href")).map(|href| href.text().trim().to_owned());
+    let from = |response: &&Element| {
+        let mut found = Vec::new();
+        seek(response, Name::own("deleted-from"), &mut found);
+        found.into_iter().filter_map(href).any(|from| from.starts_with(path))
+    };
+    root.all(Name::dav("response")).filter(from).filter_map(href).collect()
+}
+
 /// A page for people: kalends makes none, so it is the proxy's.
 pub(super) fn is_page(answer: &Answer) -> bool {
     answer

@@ -68,9 +68,18 @@ impl Player<'_> {
             out.push(Checked { row, verdict });
         }
         if self.known.made {
-            let _ = self.one(&Via::Proxy, sends::clean_up(&self.known)).await;
+            self.leave().await;
         }
         out
+    }
+
+    /// The way back: the calendar goes, out of the trash too.
+    async fn leave(&mut self) {
+        let _ = self.one(&Via::Proxy, sends::clean_up(&self.known)).await;
+        let Ok(lying) = self.one(&Via::Proxy, sends::trash(&self.known)).await else { return };
+        for entry in super::judge::lying(&lying, &self.known.tried("")) {
+            let _ = self.one(&Via::Proxy, Message::new("DELETE", entry).signed()).await;
+        }
     }
 
     /// Why a row cannot be tried, if it cannot.

@@ -150,6 +150,12 @@ pub(super) fn clean_up(known: &Known) -> Message {
     Message::new("DELETE", known.tried("")).signed()
 }
 
+/// What lies in the trash, and where it came from.
+pub(super) fn trash(known: &Known) -> Message {
+    let body = r#"<propfind xmlns="DAV:"><prop><deleted-from xmlns="urn:x-kalends"/></prop></propfind>"#;
+    Message::new("PROPFIND", known.home("trash/")).signed().line("Depth: 1").xml(body)
+}
+
 /// An object, whole.
 pub(super) fn put_object(known: &Known) -> Vec<Talk> {
     talk(vec![put(known, "object.ics", "object").line("If-None-Match: *")])

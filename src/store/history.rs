@@ -6,7 +6,7 @@ use bytes::Bytes;
 use uuid::Uuid;
 
 use crate::{
-    db::{Error, Pool, Row, Tx},
+    db::{Error, Pool, Row, Rows, Tx},
     model::Components,
 };
 
@@ -21,10 +21,12 @@ crate::queries!("caldav/history.sql":
     FORGET_CALENDARS = "forget_calendars",
     LOG = "log",
     TRASH = "trash",
-    DELETED = "deleted",
+    LYING = "lying",
     TAKE_BACK = "take_back",
     ERASE = "erase",
     ERASE_CALENDARS = "erase_calendars",
+    EMPTY = "empty",
+    EMPTY_CALENDARS = "empty_calendars",
     REVIVE = "revive",
     STATE = "state",
     LAST_STATE = "last_state",
@@ -257,12 +259,25 @@ pub struct Trashed {
     pub etag: Option<String>,
     /// The kind of an object, or those that a calendar takes.
     pub component: Components,
+    /// Of a calendar: its DAV:displayname, as it was set.
+    pub label: Option<String>,
+    /// Of an object: its octets, where they were asked for.
+    pub body: Option<Bytes>,
 }
 
 /// What lies in the trash of a home, so much of it at most, the last deleted first.
 pub async fn trash(pool: &Pool, home_id: i64, most: i64) -> Result<Vec<Trashed>, Error> {
-    let later = SystemTime::now() + Duration::from_hours(24);
-    trash_before(pool, home_id, later, most).await
+    trash_before(pool, home_id, later(), most).await
+}
+
+/// All that lies there, whatever clock it was deleted by.
+fn later() -> SystemTime {
+    SystemTime::now() + Duration::from_hours(24)
+}
+
+/// All that lies there, as it comes, with the octets of objects if they are wanted: read each with [`read_trashed`].
+pub async fn trash_stream(pool: &Pool, home_id: i64, body: bool) -> Result<Rows<'static>, Error> {
+    pool.stream(&TRASH, &[&home_id, &i64::MAX, &later(), &body]).await
 }
 
 /// What of it was deleted by then.
@@ -272,41 +287,31 @@ pub async fn trash_before(
     time: SystemTime,
     most: i64,
 ) -> Result<Vec<Trashed>, Error> {
-    let rows = pool.rows(&TRASH, &[&home_id, &most, &time]).await?;
-    let trashed = |row: &Row| {
-        Ok(Trashed {
-            whole: row.at("whole")?,
-            id: row.at("id")?,
-            calendar_id: row.at("calendar_id")?,
-            calendar: row.at::<Option<String>>("calendar")?.unwrap_or_default(),
-            name: row.at("name")?,
-            at: row.at("at")?,
-            author: row.at("author")?,
-            client: row.at::<Option<String>>("client")?.unwrap_or_default(),
-            octets: row.at("octets")?,
-            etag: row.at("etag")?,
-            component: Components::from_bits(row.at::<Option<i16>>("component")?.unwrap_or_default()),
-        })
-    };
-    rows.iter().map(trashed).collect()
+    pool.rows(&TRASH, &[&home_id, &most, &time, &false]).await?.iter().map(read_trashed).collect()
 }
 
-/// A deleted object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Deleted {
-    /// The calendar that it lay in, by its name.
-    pub calendar: String,
-    /// The name that it had.
-    pub name: String,
-    /// Its octets.
-    pub body: Bytes,
+/// What lies there, of a row.
+pub fn read_trashed(row: &Row) -> Result<Trashed, Error> {
+    Ok(Trashed {
+        whole: row.at("whole")?,
+        id: row.at("id")?,
+        calendar_id: row.at("calendar_id")?,
+        calendar: row.at::<Option<String>>("calendar")?.unwrap_or_default(),
+        name: row.at("name")?,
+        at: row.at("at")?,
+        author: row.at("author")?,
+        client: row.at::<Option<String>>("client")?.unwrap_or_default(),
+        octets: row.at("octets")?,
+        etag: row.at("etag")?,
+        component: Components::from_bits(row.at::<Option<i16>>("component")?.unwrap_or_default()),
+        label: row.at("label")?,
+        body: octets(row, "body")?,
+    })
 }
 
-/// The deletion of that number, if it lies in the trash.
-pub async fn deleted(pool: &Pool, home_id: i64, id: i64) -> Result<Option<Deleted>, Error> {
-    let Some(row) = pool.optional(&DELETED, &[&home_id, &id]).await? else { return Ok(None) };
-    let body = octets(&row, "body")?.unwrap_or_default();
-    Ok(Some(Deleted { calendar: row.at("calendar")?, name: row.at("name")?, body }))
+/// The calendar of that number as it lies there, or the deletion of an object of that number with its octets.
+pub async fn lying(pool: &Pool, home_id: i64, (whole, id): (bool, i64)) -> Result<Option<Trashed>, Error> {
+    pool.optional(&LYING, &[&home_id, &id, &whole]).await?.as_ref().map(read_trashed).transpose()
 }
 
 /// Takes a deletion out of the trash; whether it lay there.
@@ -323,6 +328,12 @@ pub async fn erase(tx: &Tx, home_id: i64, deletions: &[i64], calendars: &[i64]) 
         tx.execute(&ERASE_CALENDARS, &[&home_id, &calendars]).await?;
     }
     Ok(())
+}
+
+/// Erases all that was deleted in a home by then, in two statements.
+pub async fn empty(tx: &Tx, home_id: i64, time: SystemTime) -> Result<(), Error> {
+    tx.execute(&EMPTY, &[&home_id, &time]).await?;
+    tx.execute(&EMPTY_CALENDARS, &[&home_id, &time]).await.map(drop)
 }
 
 /// Takes a calendar out of the trash, under a name that is free, the home being locked; whether it lay there.

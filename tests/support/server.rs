@@ -47,6 +47,21 @@ impl Server {
         tx.commit().await.expect("a commit");
     }
 
+    /// Puts an object of a calendar into the trash of its home, and a whole calendar, each under that number.
+    pub async fn delete(&self, owner: &str, calendar: &str, number: i64) {
+        let body = event("gone", "x").replace('\n', "\\n").replace('\r', "\\r");
+        let text = format!(
+            "DELETE FROM bind WHERE calendar_id = {number}; DELETE FROM calendar WHERE id = {number}; DELETE FROM history WHERE id = {number};
+             INSERT INTO calendar (home_id, id, components, trashed, former)
+                 SELECT id, {number}, 1, now(), 'gone' FROM principal WHERE name = '{owner}';
+             INSERT INTO history (home_id, calendar_id, name, id, revision, client, action, trashed, uid, component, etag, size, body)
+                 OVERRIDING SYSTEM VALUE
+                 SELECT b.home_id, b.calendar_id, 'gone.ics', {number}, 1, '', 2, true, 'gone', 1, 'x', 1, convert_to(E'{body}', 'UTF8')
+                 FROM bind b JOIN principal p ON p.id = b.home_id WHERE p.name = '{owner}' AND b.name = '{calendar}'"
+        );
+        self.db.pool.client().await.expect("a connection").batch(&text).await.expect("a deletion");
+    }
+
     /// Lets the calendar of that name in somebody's home be seen in another one.
     pub async fn bind(&self, owner: &str, calendar: &str, sharee: &str) {
         let pool = &self.db.pool;

@@ -28,6 +28,7 @@ use super::{
     get::quoted,
     provision,
     storing::{Shelf, Understood},
+    trash,
 };
 
 /// What stands behind the question mark of an add-member URL.
@@ -50,14 +51,14 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     }
 }
 
-/// What is sent to a home answers an invitation.
+/// What is sent to a home answers an invitation, or empties the trash.
 async fn to_home(cx: &Cx, octets: Bytes) -> Result<Response> {
     match cx.query.as_str() {
         "" => {}
         ADD_MEMBER => {
             return Err(Refusal { status: Status::METHOD_NOT_ALLOWED, ..Refusal::not_found() }.into());
         }
-        _ => return Err(Refusal::not_found().into()),
+        other => return trash::empty(cx, trash::asked(other)?, &octets).await,
     }
     let owner = facts::home_owner(cx, Privilege::Bind).await?;
     let unknown = || Refusal::bad_request("what is POSTed to a home is a CS:invite-reply");

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use crate::{
     dav::{
-        Cx, Given, Refusal, Result, Target, condition::CALENDAR_COLLECTION_LOCATION_OK,
+        Cx, Given, Refusal, Result, Target,
+        condition::{CALENDAR_COLLECTION_LOCATION_OK, NOT_IN_TRASH},
         destination::Destination,
     },
     db::Tx,
@@ -15,6 +16,8 @@ use crate::{
     model::Kind,
     store::{self, Calendar},
 };
+
+use super::trash;
 
 /// Whether what is transferred stays where it was, too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +42,11 @@ async fn run(cx: &Cx, way: Way) -> Result<Response> {
     if ends.0 == ends.1 {
         return Err(it_is_there().into());
     }
+    if to.located.target.kind().is_trash() {
+        return Err(NOT_IN_TRASH.because("what is deleted goes there").into());
+    }
     let replaced = match ends {
+        _ if cx.located.target.kind().is_deleted() => trash::restore(cx, &to).await?,
         (Target::Object(..), Target::Object(..)) => object::transfer(cx, &to, way).await?,
         (Target::Collection(..), Target::Collection(..)) if to.located.target.kind() == Kind::Calendar => {
             calendar::transfer(cx, &to, way).await?

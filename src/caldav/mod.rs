@@ -4,6 +4,7 @@ mod export;
 mod form;
 mod freebusy;
 mod get;
+pub mod import;
 pub mod index;
 mod info;
 pub mod limits;
@@ -32,7 +33,7 @@ use crate::{
     store::Principal,
 };
 
-pub use provision::meet;
+pub use provision::{found, meet};
 pub use reports::{BUDGET, filter};
 
 pub use crate::dav::author::{days, keep};

@@ -64,7 +64,7 @@ enum Command {
     #[command(after_help = IMPORT)]
     Import {
         #[command(flatten)]
-        import: Import,
+        goods: Goods,
         #[command(flatten)]
         from: From,
     },
@@ -294,7 +294,7 @@ enum Existing {
 }
 
 #[derive(clap::Args)]
-struct Import {
+struct Goods {
     /// The user's name.
     user: Option<String>,
     /// The calendar's name, as in its URL.
@@ -316,7 +316,7 @@ struct Import {
     create: bool,
 }
 
-impl Import {
+impl Goods {
     fn order(self) -> import::Order {
         let existing = match self.existing {
             Existing::Newer => import::Existing::Newer,
@@ -585,9 +585,7 @@ fn main() -> ExitCode {
         Command::Audit { days, of, from } => {
             audit::print(from.config.as_deref(), days, of.as_deref()).map(done)
         }
-        Command::Import { import, from } => {
-            Ok(judged(import::import(from.config.as_deref(), &import.order())))
-        }
+        Command::Import { goods, from } => Ok(judged(import::import(from.config.as_deref(), &goods.order()))),
         Command::Export { folder, user, from } => {
             import::export(from.config.as_deref(), user.as_deref(), &folder).map(done)
         }

@@ -64,7 +64,9 @@ impl Drop for Folder {
 
 async fn site() -> (Server, Client) {
     let server = Server::start(|_| ()).await;
-    let alice = server.client("alice").await;
+    let mut alice = server.client("alice").await;
+    // Who has been here once has a home.
+    assert!(alice.ask("PROPFIND /dav/calendars/alice/", &[("Depth", "0")], "").await.is_done());
     (server, alice)
 }
 
@@ -88,7 +90,9 @@ async fn lying(server: &Server, user: &str) -> BTreeMap<(String, String), Vec<u8
 
 /// The sum of all revisions: what nothing changes leaves alone.
 async fn revisions(server: &Server) -> i64 {
-    let query = sql("SELECT (SELECT sum(revision) FROM calendar)::bigint + (SELECT sum(revision) FROM home_state)::bigint");
+    let query = sql(
+        "SELECT (SELECT sum(revision) FROM calendar)::bigint + (SELECT sum(revision) FROM home_state)::bigint",
+    );
     server.db.pool.row(&query, &[]).await.unwrap().at(0).unwrap()
 }
 
@@ -133,7 +137,10 @@ async fn of_ten_thousand_events_the_broken_ones_are_told_and_a_second_run_change
     assert_eq!(before.0.len(), 9900);
     let (code, said) = kalends(&server, &["import", "alice", "work", &file], None);
     assert_eq!(code, 1);
-    assert!(said.contains("0 imported, 0 replaced, 9900 unchanged, 0 kept as they were, 0 skipped, 100 failed"), "{said}");
+    assert!(
+        said.contains("0 imported, 0 replaced, 9900 unchanged, 0 kept as they were, 0 skipped, 100 failed"),
+        "{said}"
+    );
     assert_eq!((lying(&server, "alice").await, revisions(&server).await), before);
 }
 
@@ -162,12 +169,17 @@ async fn each_case_goes_in_as_it_says() {
         };
         for (key, value) in told {
             let all = lying(&server, "alice").await;
-            let bodies: Vec<_> = all.values().map(|body| String::from_utf8_lossy(body).into_owned()).collect();
+            let bodies: Vec<_> =
+                all.values().map(|body| String::from_utf8_lossy(body).into_owned()).collect();
             match key.as_str() {
                 "sum" if !said.contains(&value) => wrong(format!("not {value:?}")),
                 "told" if !said.contains(&value) => wrong(format!("does not tell {value:?}")),
-                "has" if !bodies.iter().any(|body| body.contains(&value)) => wrong(format!("nothing has {value:?}")),
-                "lacks" if bodies.iter().any(|body| body.contains(&value)) => wrong(format!("something has {value:?}")),
+                "has" if !bodies.iter().any(|body| body.contains(&value)) => {
+                    wrong(format!("nothing has {value:?}"))
+                }
+                "lacks" if bodies.iter().any(|body| body.contains(&value)) => {
+                    wrong(format!("something has {value:?}"))
+                }
                 "again" => {
                     let again = kalends(&server, &["import", "alice", "case", "-"], Some(&stream)).1;
                     if !again.contains(&value) {
@@ -306,7 +318,10 @@ async fn an_export_makes_the_same_again_on_an_empty_server() {
     for (name, text) in [
         ("a.ics", server::event("a", "One")),
         ("calendar.json", server::event("b", "Named like a file of ours").replace("\r\n", "\n")),
-        ("odd%20name%C3%A4", server::event("c", "x").replace("SUMMARY:x", "SUMMARY:x\r\n  folded\r\nX-ODD;A=\"b\":c")),
+        (
+            "odd%20name%C3%A4",
+            server::event("c", "x").replace("SUMMARY:x", "SUMMARY:x\r\n  folded\r\nX-ODD;A=\"b\":c"),
+        ),
     ] {
         assert!(alice.ask(&format!("PUT {WORK}{name}"), &[], text).await.is_done(), "{name}");
     }

@@ -23,7 +23,13 @@ const USES: &[(&str, &[&str])] = &[
     ("import", &["config", "model", "xml", "db", "ical", "store", "caldav"]),
     ("cluster", &["config", "db"]),
     ("probe", &["config", "xml"]),
-    ("boot", &["config", "observe", "db", "front", "ical", "store", "share", "caldav", "import", "cluster", "probe"]),
+    (
+        "boot",
+        &[
+            "config", "observe", "db", "front", "ical", "store", "share", "caldav", "import", "cluster",
+            "probe",
+        ],
+    ),
     ("main", &["boot"]),
 ];
 

@@ -54,7 +54,8 @@ pub fn import(file: Option<&Path>, order: &Order) -> Result<bool> {
     let mut whole = true;
     super::run(async {
         let (pool, settings) = open(file).await?;
-        let mut site = Site { pool, settings, order, terminal: io::stderr().is_terminal(), unknown: Vec::new() };
+        let mut site =
+            Site { pool, settings, order, terminal: io::stderr().is_terminal(), unknown: Vec::new() };
         let counts = site.import().await?;
         if order.dry {
             println!("Nothing was written. It would be this:");
@@ -90,7 +91,9 @@ impl Site<'_> {
                 self.tree(&who, folder, Counts::default()).await
             }
             (None, None, Some(folder)) => self.people(folder).await,
-            _ => bail!("say a user, a calendar and files; or a user and --from; or, of an export of everybody, --from alone"),
+            _ => bail!(
+                "say a user, a calendar and files; or a user and --from; or, of an export of everybody, --from alone"
+            ),
         }
     }
 
@@ -179,7 +182,8 @@ impl Site<'_> {
             }
             if let Some(kept) = kept.filter(|_| !self.order.dry && !make.subscribed) {
                 let mut reader = Reader { pool: &self.pool, unknown: Vec::new() };
-                let (aces, guests) = (reader.aces(&kept["list"]).await?, reader.guests(&kept["invites"]).await?);
+                let (aces, guests) =
+                    (reader.aces(&kept["list"]).await?, reader.guests(&kept["invites"]).await?);
                 target.share(&found.name, &aces, &guests).await.map_err(why)?;
                 unknown.append(&mut reader.unknown);
             }

@@ -16,7 +16,9 @@ use crate::{
     ical::{Calendar as Octets, gather::is_newer},
     model::{Component, Components, Kind},
     store::{
-        self, Ace, Answer, Author, Calendar, Guest, Property, Put, Subject, Viewer, history::Action, invite,
+        self, Ace, Answer, Author, Calendar, Guest, Property, Put, Subject, Viewer,
+        history::Action,
+        invite,
         object::{self, Before},
         property,
     },
@@ -176,10 +178,10 @@ impl Target<'_> {
         self.pool
             .transaction(async |tx: Arc<Tx>| {
                 store::calendar::lock_home(&tx, self.home_id()).await?;
-                if let Some(calendar) = store::calendar::lock(&tx, &self.viewer, self.home_id(), name).await? {
-                    if calendar.bound.is_some() {
-                        return Err(no(format!("{name} is somebody else's calendar")));
-                    }
+                if let Some(calendar) = store::calendar::lock(&tx, &self.viewer, self.home_id(), name).await?
+                {
+                    let wanted = if make.subscribed { Kind::Subscribed } else { Kind::Calendar };
+                    own(&calendar, wanted)?;
                     if make.over && !self.dry {
                         property::set(&tx, Subject::calendar(&calendar), &make.properties).await?;
                         store::calendar::change(&tx, &calendar, Action::Described, &self.author).await?;
@@ -191,7 +193,8 @@ impl Target<'_> {
                     return Err(no(format!("a home has at most {most} calendars: calendar.max_collections")));
                 }
                 if !self.dry {
-                    let all = || [Component::Vevent, Component::Vtodo, Component::Vjournal].into_iter().collect();
+                    let all =
+                        || [Component::Vevent, Component::Vtodo, Component::Vjournal].into_iter().collect();
                     let kind = if make.subscribed { Kind::Subscribed } else { Kind::Calendar };
                     let what = (kind, make.components.unwrap_or_else(all));
                     let id = store::calendar::create(&tx, self.home_id(), name, what, &self.author).await?;
@@ -267,7 +270,9 @@ impl Target<'_> {
         for object in objects {
             let (put, before, fate) = there.judge(tx, &calendar, object, self.existing).await?;
             let fate = match fate {
-                Fate::Made if room <= 0 => Fate::Failed(format!("the calendar is full: it has {most} objects")),
+                Fate::Made if room <= 0 => {
+                    Fate::Failed(format!("the calendar is full: it has {most} objects"))
+                }
                 other => other,
             };
             room -= i64::from(fate == Fate::Made);
@@ -278,7 +283,8 @@ impl Target<'_> {
         }
         for some in writes.chunks(AT_ONCE) {
             let author = &self.author;
-            try_join_all(some.iter().map(|(put, before)| object::put(tx, &calendar, put, before, author))).await?;
+            try_join_all(some.iter().map(|(put, before)| object::put(tx, &calendar, put, before, author)))
+                .await?;
         }
         Ok(fates)
     }
@@ -287,9 +293,9 @@ impl Target<'_> {
 /// How many of them, from the first on, have neither a UID nor a name in common.
 fn distinct(objects: &[Incoming]) -> usize {
     let (mut uids, mut names) = (HashSet::new(), HashSet::new());
-    let again = objects.iter().position(|Incoming { put, .. }| {
-        !(uids.insert(put.uid.as_str()) && names.insert(put.name.as_str()))
-    });
+    let again = objects
+        .iter()
+        .position(|Incoming { put, .. }| !(uids.insert(put.uid.as_str()) && names.insert(put.name.as_str())));
     again.unwrap_or(objects.len())
 }
 
@@ -331,7 +337,11 @@ impl There {
             _ if object.dead => Fate::Dead,
             _ if !calendar.components.has(put.component) => {
                 let takes: Vec<&str> = calendar.components.iter().map(Component::name).collect();
-                Fate::Failed(format!("the calendar takes {} and no {}", takes.join(", "), put.component.name()))
+                Fate::Failed(format!(
+                    "the calendar takes {} and no {}",
+                    takes.join(", "),
+                    put.component.name()
+                ))
             }
             None => Fate::Made,
             Some((there, _)) if there.etag == put.etag => Fate::Unchanged,
@@ -353,7 +363,11 @@ impl There {
 
 /// What is imported goes into calendars that are the owner's own.
 fn kept(calendar: &Calendar) -> Result<()> {
-    if calendar.kind == Kind::Calendar && calendar.bound.is_none() {
+    own(calendar, Kind::Calendar)
+}
+
+fn own(calendar: &Calendar, kind: Kind) -> Result<()> {
+    if calendar.kind == kind && calendar.bound.is_none() {
         return Ok(());
     }
     Err(no(format!("{} is not a calendar of their own", calendar.name)))
@@ -380,11 +394,15 @@ mod tests {
     #[test]
     fn what_has_no_occurrence_left_is_told_from_what_has() {
         let event = |lines: &str| {
-            format!("BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTAMP:20260101T000000Z\r\n{lines}END:VEVENT\r\nEND:VCALENDAR\r\n")
+            format!(
+                "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTAMP:20260101T000000Z\r\n{lines}END:VEVENT\r\nEND:VCALENDAR\r\n"
+            )
         };
         let dead = |lines: &str| read(&Settings::default(), None, event(lines).into()).unwrap().dead;
         assert!(!dead("DTSTART:20260101T090000Z\r\n"));
-        assert!(dead("DTSTART:20260101T090000Z\r\nRRULE:FREQ=DAILY;COUNT=2\r\nEXDATE:20260101T090000Z,20260102T090000Z\r\n"));
+        assert!(dead(
+            "DTSTART:20260101T090000Z\r\nRRULE:FREQ=DAILY;COUNT=2\r\nEXDATE:20260101T090000Z,20260102T090000Z\r\n"
+        ));
         assert!(!dead("DTSTART:20990101T090000Z\r\nRRULE:FREQ=DAILY\r\n"));
         assert!(!dead("DTSTART:18990101T090000Z\r\n"));
     }

@@ -39,7 +39,8 @@ pub fn gather(
     let mut out = Writer::default();
     out.line("BEGIN:VCALENDAR");
     for (name, usual) in [("VERSION", "VERSION:2.0"), ("PRODID", "")] {
-        let given = head.lines().any(|line| line.get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name)));
+        let given =
+            head.lines().any(|line| line.get(..name.len()).is_some_and(|n| n.eq_ignore_ascii_case(name)));
         match (given, usual) {
             (true, _) => {}
             (false, "") => out.pieces(&["PRODID:", PRODID]),

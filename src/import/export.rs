@@ -134,7 +134,10 @@ mod tests {
             assert_eq!(file_of(plain), plain);
         }
         for odd in ["calendar.json", "person.json", "color", ".ics", "a\nb", ""] {
-            assert!(file_of(odd) != odd && file_of(odd) == file_of(odd) && !file_of(odd).starts_with('.'), "{odd}");
+            assert!(
+                file_of(odd) != odd && file_of(odd) == file_of(odd) && !file_of(odd).starts_with('.'),
+                "{odd}"
+            );
         }
     }
 }

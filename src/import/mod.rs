@@ -128,7 +128,8 @@ impl<'a> Importer<'a> {
             self.counts.total += 1;
             return self.failed(Problem::of(place, 1, &[], "there is no VCALENDAR in it"));
         }
-        let alone = found.calendars() == 1 && found.objects().count() == 1 && found.pieces.iter().all(|p| !p.torn);
+        let alone =
+            found.calendars() == 1 && found.objects().count() == 1 && found.pieces.iter().all(|p| !p.torn);
         if alone && octets <= self.target.settings.calendar.max_resource_size.0 as u64 {
             let whole = read_at(source, 0, octets)?;
             if let Ok(object) = objects::read(self.target.settings, name, whole) {
@@ -163,7 +164,8 @@ impl<'a> Importer<'a> {
             return self.failed(Problem::of(place, line, &parts, "it has no END"));
         }
         let head = found.heads.get(pieces[0].calendar as usize).map_or("", String::as_str);
-        let zone = |tzid: &str| zones.of(found, pieces, tzid, |piece| read_at(source, piece.at, piece.octets).ok());
+        let zone =
+            |tzid: &str| zones.of(found, pieces, tzid, |piece| read_at(source, piece.at, piece.octets).ok());
         let made = match gather(head, &parts, zone) {
             Ok(made) => made,
             Err(fault) => return self.failed(Problem::of(place, line, &parts, fault.reason)),

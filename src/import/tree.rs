@@ -52,7 +52,8 @@ impl Look {
     pub fn of(stored: &[Property]) -> Self {
         let [name, color, description, order] = NAMES.map(|name| {
             let property = stored.iter().find(|p| p.name == name)?;
-            Some(parse(property.value.as_bytes()).ok()?.text().trim().to_owned()).filter(|text| !text.is_empty())
+            Some(parse(property.value.as_bytes()).ok()?.text().trim().to_owned())
+                .filter(|text| !text.is_empty())
         });
         Self { name, color, description, order }
     }
@@ -109,7 +110,9 @@ impl Found {
 /// The folders of people in an export of this server, each with what it tells of the person; none if it is something else.
 pub fn people(folder: &Path) -> Result<Vec<(PathBuf, Value)>> {
     let mut people = Vec::new();
-    for folder in std::iter::once(folder.to_owned()).chain(entries(folder)?.into_iter().filter(|e| e.is_dir())) {
+    for folder in
+        std::iter::once(folder.to_owned()).chain(entries(folder)?.into_iter().filter(|e| e.is_dir()))
+    {
         if let Some(told) = json(&folder.join(PERSON))? {
             people.push((folder, told));
         }
@@ -174,10 +177,8 @@ fn look_into(folder: &Path, depth: usize, all: &mut Vec<Found>) -> Result<()> {
 /// What a folder says of itself, in any of the ways; none if it holds something else than calendars.
 fn described(folder: &Path) -> Result<Option<Found>> {
     let whole = fs::canonicalize(folder)?;
-    let mut found = Found {
-        name: segment(&whole.file_name().unwrap_or_default().to_string_lossy()),
-        ..Found::default()
-    };
+    let mut found =
+        Found { name: segment(&whole.file_name().unwrap_or_default().to_string_lossy()), ..Found::default() };
     if let Some(kept) = json(&folder.join(CALENDAR))?.filter(|told| told[FORMAT.0] == FORMAT.1) {
         found.name = kept["name"].as_str().map_or(found.name, str::to_owned);
         found.components = keep::read_components(&kept["components"]);
@@ -285,7 +286,9 @@ mod tests {
 
     #[test]
     fn a_name_can_stand_in_a_path() {
-        for (text, name) in [("Work", "Work"), ("a/b", "a-b"), (" .x ", "x"), ("..", "imported"), ("", "imported")] {
+        for (text, name) in
+            [("Work", "Work"), ("a/b", "a-b"), (" .x ", "x"), ("..", "imported"), ("", "imported")]
+        {
             assert_eq!(segment(text), name, "{text:?}");
         }
     }

@@ -20,7 +20,7 @@ const USES: &[(&str, &[&str])] = &[
     ("share", &["model", "xml", "ical", "store"]),
     ("dav", &["config", "observe", "model", "xml", "db", "front", "store", "share"]),
     ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav", "share"]),
-    ("import", &["config", "model", "xml", "db", "ical", "store", "caldav"]),
+    ("import", &["model", "xml", "db", "ical", "store", "caldav"]),
     ("cluster", &["config", "db"]),
     ("probe", &["config", "xml"]),
     (

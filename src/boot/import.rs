@@ -164,15 +164,15 @@ impl Site<'_> {
         for found in tree::calendars(folder)? {
             let target = self.target(who);
             let kept = found.kept.as_ref();
-            let make = Make {
+            let wanted = Make {
                 components: found.components,
                 properties: found.properties(),
                 over: kept.is_some(),
                 subscribed: kept.is_some_and(|kept| kept["subscription"] == true),
             };
-            let made = target.calendar(&found.name, &make).await.map_err(why)?;
+            let made = target.calendar(&found.name, &wanted).await.map_err(why)?;
             println!("{}/{}{}", who.name, found.name, if made { " is new" } else { "" });
-            if !make.subscribed {
+            if !wanted.subscribed {
                 let mut tell = self.teller();
                 let mut importer = Importer::new(&target, &found.name, counts, &mut tell);
                 all_of(&mut importer, &found).await?;
@@ -180,7 +180,7 @@ impl Site<'_> {
                 counts = importer.counts;
                 self.end();
             }
-            if let Some(kept) = kept.filter(|_| !self.order.dry && !make.subscribed) {
+            if let Some(kept) = kept.filter(|_| !self.order.dry && !wanted.subscribed) {
                 let mut reader = Reader { pool: &self.pool, unknown: Vec::new() };
                 let (aces, guests) =
                     (reader.aces(&kept["list"]).await?, reader.guests(&kept["invites"]).await?);

@@ -108,10 +108,10 @@ WITH entry AS (
     WHERE $21::integer IS NOT NULL AND was.etag IS DISTINCT FROM $6 AND NOT EXISTS (
         SELECT FROM (
             SELECT author, client, action, at FROM history
-            WHERE home_id = $1 AND calendar_id = $2 AND name = $3
+            WHERE home_id = $1 AND calendar_id = $2 AND name = $3 AND $11 IS NOT NULL
             ORDER BY id DESC LIMIT 1
         ) AS last
-        WHERE $11 IS NOT NULL AND last.author IS NOT DISTINCT FROM $19::bigint AND last.client = $20 AND last.action IN (0, 1)
+        WHERE last.author IS NOT DISTINCT FROM $19::bigint AND last.client = $20 AND last.action IN (0, 1)
           AND last.at > now() - make_interval(secs => $21)
     )
 ), seen AS (

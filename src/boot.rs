@@ -4,6 +4,7 @@ pub mod audit;
 pub mod groups;
 pub mod handover;
 pub mod history;
+pub mod import;
 pub mod notify;
 pub mod objects;
 pub mod redact;

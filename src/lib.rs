@@ -18,6 +18,8 @@ pub mod share;
 pub mod dav;
 
 pub mod caldav;
+pub mod import;
+
 pub mod cluster;
 pub mod probe;
 

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
-use kalends::boot::{self, Moment, audit, groups, handover, history, notify, redact, users};
+use kalends::boot::{self, Moment, audit, groups, handover, history, import, notify, redact, users};
 
 /// A lean CalDAV server for sites with single sign-on.
 #[derive(Parser)]
@@ -57,6 +57,25 @@ enum Command {
         /// Only what this person did, what was done to them, or in their home.
         #[arg(long, value_name = "NAME")]
         of: Option<String>,
+        #[command(flatten)]
+        from: From,
+    },
+    /// Brings calendars in from files, folders and other servers; says of each object that did not go in why.
+    #[command(after_help = IMPORT)]
+    Import {
+        #[command(flatten)]
+        goods: Goods,
+        #[command(flatten)]
+        from: From,
+    },
+    /// Writes all that a person has, or everybody, into folders from which `kalends import` makes the same again.
+    #[command(after_help = EXPORT)]
+    Export {
+        /// The folder to write; it must not be there.
+        folder: PathBuf,
+        /// Only what this person has.
+        #[arg(long, value_name = "NAME")]
+        user: Option<String>,
         #[command(flatten)]
         from: From,
     },
@@ -235,6 +254,85 @@ enum Group {
         #[command(flatten)]
         from: From,
     },
+}
+
+const IMPORT: &str = "\
+Try it first with --dry-run: all is read and judged, and nothing is written.
+
+  kalends import alice work work.ics                 a file, of any size, into her calendar; it is made if it is not there
+  zcat work.ics.gz | kalends import alice work -     the same from a pipe
+  kalends import alice work ~/calendars/work/        a folder with one file an event, as vdirsyncer has
+  kalends import alice --from ~/calendars/           every calendar in a folder, with its name and color: vdirsyncer's, Radicale's
+                                                     (collection-root/alice), Xandikos's, or files that are each a calendar
+                                                     (Google Takeout, unpacked)
+  kalends import --from /backup/everybody/           what `kalends export` wrote, with all people and shares
+
+It can be repeated: what is there already with the same octets is left alone, and after an interruption a second run goes on.
+What is there in another state stays, unless what comes is newer by SEQUENCE or LAST-MODIFIED (--existing). Nobody is
+invited, and nobody is told. A component without a UID gets one made of its content.
+
+Each object that did not go in is a line: file:line: UID \"summary\": why.
+Exit code: 0 all is in, 1 the lines say what is not, 2 it could not be done.";
+
+const EXPORT: &str = "\
+  kalends export /backup/everybody                   a folder a person
+  kalends export /backup/alice --user alice          one person
+
+In the folder of a person is one a calendar, and in it one file an object, octet for octet, as vdirsyncer has them too;
+calendar.json has names, colors, all other properties, and to whom it is shared. Not in it are history, trash, app
+passwords and what sharees say of a calendar of somebody else: a dump of the database has those.";
+
+/// How what is there already is treated.
+#[derive(Clone, Copy, clap::ValueEnum)]
+enum Existing {
+    /// It stays, unless what comes is newer.
+    Newer,
+    /// It stays.
+    Keep,
+    /// What comes takes its place.
+    Replace,
+}
+
+#[derive(clap::Args)]
+struct Goods {
+    /// The user's name.
+    user: Option<String>,
+    /// The calendar's name, as in its URL.
+    calendar: Option<String>,
+    /// Files and folders; - is what is piped in.
+    #[arg(requires = "calendar")]
+    files: Vec<PathBuf>,
+    /// A folder of calendars.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "calendar")]
+    from: Option<PathBuf>,
+    /// What becomes of what is there already in another state.
+    #[arg(long, value_enum, default_value_t = Existing::Newer)]
+    existing: Existing,
+    /// Writes nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Makes the user, if nobody of that name has signed in yet.
+    #[arg(long, requires = "user")]
+    create: bool,
+}
+
+impl Goods {
+    fn order(self) -> import::Order {
+        let existing = match self.existing {
+            Existing::Newer => import::Existing::Newer,
+            Existing::Keep => import::Existing::Keep,
+            Existing::Replace => import::Existing::Replace,
+        };
+        import::Order {
+            user: self.user,
+            calendar: self.calendar,
+            files: self.files,
+            from: self.from,
+            existing,
+            dry: self.dry_run,
+            create: self.create,
+        }
+    }
 }
 
 const HISTORY: &str = "\
@@ -486,6 +584,10 @@ fn main() -> ExitCode {
         Command::Notify { text, level, to, from } => tell(&text, &level, to, &from).map(done),
         Command::Audit { days, of, from } => {
             audit::print(from.config.as_deref(), days, of.as_deref()).map(done)
+        }
+        Command::Import { goods, from } => Ok(judged(import::import(from.config.as_deref(), &goods.order()))),
+        Command::Export { folder, user, from } => {
+            import::export(from.config.as_deref(), user.as_deref(), &folder).map(done)
         }
         Command::History { place, from } => {
             history::history(from.config.as_deref(), &place.named()).map(done)

@@ -20,15 +20,22 @@ const USES: &[(&str, &[&str])] = &[
     ("share", &["model", "xml", "ical", "store"]),
     ("dav", &["config", "observe", "model", "xml", "db", "front", "store", "share"]),
     ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav", "share"]),
+    ("import", &["model", "xml", "db", "ical", "store", "caldav"]),
     ("cluster", &["config", "db"]),
     ("probe", &["config", "xml"]),
-    ("boot", &["config", "observe", "db", "front", "ical", "store", "share", "caldav", "cluster", "probe"]),
+    (
+        "boot",
+        &[
+            "config", "observe", "db", "front", "ical", "store", "share", "caldav", "import", "cluster",
+            "probe",
+        ],
+    ),
     ("main", &["boot"]),
 ];
 
 /// The walls: a foreign crate, and the rooms that may name it.
 const WALLS: &[(&str, &[&str])] = &[
-    ("anyhow", &["probe", "boot", "main"]),
+    ("anyhow", &["import", "probe", "boot", "main"]),
     ("base64", &["probe"]),
     ("brotli", &["front"]),
     ("clap", &["main"]),
@@ -52,7 +59,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("rustls_platform_verifier", &["db", "front", "probe"]),
     ("sd_notify", &["observe"]),
     ("serde", &["observe"]),
-    ("serde_json", &["front", "ical", "observe", "probe"]),
+    ("serde_json", &["front", "ical", "import", "observe", "probe"]),
     ("tokio_postgres", &["db"]),
     ("unicode_normalization", &["front", "ical"]),
     ("tokio_postgres_rustls", &["db"]),

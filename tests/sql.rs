@@ -833,6 +833,7 @@ async fn write(pool: &Pool, calendar: &Calendar) {
     let tx = pool.begin().await.unwrap();
     assert!(store::calendar::lock(&tx, &viewer(1), 1, "calendar").await.unwrap().is_some());
     let before = object::before_put(&tx, calendar, "a.ics", "a").await.unwrap();
+    assert!(object::standing(&tx, calendar, &["a.ics"], &["a"]).await.unwrap().is_empty());
     let instance = Instance { starts: 100, ends: 200, floating: false, busy: Busy::Busy };
     let put = Put {
         name: "a.ics".to_owned(),

@@ -80,6 +80,20 @@ FROM (SELECT 1) AS always
 LEFT JOIN object o ON o.home_id = $1 AND o.calendar_id = $2 AND o.name = $3
 LEFT JOIN object twin ON twin.home_id = $1 AND twin.calendar_id = $2 AND twin.uid = $4 AND twin.uid <> '' AND twin.name <> $3;
 
+--: standing
+-- What stands where many objects are to be stored: those of these names ($3) and those of these UIDs ($4), looked up one by one.
+SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.times
+FROM unnest($3::text[]) AS wanted (name)
+CROSS JOIN LATERAL (
+    SELECT * FROM object WHERE home_id = $1 AND calendar_id = $2 AND name = wanted.name OFFSET 0
+) AS o
+UNION
+SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.times
+FROM unnest($4::text[]) AS wanted (uid)
+CROSS JOIN LATERAL (
+    SELECT * FROM object WHERE home_id = $1 AND calendar_id = $2 AND uid = wanted.uid AND uid <> '' OFFSET 0
+) AS o;
+
 --: count
 SELECT count(*) FROM object WHERE home_id = $1 AND calendar_id = $2;
 
@@ -94,10 +108,10 @@ WITH entry AS (
     WHERE $21::integer IS NOT NULL AND was.etag IS DISTINCT FROM $6 AND NOT EXISTS (
         SELECT FROM (
             SELECT author, client, action, at FROM history
-            WHERE home_id = $1 AND calendar_id = $2 AND name = $3
+            WHERE home_id = $1 AND calendar_id = $2 AND name = $3 AND $11 IS NOT NULL
             ORDER BY id DESC LIMIT 1
         ) AS last
-        WHERE $11 IS NOT NULL AND last.author IS NOT DISTINCT FROM $19::bigint AND last.client = $20 AND last.action IN (0, 1)
+        WHERE last.author IS NOT DISTINCT FROM $19::bigint AND last.client = $20 AND last.action IN (0, 1)
           AND last.at > now() - make_interval(secs => $21)
     )
 ), seen AS (

@@ -5,6 +5,7 @@ mod form;
 mod freebusy;
 pub mod fullness;
 mod get;
+pub mod import;
 pub mod index;
 mod info;
 pub mod limits;
@@ -34,7 +35,7 @@ use crate::{
     store::Principal,
 };
 
-pub use provision::meet;
+pub use provision::{found, meet};
 pub use reports::{BUDGET, filter};
 
 pub use crate::dav::author::{days, keep};

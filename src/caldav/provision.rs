@@ -114,6 +114,11 @@ pub async fn mention(cx: &Cx, addresses: &[String]) -> dav::Result<()> {
     Ok(())
 }
 
+/// Makes somebody of whom nobody has heard yet, with the home that everybody begins with; the name is as the front spells it.
+pub async fn found(tx: &Tx, settings: &Settings, name: &str, known: Known<'_>) -> Result<(), db::Error> {
+    principal::create(tx, name, &known, &start(settings), (EVENTS, TASKS)).await
+}
+
 /// What is answered to whoever would change something while nothing is changed.
 pub fn read_only() -> Refusal {
     let why = "Nothing can be changed here for the time being. Please try again later.";

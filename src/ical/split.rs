@@ -9,7 +9,7 @@ use crate::ical::calendar::{Calendar, Component};
 use crate::ical::write::Writer;
 
 /// The properties of the stream that say how to read each object of it; the others are about the stream.
-const KEPT: [&str; 4] = ["VERSION", "PRODID", "CALSCALE", "X-WR-TIMEZONE"];
+pub(super) const KEPT: [&str; 4] = ["VERSION", "PRODID", "CALSCALE", "X-WR-TIMEZONE"];
 
 /// A stream, taken apart.
 pub struct Split<'a> {
@@ -79,7 +79,7 @@ impl<'a> Split<'a> {
 }
 
 /// The TZIDs that a component and those in it name. The depth of the object bounds the recursion.
-fn zones_of(component: Component<'_>, named: &mut BTreeSet<String>) {
+pub(super) fn zones_of(component: Component<'_>, named: &mut BTreeSet<String>) {
     named.extend(component.lines().filter_map(|line| Some(line.parameter("TZID")?.into_owned())));
     component.components().for_each(|inner| zones_of(inner, named));
 }

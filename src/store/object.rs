@@ -31,6 +31,7 @@ crate::queries!("caldav/object.sql":
     BY_NAMES_WITH_BODY = "by_names_with_body",
     OF_HOME = "of_home",
     BEFORE_PUT = "before_put",
+    STANDING = "standing",
     COUNT = "count",
     PUT = "put",
     DELETE = "delete",
@@ -278,6 +279,17 @@ pub async fn before_put(tx: &Tx, calendar: &Calendar, name: &str, uid: &str) -> 
         None => None,
     };
     Ok(Before { object, twin: row.at("twin")? })
+}
+
+/// The objects of these names and those of these UIDs, each with the fingerprint of its times; the calendar is locked.
+pub async fn standing(
+    tx: &Tx,
+    calendar: &Calendar,
+    names: &[&str],
+    uids: &[&str],
+) -> Result<Vec<(Object, i64)>, Error> {
+    let rows = tx.rows(&STANDING, &[&calendar.home_id, &calendar.id, &names, &uids]).await?;
+    rows.iter().map(|row| Ok((read(row)?, row.at("times")?))).collect()
 }
 
 /// How many objects the calendar has.

@@ -12,6 +12,9 @@ SET LOCAL statement_timeout = 0;
 --: has_schema
 SELECT to_regnamespace($1) IS NOT NULL AS there;
 
+--: create_schema
+CREATE SCHEMA kalends_api;
+
 --: within
 -- Until the end of the transaction: where names are looked for, and made.
 SELECT set_config('search_path', $1, true);

@@ -4,9 +4,13 @@
 //! [`service`] has the table of routes and the road of a request; each file beside it is a subject.
 
 pub mod caldav;
+pub mod calendars;
 pub mod error;
 pub mod input;
+pub mod page;
+pub mod route;
 pub mod service;
+pub mod shares;
 pub mod site;
 pub mod store;
 pub mod throttle;

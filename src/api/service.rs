@@ -2,21 +2,23 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use crate::{
     config::Settings,
     db::Pool,
-    front::{HeaderMap, Identity, Request, Response, Service, Status, header},
+    front::{HeaderMap, Identity, Request, Response, Said, Service, Status, header},
     observe::metrics,
 };
 
 use super::{
     caldav::{As, CalDav, decoded},
+    calendars,
     error::{Error, Refusal, Result},
     input::Input,
-    site,
+    page::PAGES,
+    route::{Pace, Route, Takes, Who, allow, located},
+    shares, site,
     throttle::{Rate, Throttle},
     users,
 };
@@ -27,122 +29,57 @@ pub const BASE: &str = "/api/v1.0/";
 /// Octets of a body of JSON.
 const MOST_JSON: usize = 64 << 10;
 
-/// A route: what is answered where, to whom, and what the documentation says of it.
-pub struct Route {
-    /// The method.
-    pub method: &'static str,
-    /// The path under [`BASE`], as `users/{id}/`; what stands in braces is one segment.
-    pub path: &'static str,
-    /// Who may.
-    pub who: Who,
-    /// By what its requests are counted.
-    pub pace: Pace,
-    /// What it takes.
-    pub takes: Takes,
-    /// What it answers when all is well: the status, and the name of what the body is.
-    pub gives: (u16, &'static str),
-    /// The other statuses that it may answer, beside those that any route may.
-    pub refuses: &'static [u16],
-    /// The parameters of the query: name, and meaning.
-    pub query: &'static [(&'static str, &'static str)],
-    /// What it does, in a sentence.
-    pub doc: &'static str,
-    /// What does it.
-    pub run: for<'a> fn(&'a Call) -> BoxFuture<'a, Result<Response>>,
-}
-
-/// Who may use a route.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Who {
-    /// Anybody at all.
-    Anyone,
-    /// Whoever is signed in.
-    Person,
-}
-
-/// How requests are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
-    /// With all others.
-    General,
-    /// Searches for people, apart.
-    Search,
-}
-
-/// What the body of a request is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Takes {
-    /// Nothing that is looked at.
-    Nothing,
-    /// An object of JSON: the name of what it is.
-    Json(&'static str),
-}
-
 /// The routes.
 pub const ROUTES: &[Route] = &[
-    Route {
-        method: "GET",
-        path: "config/",
-        who: Who::Anyone,
-        pace: Pace::General,
-        takes: Takes::Nothing,
-        gives: (200, "Config"),
-        refuses: &[],
-        query: &[],
-        doc: "What web pages need to know of this installation.",
-        run: |call| Box::pin(site::config(call)),
-    },
-    Route {
-        method: "GET",
-        path: "users/",
-        who: Who::Person,
-        pace: Pace::Search,
-        takes: Takes::Nothing,
-        gives: (200, "User[]"),
-        refuses: &[],
-        query: &[(
-            "q",
-            "A whole e-mail address; what is shorter than five characters or has no @ finds nobody.",
-        )],
-        doc: "Who has this e-mail address.",
-        run: |call| Box::pin(users::search(call)),
-    },
-    Route {
-        method: "GET",
-        path: "users/me/",
-        who: Who::Person,
-        pace: Pace::General,
-        takes: Takes::Nothing,
-        gives: (200, "Me"),
-        refuses: &[],
-        query: &[],
-        doc: "Who is signed in.",
-        run: |call| Box::pin(users::me(call)),
-    },
-    Route {
-        method: "PUT",
-        path: "users/{id}/",
-        who: Who::Person,
-        pace: Pace::General,
-        takes: Takes::Json("UserPatch"),
-        gives: (200, "User"),
-        refuses: &[400],
-        query: &[],
-        doc: "Sets the language and the time zone of whoever is signed in.",
-        run: |call| Box::pin(users::update(call)),
-    },
-    Route {
-        method: "PATCH",
-        path: "users/{id}/",
-        who: Who::Person,
-        pace: Pace::General,
-        takes: Takes::Json("UserPatch"),
-        gives: (200, "User"),
-        refuses: &[400],
-        query: &[],
-        doc: "Sets the language or the time zone of whoever is signed in.",
-        run: |call| Box::pin(users::update(call)),
-    },
+    Route::get("config/", "Config", |call| Box::pin(site::config(call)))
+        .open()
+        .doc("What web pages need to know of this installation."),
+    Route::get("users/", "User[]", |call| Box::pin(users::search(call)))
+        .query(&[("q", "A whole e-mail address; less than five characters, or none with @, find nobody.")])
+        .pace(Pace::Search)
+        .doc("Who has this e-mail address."),
+    Route::get("users/me/", "Me", |call| Box::pin(users::me(call))).doc("Who is signed in."),
+    Route::put("users/{id}/", "UserPatch", "UserSettings", |call| Box::pin(users::update(call)))
+        .doc("Sets the language and the time zone of whoever is signed in."),
+    Route::patch("users/{id}/", "UserPatch", "UserSettings", |call| Box::pin(users::update(call)))
+        .doc("Sets the language or the time zone of whoever is signed in."),
+    Route::get("calendars/", "Page<Calendar>", |call| Box::pin(calendars::list(call)))
+        .query(PAGES)
+        .doc("The calendars in one's home: one's own, and those of others that are shared."),
+    Route::post("calendars/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::create(call)))
+        .refuses(&[403])
+        .doc("Makes a calendar."),
+    Route::get("calendars/{id}/", "Calendar", |call| Box::pin(calendars::retrieve(call)))
+        .refuses(&[304, 404, 412])
+        .doc("One calendar."),
+    Route::put("calendars/{id}/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::update(call)))
+        .refuses(&[403, 404, 412])
+        .doc("Changes what is named of a calendar."),
+    Route::patch("calendars/{id}/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::update(call)))
+        .refuses(&[403, 404, 412])
+        .doc("Changes what is named of a calendar."),
+    Route::delete("calendars/{id}/", |call| Box::pin(calendars::delete(call)))
+        .refuses(&[403, 404, 412])
+        .doc("Deletes a calendar, or takes one of somebody else out of one's home."),
+    Route::get("calendars/{id}/shares/", "Page<Share>", |call| Box::pin(shares::list(call)))
+        .query(PAGES)
+        .refuses(&[403, 404])
+        .doc("With whom a calendar is shared, as far as one may know it."),
+    Route::post("calendars/{id}/shares/", "ShareInvite", "Share", |call| Box::pin(shares::invite(call)))
+        .refuses(&[200, 403, 404])
+        .doc("Shares a calendar with a person or a group, or changes what they may do; 200 where it was shared."),
+    Route::get("calendars/{id}/shares/{share}/", "Share", |call| Box::pin(shares::retrieve(call)))
+        .refuses(&[403, 404])
+        .doc("One share."),
+    Route::put("calendars/{id}/shares/{share}/", "SharePatch", "Share", |call| Box::pin(shares::update(call)))
+        .refuses(&[403, 404])
+        .doc("Changes what somebody may do with a calendar."),
+    Route::patch("calendars/{id}/shares/{share}/", "SharePatch", "Share", |call| Box::pin(shares::update(call)))
+        .refuses(&[403, 404])
+        .doc("Changes what somebody may do with a calendar."),
+    Route::delete("calendars/{id}/shares/{share}/", |call| Box::pin(shares::remove(call)))
+        .refuses(&[403, 404])
+        .doc("Shares a calendar with somebody no longer."),
 ];
 
 /// What all requests share.
@@ -175,7 +112,7 @@ pub struct Call {
     pub headers: HeaderMap,
     /// What was sent.
     pub input: Input,
-    said: Option<crate::front::Said>,
+    said: Option<Said>,
     identity: Option<Identity>,
 }
 
@@ -295,80 +232,6 @@ impl Service for Api {
                     answer
                 }
             }
-        }
-    }
-}
-
-/// The routes of that path, with what stands in their braces. A whole name goes before one in braces; slashes at the end, and
-/// more than one where there should be one, make no difference.
-fn located(path: &str) -> Vec<(&'static Route, Vec<String>)> {
-    let Some(rest) = path.strip_prefix(BASE.trim_end_matches('/')).filter(|rest| rest.starts_with('/'))
-    else {
-        return Vec::new();
-    };
-    let segments: Vec<&str> = rest.split('/').filter(|segment| !segment.is_empty()).collect();
-    let matched = ROUTES.iter().filter_map(|route| Some((route, parts(route.path, &segments)?)));
-    let mut found: Vec<(&Route, Vec<String>)> = matched.collect();
-    let fewest = found.iter().map(|(_, parts)| parts.len()).min().unwrap_or_default();
-    found.retain(|(_, parts)| parts.len() == fewest);
-    found
-}
-
-fn parts(pattern: &str, segments: &[&str]) -> Option<Vec<String>> {
-    let wanted: Vec<&str> = pattern.split('/').filter(|segment| !segment.is_empty()).collect();
-    if wanted.len() != segments.len() {
-        return None;
-    }
-    let mut parts = Vec::new();
-    for (wanted, segment) in wanted.iter().zip(segments) {
-        match wanted.starts_with('{') {
-            true => parts.push(decoded(segment)),
-            false if wanted == segment => {}
-            false => return None,
-        }
-    }
-    Some(parts)
-}
-
-fn allow(found: &[(&Route, Vec<String>)]) -> String {
-    let mut methods: Vec<&str> = found.iter().map(|(route, _)| route.method).collect();
-    if methods.contains(&"GET") {
-        methods.push("HEAD");
-    }
-    methods.push("OPTIONS");
-    methods.join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(path: &str) -> Vec<(&'static str, &'static str, Vec<String>)> {
-        located(path).into_iter().map(|(route, parts)| (route.method, route.path, parts)).collect()
-    }
-
-    #[test]
-    fn slashes_at_the_end_make_no_difference() {
-        let me = vec![("GET", "users/me/", Vec::new())];
-        for path in ["/api/v1.0/users/me/", "/api/v1.0/users/me", "/api/v1.0//users/me//"] {
-            assert_eq!(at(path), me, "{path}");
-        }
-        for path in
-            ["/", "/api/v1.0", "/api/v1.0/", "/api/v1.0/x/", "/api/v1.0x/users/me/", "/users/me/", "*"]
-        {
-            assert_eq!(at(path), Vec::new(), "{path}");
-        }
-        assert_eq!(at("/api/v1.0/users/a%20b")[0].2, ["a b"]);
-    }
-
-    #[test]
-    fn no_route_is_there_twice_and_each_is_documented() {
-        for (place, route) in ROUTES.iter().enumerate() {
-            let same = |other: &&Route| other.method == route.method && other.path == route.path;
-            assert!(!ROUTES[..place].iter().any(|other| same(&other)), "{} {}", route.method, route.path);
-            assert!(route.path.ends_with('/') && !route.path.starts_with('/'), "{}", route.path);
-            assert!(route.doc.ends_with('.') && route.doc.len() > 10, "{}", route.doc);
-            assert!(Status::from_u16(route.gives.0).is_ok_and(|status| status.is_success()));
         }
     }
 }

@@ -18,9 +18,12 @@ use super::{
 
 /// The id of a resource (RFC 5842 §3.1).
 pub const RESOURCE_ID: Name = Name::dav("resource-id");
-const PRINCIPAL: Name = Name::dav("current-user-principal");
-const EMAILS: Name = Name::cs("email-address-set");
-const NAME: Name = Name::dav("displayname");
+/// Who is asking (RFC 5397 §3).
+pub const PRINCIPAL: Name = Name::dav("current-user-principal");
+/// Addresses of mail.
+pub const EMAILS: Name = Name::cs("email-address-set");
+/// What something is called.
+pub const NAME: Name = Name::dav("displayname");
 
 /// Characters of an address that may be searched for, at least.
 const SHORTEST: usize = 5;
@@ -44,9 +47,12 @@ impl User {
     /// Whoever is asking; CalDAV makes them what they need when it sees them first.
     pub async fn asking(call: &Call) -> Result<Self> {
         let caldav = call.caldav()?;
-        let found = caldav.propfind(caldav.service().base(), 0, &[PRINCIPAL]).await?;
-        let path = found.first().and_then(|root| root.href(PRINCIPAL)).unwrap_or_default().to_owned();
-        let found = caldav.propfind(&path, 0, &[NAME, EMAILS, RESOURCE_ID]).await?;
+        let props = [PRINCIPAL, NAME, EMAILS, RESOURCE_ID];
+        let nearly = caldav.service().principal(&call.identity()?.user);
+        let mut found = caldav.propfind(&nearly, 0, &props).await.unwrap_or_default();
+        if !found.first().is_some_and(|resource| is_own(call, resource, &nearly)) {
+            found = caldav.propfind(&principal(call).await?, 0, &props).await?;
+        }
         let user = found.first().and_then(|resource| Self::read(call, resource));
         user.ok_or_else(|| Error::Upstream("it does not say who is asking".into()))
     }
@@ -71,6 +77,21 @@ impl User {
             "language": person.language.as_deref().unwrap_or(language),
         })
     }
+}
+
+/// The path of the principal of whoever is asking.
+pub async fn principal(call: &Call) -> Result<String> {
+    let caldav = call.caldav()?;
+    let found = caldav.propfind(caldav.service().base(), 0, &[PRINCIPAL]).await?;
+    let path = found.first().and_then(|root| root.href(PRINCIPAL)).map(str::to_owned);
+    path.ok_or_else(|| Error::Upstream("it does not say who is asking".into()))
+}
+
+/// Whether a resource says that whoever is asking is who has that path: as a rule they are called what the proxy calls them.
+#[must_use]
+pub fn is_own(call: &Call, resource: &Resource, principal: &str) -> bool {
+    let named = |path: &str| call.shared.caldav.named(path);
+    resource.href(PRINCIPAL).and_then(named).is_some_and(|who| Some(who) == named(principal))
 }
 
 /// The id that a resource has.
@@ -113,6 +134,11 @@ pub async fn search(call: &Call) -> Result<Response> {
     users.truncate(MOST);
     let ids: Vec<Uuid> = users.iter().map(|user| user.id).collect();
     let known = person::of_all(&call.shared.pool, &ids).await?;
+    // By its id somebody can be named where a calendar is shared.
+    for user in users.iter().filter(|user| known.get(&user.id).is_none_or(|person| person.name != user.name))
+    {
+        person::set(&call.shared.pool, (user.id, &user.name), &Person::default()).await?;
+    }
     let (language, nothing) = (call.shared.site.language().await, Person::default());
     let shown = users.iter().map(|user| user.shown(known.get(&user.id).unwrap_or(&nothing), &language));
     Ok(json(Status::OK, &shown.collect()))
@@ -137,7 +163,7 @@ pub async fn update(call: &Call) -> Result<Response> {
     });
     faults.none()?;
     let set = |change: Change<String>| if let Change::Set(value) = change { Some(value) } else { None };
-    let new = Person { language: set(language), timezone: set(timezone) };
+    let new = Person { language: set(language), timezone: set(timezone), ..Person::default() };
     if new != Person::default() {
         person::set(&call.shared.pool, (user.id, &user.name), &new).await?;
     }

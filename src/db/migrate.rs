@@ -11,7 +11,8 @@ use crate::db::error::{Error, chain};
 use crate::db::pool::Pool;
 use crate::db::tx::Tx;
 
-crate::queries!("db/migration.sql": GROUND = "ground", PATIENCE = "patience", HAS_SCHEMA = "has_schema", WITHIN = "within", LOCK = "lock", CREATE = "create",
+crate::queries!("db/migration.sql": GROUND = "ground", PATIENCE = "patience", HAS_SCHEMA = "has_schema", CREATE_SCHEMA = "create_schema",
+    WITHIN = "within", LOCK = "lock", CREATE = "create",
     APPLIED = "applied", RECORD = "record");
 
 macro_rules! files {
@@ -90,7 +91,7 @@ pub async fn migrate(pool: &Pool, files: &[Migration]) -> Result<Vec<Applied>, E
     migrate_in(pool, "", files).await
 }
 
-/// The same in a schema of that name, which is made if it is not there; an empty name is the usual one.
+/// The same in the schema of that name, which is made if it is not there: [`API_SCHEMA`]; an empty name is the usual one.
 pub async fn migrate_in(pool: &Pool, schema: &str, files: &[Migration]) -> Result<Vec<Applied>, Error> {
     let mut done = Vec::new();
     // Nodes that have nothing to do need not queue for the lock.
@@ -136,7 +137,7 @@ async fn step(pool: &Pool, schema: &str, files: &[Migration]) -> Result<Option<A
     tx.execute(&LOCK, &[]).await?;
     // To make one that is there would need a right that it takes nobody else.
     if !schema.is_empty() && !tx.row(&HAS_SCHEMA, &[&schema]).await?.at::<bool>("there")? {
-        tx.batch(&format!("CREATE SCHEMA {schema}")).await?;
+        tx.execute(&CREATE_SCHEMA, &[]).await?;
     }
     within(&tx, schema).await?;
     tx.execute(&CREATE, &[]).await?;

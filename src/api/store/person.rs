@@ -11,6 +11,8 @@ crate::queries!("api/person.sql": BY_ID = "by_id", BY_IDS = "by_ids", SET = "set
 /// What is known of somebody beside what CalDAV knows; nothing of who never said anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Person {
+    /// The user name that they were last seen with.
+    pub name: String,
     /// The language, as `fr-fr`.
     pub language: Option<String>,
     /// The time zone that pages show times in, as `Europe/Paris`.
@@ -37,5 +39,5 @@ pub async fn set(pool: &Pool, (id, name): (Uuid, &str), new: &Person) -> Result<
 }
 
 fn read(row: &Row) -> Result<Person, Error> {
-    Ok(Person { language: row.at("language")?, timezone: row.at("timezone")? })
+    Ok(Person { name: row.at("name")?, language: row.at("language")?, timezone: row.at("timezone")? })
 }

@@ -259,13 +259,9 @@ async fn sharee(call: &Call, caldav: &As<'_>, field: &'static str, text: &str) -
             if id.is_some() && users::id(found) != id {
                 return Err(unknown());
             }
+            // Pages show people by their addresses.
             let mails = found.prop(EMAILS).into_iter().flat_map(Element::children);
-            Ok(Sharee(
-                [path]
-                    .into_iter()
-                    .chain(mails.map(|mail| format!("mailto:{}", mail.text().trim())))
-                    .collect(),
-            ))
+            Ok(Sharee(mails.map(|mail| format!("mailto:{}", mail.text().trim())).chain([path]).collect()))
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 use super::{OUTDATED, Part};
 
 /// Where `kalends up` listens when nothing else is said.
-const USUAL: ([u8; 4], u16) = ([127, 0, 0, 1], 8009);
+const USUAL: ([u8; 4], u16) = ([127, 0, 0, 1], 8010);
 
 /// Lets the service be there where nobody has said anything of it, unless somebody else has the address, or could be anybody
 /// there.
@@ -43,7 +43,7 @@ pub(super) async fn open(
     caldav: &[Listener],
 ) -> Result<(Listener, Api)> {
     let Some(listen) = &settings.api.listen else {
-        bail!("api.listen is not set: name an address for the REST service, as 127.0.0.1:8009")
+        bail!("api.listen is not set: name an address for the REST service, as 127.0.0.1:8010")
     };
     migrations::migrate_in(pool, API_SCHEMA, API).await.context(OUTDATED)?;
     let client = client(settings, caldav)?;

@@ -252,7 +252,7 @@ settings! {
     }
     /// The REST service beside CalDAV, under `/api/v1.0/`: on a listener of its own, in this process or in one of its own (`kalends api`).
     api: Api {
-        /// Address of that listener, `host:port` or `unix:/path`; empty is off (`kalends up` listens on 127.0.0.1:8009 then).
+        /// Address of that listener, `host:port` or `unix:/path`; empty is off (`kalends up` listens on 127.0.0.1:8010 then).
         listen: Option<Listen> = None;
         /// Where `kalends api` reaches the CalDAV service, which believes it as it believes the proxy: `http://host:port` or `unix:/path`; the others use their own listener when it is empty.
         caldav: String = String::new();

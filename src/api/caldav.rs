@@ -262,16 +262,16 @@ fn code(status: &Element) -> Option<u16> {
 /// Whether every property of a PROPPATCH was set; the reason why one was not, otherwise.
 fn patched(told: &Told) -> Result<()> {
     let root = xml::parse(&told.body).map_err(|fault| Error::Upstream(fault.to_string()))?;
-    let stats = root.all(Name::dav("response")).flat_map(|response| response.all(Name::dav("propstat")));
-    for stat in stats {
+    let parts = root.all(Name::dav("response")).flat_map(|response| response.all(Name::dav("propstat")));
+    for part in parts {
         let status =
-            stat.child(Name::dav("status")).and_then(code).and_then(|code| Status::from_u16(code).ok());
+            part.child(Name::dav("status")).and_then(code).and_then(|code| Status::from_u16(code).ok());
         let status = status.unwrap_or(Status::BAD_GATEWAY);
         // What failed with another is told of that other.
         if status.is_success() || status == Status::FAILED_DEPENDENCY {
             continue;
         }
-        let why = stat.child(Name::dav("error")).and_then(|error| error.children().next());
+        let why = part.child(Name::dav("error")).and_then(|error| error.children().next());
         return Err(refusal(status, why.map(|why| why.name().local.to_string())));
     }
     Ok(())

@@ -188,7 +188,9 @@ fn role(resource: &Resource) -> &'static str {
 }
 
 fn tag(shown: &Value) -> String {
-    Sha256::digest(shown.to_string()).iter().take(16).map(|octet| format!("{octet:02x}")).collect()
+    let mut octets = [0; 16];
+    octets.copy_from_slice(&Sha256::digest(shown.to_string())[..16]);
+    format!("{:032x}", u128::from_be_bytes(octets))
 }
 
 /// What is wanted of a calendar.
@@ -205,7 +207,7 @@ impl Wish {
         match name {
             Change::Cleared => faults.add("name", "blank", "This field may not be blank."),
             Change::Kept if new && !input.has("name") => {
-                faults.add("name", "required", "This field is required.")
+                faults.add("name", "required", "This field is required.");
             }
             _ => {}
         }
@@ -226,13 +228,13 @@ impl Wish {
         let order = match input.value("order") {
             None => Change::Kept,
             Some(Value::Null) => Change::Cleared,
-            Some(order) => match order.as_i64().filter(|order| i32::try_from(*order).is_ok()) {
-                Some(order) => Change::Set(order.to_string()),
-                None => {
+            Some(order) => {
+                let number = order.as_i64().filter(|order| i32::try_from(*order).is_ok());
+                if number.is_none() {
                     faults.add("order", "invalid", "A valid integer is required.");
-                    Change::Kept
                 }
-            },
+                number.map_or(Change::Kept, |number| Change::Set(number.to_string()))
+            }
         };
         let description = input.text("description", 10_000, &mut faults);
         let components = if new { components(input, &mut faults) } else { None };
@@ -257,7 +259,9 @@ impl Wish {
         }
         if let Some(components) = &self.components {
             w.inside(COMPONENTS, |w| {
-                components.iter().for_each(|name| w.empty_with(Name::cal("comp"), &[("name", name)]));
+                for name in components {
+                    w.empty_with(Name::cal("comp"), &[("name", name)]);
+                }
             });
         }
     }
@@ -278,13 +282,11 @@ fn components(input: &Input, faults: &mut Faults) -> Option<Vec<&'static str>> {
     let value = input.value("components").filter(|value| !value.is_null())?;
     let known = |name: &Value| KINDS.into_iter().find(|kind| Some(*kind) == name.as_str());
     let named: Option<Vec<&'static str>> = value.as_array().and_then(|all| all.iter().map(known).collect());
-    match named.filter(|named| !named.is_empty()) {
-        Some(named) => Some(named),
-        None => {
-            faults.add("components", "invalid_choice", format!("Expected a list of {}.", KINDS.join(", ")));
-            None
-        }
+    let named = named.filter(|named| !named.is_empty());
+    if named.is_none() {
+        faults.add("components", "invalid_choice", format!("Expected a list of {}.", KINDS.join(", ")));
     }
+    named
 }
 
 /// `GET calendars/`

@@ -27,7 +27,7 @@ pub struct Faults(Vec<Fault>);
 
 impl Input {
     /// The object that a body is; no body is one without fields.
-    pub fn read(headers: &HeaderMap, body: bytes::Bytes) -> Result<Self> {
+    pub fn read(headers: &HeaderMap, body: &[u8]) -> Result<Self> {
         if body.trim_ascii().is_empty() {
             return Ok(Self::default());
         }
@@ -38,7 +38,7 @@ impl Input {
             let detail = format!("Unsupported media type \"{media}\" in request.");
             return Err(Refusal::new(Status::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail).into());
         }
-        match serde_json::from_slice(&body) {
+        match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => Ok(Self(fields)),
             Ok(_) => {
                 let detail = "Invalid data. Expected an object.".to_owned();
@@ -117,13 +117,11 @@ impl Input {
 
     /// True or false.
     pub fn flag(&self, field: &'static str, faults: &mut Faults) -> Option<bool> {
-        match self.0.get(field)? {
-            Value::Bool(flag) => Some(*flag),
-            _ => {
-                faults.add(field, "invalid", "Must be a valid boolean.");
-                None
-            }
+        let flag = self.0.get(field)?.as_bool();
+        if flag.is_none() {
+            faults.add(field, "invalid", "Must be a valid boolean.");
         }
+        flag
     }
 }
 
@@ -147,7 +145,7 @@ mod tests {
     fn read(media: &str, body: &str) -> Result<Input> {
         let mut headers = HeaderMap::new();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_str(media).unwrap());
-        Input::read(&headers, body.to_owned().into())
+        Input::read(&headers, body.as_bytes())
     }
 
     fn code(media: &str, body: &str) -> String {

@@ -71,51 +71,61 @@ impl Route {
     }
 
     /// A route that reads.
+    #[must_use]
     pub const fn get(path: &'static str, gives: &'static str, run: Run) -> Self {
         Self::new("GET", path, (200, gives), run)
     }
 
     /// A route that makes something.
+    #[must_use]
     pub const fn post(path: &'static str, takes: &'static str, gives: &'static str, run: Run) -> Self {
         Self { takes: Takes::Json(takes), ..Self::new("POST", path, (201, gives), run) }
     }
 
     /// A route that changes something.
+    #[must_use]
     pub const fn patch(path: &'static str, takes: &'static str, gives: &'static str, run: Run) -> Self {
         Self { takes: Takes::Json(takes), ..Self::new("PATCH", path, (200, gives), run) }
     }
 
     /// The same, by the other name.
+    #[must_use]
     pub const fn put(path: &'static str, takes: &'static str, gives: &'static str, run: Run) -> Self {
         Self { method: "PUT", ..Self::patch(path, takes, gives, run) }
     }
 
     /// A route that deletes.
+    #[must_use]
     pub const fn delete(path: &'static str, run: Run) -> Self {
         Self::new("DELETE", path, (204, ""), run)
     }
 
     /// The same for anybody.
+    #[must_use]
     pub const fn open(self) -> Self {
         Self { who: Who::Anyone, ..self }
     }
 
     /// The same, counted in that way.
+    #[must_use]
     pub const fn pace(self, pace: Pace) -> Self {
         Self { pace, ..self }
     }
 
     /// The same with more statuses that it may answer.
+    #[must_use]
     pub const fn refuses(self, refuses: &'static [u16]) -> Self {
         Self { refuses, ..self }
     }
 
     /// The same with parameters of the query.
+    #[must_use]
     pub const fn query(self, query: &'static [(&'static str, &'static str)]) -> Self {
         Self { query, ..self }
     }
 
     /// The same with the sentence of the documentation.
+    #[must_use]
     pub const fn doc(self, doc: &'static str) -> Self {
         Self { doc, ..self }
     }
@@ -123,6 +133,7 @@ impl Route {
 
 /// The routes of that path, with what stands in their braces. A whole name goes before one in braces; slashes at the end, and
 /// more than one where there should be one, make no difference.
+#[must_use]
 pub fn located(path: &str) -> Vec<(&'static Route, Vec<String>)> {
     let Some(rest) = path.strip_prefix(BASE.trim_end_matches('/')).filter(|rest| rest.starts_with('/'))
     else {
@@ -153,6 +164,7 @@ fn parts(pattern: &str, segments: &[&str]) -> Option<Vec<String>> {
 }
 
 /// The methods of these routes, as a header has them.
+#[must_use]
 pub fn allow(found: &[(&Route, Vec<String>)]) -> String {
     let mut methods: Vec<&str> = found.iter().map(|(route, _)| route.method).collect();
     if methods.contains(&"GET") {

@@ -179,7 +179,7 @@ impl Api {
         shared.pace(route.pace, who)?;
         let input = match route.takes {
             Takes::Nothing => Input::default(),
-            Takes::Json(_) => Input::read(&request.headers, request.body.read(MOST_JSON).await?)?,
+            Takes::Json(_) => Input::read(&request.headers, &request.body.read(MOST_JSON).await?)?,
         };
         let (id, headers, said) = (request.id, request.headers, request.said);
         let (parts, query) = (parts.clone(), request.query.unwrap_or_default());

@@ -287,7 +287,9 @@ async fn tell(caldav: &As<'_>, calendar: &Calendar, field: &'static str, order: 
         }
         let elements =
             ROLES.iter().find(|(word, _)| Some(*word) == order.role).map_or(&[][..], |(_, names)| names);
-        elements.iter().for_each(|name| w.empty(*name));
+        for name in elements {
+            w.empty(*name);
+        }
     });
     let told = caldav.post(&calendar.path, w.finish()).await?;
     if told.status != Status::MULTI_STATUS {

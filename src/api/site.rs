@@ -76,9 +76,10 @@ impl Site {
         let said = object(&self.config, "api.config_file").await;
         if let Value::Object(keys) = &mut value {
             for (key, new) in said {
-                match keys.get_mut(&key) {
-                    Some(old) => *old = new,
-                    None => tracing::warn!(%key, "api.config_file has a key that is not known"),
+                if let Some(old) = keys.get_mut(&key) {
+                    *old = new;
+                } else {
+                    tracing::warn!(%key, "api.config_file has a key that is not known");
                 }
             }
             keys.insert("ENVIRONMENT".into(), self.environment.clone().into());

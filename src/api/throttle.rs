@@ -56,7 +56,9 @@ impl Throttle {
         if let Some(wait) = full.map(|(count, rate)| count.wait(rate, at)).max() {
             return Err(wait);
         }
-        counts.iter_mut().for_each(|count| count.now += 1);
+        for count in counts {
+            count.now += 1;
+        }
         Ok(())
     }
 }

@@ -3,6 +3,8 @@
 
 use std::{collections::HashMap, slice, sync::Arc};
 
+use uuid::Uuid;
+
 use crate::{
     db::{Row, Rows, Tx},
     model::{Kind, Lock, Privilege, Privileges},
@@ -106,9 +108,7 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
                 return Err(Refusal::not_found().into());
             }
             let charges = charges_if(cx, needs, &who).await?;
-            let mut facts = Facts { charges, ..of_principal(cx, who, href) };
-            keys_if(cx, needs, std::slice::from_mut(&mut facts)).await?;
-            facts
+            Facts { charges, key: key_if(cx, needs, &who).await?, ..of_principal(cx, who, href) }
         }
         Target::Delegates(_, rank) => delegates::of_target(cx, *rank, needs).await?,
         Target::Group(name) => of_group(cx, name, href, needs).await?,
@@ -386,7 +386,17 @@ async fn charges_if(cx: &Cx, needs: Needs, who: &Principal) -> Result<Vec<Charge
     delegates::charges(cx, Some(who.id), &who.groups).await
 }
 
-/// What stays of people whatever they are called: the key of their home.
+/// What stays of somebody whatever they are called: the key of their home.
+async fn key_if(cx: &Cx, needs: Needs, who: &Principal) -> Result<Option<Uuid>> {
+    let keys = if needs.any(Needs::HOME) {
+        store::principal::keys(&cx.pool, &[who.id]).await?
+    } else {
+        HashMap::new()
+    };
+    Ok(keys.get(&who.id).copied())
+}
+
+/// The same of several.
 async fn keys_if(cx: &Cx, needs: Needs, people: &mut [Facts]) -> Result<()> {
     if !needs.any(Needs::HOME) || people.is_empty() {
         return Ok(());

@@ -20,6 +20,8 @@ pub mod dav;
 pub mod caldav;
 pub mod import;
 
+pub mod api;
+
 pub mod cluster;
 pub mod probe;
 

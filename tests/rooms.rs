@@ -21,12 +21,13 @@ const USES: &[(&str, &[&str])] = &[
     ("dav", &["config", "observe", "model", "xml", "db", "front", "store", "share"]),
     ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav", "share"]),
     ("import", &["model", "xml", "db", "ical", "store", "caldav"]),
+    ("api", &["config", "observe", "xml", "db", "front"]),
     ("cluster", &["config", "db"]),
     ("probe", &["config", "xml"]),
     (
         "boot",
         &[
-            "config", "observe", "db", "front", "ical", "store", "share", "caldav", "import", "cluster",
+            "config", "observe", "db", "front", "ical", "store", "share", "caldav", "import", "api", "cluster",
             "probe",
         ],
     ),
@@ -59,7 +60,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("rustls_platform_verifier", &["db", "front", "probe"]),
     ("sd_notify", &["observe"]),
     ("serde", &["observe"]),
-    ("serde_json", &["front", "ical", "import", "observe", "probe"]),
+    ("serde_json", &["api", "front", "ical", "import", "observe", "probe"]),
     ("tokio_postgres", &["db"]),
     ("unicode_normalization", &["front", "ical"]),
     ("tokio_postgres_rustls", &["db"]),

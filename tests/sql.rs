@@ -10,6 +10,10 @@ use std::fs;
 use std::path::Path;
 
 use futures_util::StreamExt;
+use kalends::api::{
+    self,
+    store::person::{self, Person},
+};
 use kalends::config::Database;
 use kalends::db::{Client, Pool, Query, Rows, Tx, migrate};
 use kalends::model::{Busy, Component, Components, Index, Instance, Kind, Lock, Privilege, Privileges};
@@ -122,22 +126,34 @@ const ACROSS: &[&str] = &[
     "caldav/ace.sql: on_homes",
     "caldav/share.sql: homes",
     "caldav/transfer.sql: hold",
+    "caldav/principal.sql: keys",
 ];
 
 /// What an admin does to people goes through all homes, but for these.
 const ADMIN: (&str, &[&str]) = ("caldav/handover.sql", &["kept", "names", "hand_over", "clear", "demolish"]);
 
+/// What the REST service keeps of somebody.
+async fn spoken_to(pool: &Pool, id: uuid::Uuid) {
+    let french = Person { language: Some("fr-fr".to_owned()), ..Person::default() };
+    person::set(pool, (id, "alice"), &french).await.unwrap();
+    person::set(pool, (id, "alicia"), &Person::default()).await.unwrap();
+    let kept = Person { name: "alicia".to_owned(), ..french };
+    assert_eq!(person::of(pool, id).await.unwrap(), kept);
+    assert_eq!(person::of_all(pool, &[id]).await.unwrap()[&id], kept);
+}
+
 /// Every statement of the product.
 fn statements() -> Vec<&'static Query> {
     let store = store::ALL.iter().flat_map(|(_, queries)| *queries);
-    store.chain(migrate::ALL).chain(cluster::ALL).collect()
+    let api = api::store::ALL.iter().flat_map(|(_, queries)| *queries);
+    store.chain(api).chain(migrate::ALL).chain(cluster::ALL).collect()
 }
 
 #[test]
 fn every_section_of_every_file_is_a_statement() {
     let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
     let mut written = BTreeSet::new();
-    for room in ["caldav", "db"] {
+    for room in ["caldav", "api", "db"] {
         for entry in fs::read_dir(sql.join(room)).unwrap().map(Result::unwrap).filter(|e| e.path().is_file())
         {
             let text = fs::read_to_string(entry.path()).unwrap();
@@ -184,7 +200,7 @@ async fn every_statement_can_be_prepared_and_uses_all_its_parameters() {
         assert!(used.iter().copied().eq(1..=count), "{}: {count} parameters, {used:?} used", query.name);
         seen += 1;
     }
-    let unprepared = ["patience", "create", "create", "toast", "wal"].len();
+    let unprepared = ["patience", "create", "create", "create_schema", "toast", "wal"].len();
     assert_eq!(seen, statements().len() - unprepared);
 }
 
@@ -196,6 +212,7 @@ async fn every_statement_of_the_store_is_run_by_its_twin() {
     let run: BTreeSet<String> = rows.iter().map(|row| row.at("statement").unwrap()).collect();
     let idle: Vec<&str> = store::ALL
         .iter()
+        .chain(api::store::ALL)
         .flat_map(|(_, queries)| *queries)
         .filter(|query| !run.contains(query.text))
         .map(|query| query.name)
@@ -755,6 +772,8 @@ async fn arrive(pool: &Pool) {
         std::slice::from_ref(&alice)
     );
     assert_eq!(store::principal::by_ids(pool, &[1]).await.unwrap(), [alice]);
+    let key = store::principal::keys(pool, &[1]).await.unwrap()[&1];
+    spoken_to(pool, key).await;
     assert!(store::principal::groups(pool, &["staff"]).await.unwrap().is_empty());
     assert!(store::principal::members(pool, "staff", 9).await.unwrap().is_empty());
 }

@@ -97,6 +97,7 @@ async fn server() -> &'static Server {
             run(&named(&url, "postgres"), &format!("CREATE DATABASE {template}")).await;
             let pool = Pool::new(&settings(&named(&url, &template))).unwrap();
             migrate::migrate(&pool, migrate::CALDAV).await.unwrap();
+            migrate::migrate_in(&pool, migrate::API_SCHEMA, migrate::API).await.unwrap();
             pool.close();
             Server { url, template, _cluster: cluster }
         })

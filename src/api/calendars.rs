@@ -1,0 +1,365 @@
+//! Calendars as JSON: each is what CalDAV says of it at that moment, and a change is made there.
+
+use serde_json::{Value, json as object};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::{
+    front::{Conditions, Response, Status, Verdict, header},
+    xml::{Name, Writer},
+};
+
+use super::{
+    caldav::Resource,
+    error::{Error, Refusal, Result},
+    input::{Change, Faults, Input},
+    page::page,
+    service::{BASE, Call, json},
+    users::{self, PRINCIPAL, RESOURCE_ID},
+};
+
+const KIND: Name = Name::dav("resourcetype");
+const NAME: Name = Name::dav("displayname");
+/// The principal that a calendar is kept by.
+pub const OWNER: Name = Name::dav("owner");
+const RIGHTS: Name = Name::dav("current-user-privilege-set");
+const COLOR: Name = Name::apple("calendar-color");
+const ORDER: Name = Name::apple("calendar-order");
+const DESCRIPTION: Name = Name::cal("calendar-description");
+const TIMEZONE: Name = Name::cal("calendar-timezone-id");
+const COMPONENTS: Name = Name::cal("supported-calendar-component-set");
+/// Whether pages show it: no standard has a name for that.
+const VISIBILITY: Name = Name::own("visibility");
+/// Of an inbox: where what is not for another calendar goes (RFC 6638 §9.2).
+const DEFAULT: Name = Name::cal("schedule-default-calendar-URL");
+
+const PROPS: &[Name] = &[
+    KIND,
+    NAME,
+    OWNER,
+    RIGHTS,
+    COLOR,
+    ORDER,
+    DESCRIPTION,
+    TIMEZONE,
+    COMPONENTS,
+    VISIBILITY,
+    DEFAULT,
+    RESOURCE_ID,
+    PRINCIPAL,
+];
+
+/// The calendar that everybody is given, which is the default until another is.
+const GIVEN: &str = "calendar";
+const VISIBLE: &str = "visible";
+const HIDDEN: &str = "hidden";
+
+/// A home, as whoever has it sees it.
+pub struct Home {
+    /// Its path.
+    pub path: String,
+    inbox: Option<String>,
+    default: Option<String>,
+    calendars: Vec<Calendar>,
+}
+
+/// A calendar, as it is seen in a home.
+#[derive(Clone, Debug)]
+pub struct Calendar {
+    /// What stays of it whatever it is called.
+    pub id: Uuid,
+    /// Its path.
+    pub path: String,
+    /// What it says of itself.
+    pub shown: Value,
+}
+
+impl Home {
+    /// That of whoever is asking.
+    pub async fn of(call: &Call) -> Result<Self> {
+        let caldav = call.caldav()?;
+        let user = &call.identity()?.user;
+        let (nearly, theirs) = (caldav.service().principal(user), caldav.service().home(user));
+        let found = caldav.propfind(&theirs, 1, PROPS).await.unwrap_or_default();
+        if found.first().is_some_and(|home| users::is_own(call, home, &nearly)) {
+            return Ok(Self::read(call, theirs, &found));
+        }
+        let principal = users::principal(call).await?;
+        let name = caldav.service().named(&principal).map(|(name, _)| name).unwrap_or_default();
+        let path = caldav.service().home(&name);
+        let found = caldav.propfind(&path, 1, PROPS).await?;
+        Ok(Self::read(call, path, &found))
+    }
+
+    fn read(call: &Call, path: String, found: &[Resource]) -> Self {
+        let is =
+            |resource: &Resource, kind| resource.prop(KIND).is_some_and(|kinds| kinds.child(kind).is_some());
+        let inbox = found.iter().find(|resource| is(resource, Name::cal("schedule-inbox")));
+        let chosen = inbox.and_then(|inbox| inbox.href(DEFAULT)).map(str::to_owned);
+        let all: Vec<&Resource> = found.iter().filter(|one| is(one, Name::cal("calendar"))).collect();
+        let chosen = chosen.filter(|chosen| all.iter().any(|one| one.path == *chosen));
+        let given = || all.iter().find(|one| one.name() == GIVEN && one.path.starts_with(&path));
+        let default = chosen.or_else(|| given().map(|one| one.path.clone()));
+        let calendars = all.iter().filter_map(|one| Calendar::read(call, one, default.as_deref())).collect();
+        Self { inbox: inbox.map(|inbox| inbox.path.clone()), default, calendars, path }
+    }
+
+    /// The calendar of that id, or of that name in its path.
+    pub fn find(self, wanted: &str) -> Result<Calendar> {
+        let mut all = self.calendars;
+        let by_id = wanted.parse().ok().and_then(|id: Uuid| all.iter().position(|one| one.id == id));
+        let name = |one: &Calendar| {
+            one.shown["caldav_path"]
+                .as_str()
+                .and_then(|path| path.rsplit('/').nth(1).map(super::caldav::decoded))
+        };
+        let found = by_id.or_else(|| all.iter().position(|one| name(one).as_deref() == Some(wanted)));
+        found.map(|place| all.swap_remove(place)).ok_or_else(Error::not_found)
+    }
+}
+
+impl Calendar {
+    fn read(call: &Call, resource: &Resource, default: Option<&str>) -> Option<Self> {
+        let caldav = &call.shared.caldav;
+        let id = users::id(resource)?;
+        let owner = resource.href(OWNER).and_then(|path| caldav.named(path)).map(|(name, _)| name);
+        let components: Vec<&str> = resource.prop(COMPONENTS).map_or_else(Vec::new, |set| {
+            set.all(Name::cal("comp")).filter_map(|comp| comp.attribute("name")).collect()
+        });
+        let origin =
+            call.shared.settings.server.public_url.as_ref().map(ToString::to_string).unwrap_or_default();
+        let mut shown = object!({
+            "id": id.to_string(),
+            "name": resource.text(NAME).map_or_else(|| resource.name(), str::to_owned),
+            "color": resource.text(COLOR),
+            "description": resource.text(DESCRIPTION),
+            "timezone": resource.text(TIMEZONE),
+            "order": resource.text(ORDER).and_then(|order| order.parse::<i64>().ok()),
+            "visibility": if resource.text(VISIBILITY) == Some(HIDDEN) { HIDDEN } else { VISIBLE },
+            "is_default": default == Some(resource.path.as_str()),
+            "components": components,
+            "owner": owner,
+            "role": role(resource),
+            "caldav_path": format!("/{}", resource.path.strip_prefix(caldav.base()).unwrap_or(&resource.path)),
+            "caldav_url": format!("{}{}", origin.trim_end_matches('/'), resource.path),
+        });
+        let tag = tag(&shown);
+        shown["etag"] = format!("\"{tag}\"").into();
+        Some(Self { id, path: resource.path.clone(), shown })
+    }
+
+    fn tag(&self) -> &str {
+        self.shown["etag"].as_str().unwrap_or_default().trim_matches('"')
+    }
+
+    /// Holds If-Match and If-None-Match against it; whether the client has what it asks for.
+    fn check(&self, call: &Call, reading: bool) -> Result<bool> {
+        let conditions = Conditions::parse(&call.headers)
+            .map_err(|bad| Refusal::new(Status::BAD_REQUEST, "invalid", format!("{bad}.")))?;
+        match conditions.check(Some(self.tag()), None, reading) {
+            Verdict::Proceed => Ok(false),
+            Verdict::NotModified => Ok(true),
+            Verdict::Failed => {
+                let detail = "It has changed since it was read.";
+                Err(Refusal::new(Status::PRECONDITION_FAILED, "precondition_failed", detail).into())
+            }
+        }
+    }
+
+    fn told(&self, status: Status) -> Response {
+        json(status, &self.shown).with(header::ETAG, format!("\"{}\"", self.tag()))
+    }
+}
+
+/// What whoever asks may do with a calendar, in one word.
+fn role(resource: &Resource) -> &'static str {
+    let has = |right: Name| {
+        let rights = resource.prop(RIGHTS).map(|rights| rights.all(Name::dav("privilege")));
+        rights.is_some_and(|mut rights| rights.any(|one| one.child(right).is_some()))
+    };
+    let owner = resource.prop(KIND).is_none_or(|kind| kind.child(Name::cs("shared")).is_none());
+    match () {
+        () if owner => "owner",
+        () if has(Name::dav("write-acl")) => "administrator",
+        () if has(Name::dav("write-content")) => "editor",
+        () if has(Name::dav("read")) => "reader",
+        () => "freebusy",
+    }
+}
+
+fn tag(shown: &Value) -> String {
+    let mut octets = [0; 16];
+    octets.copy_from_slice(&Sha256::digest(shown.to_string())[..16]);
+    format!("{:032x}", u128::from_be_bytes(octets))
+}
+
+/// What is wanted of a calendar.
+struct Wish {
+    texts: Vec<(Name, Change<String>)>,
+    components: Option<Vec<&'static str>>,
+    is_default: Option<bool>,
+}
+
+impl Wish {
+    fn read(input: &Input, new: bool) -> Result<Self> {
+        let mut faults = Faults::default();
+        let name = input.text("name", 255, &mut faults);
+        match name {
+            Change::Cleared => faults.add("name", "blank", "This field may not be blank."),
+            Change::Kept if new && !input.has("name") => {
+                faults.add("name", "required", "This field is required.");
+            }
+            _ => {}
+        }
+        let color = input.parsed("color", &mut faults, |text| {
+            let digits =
+                text.strip_prefix('#').filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
+            let good = digits.is_some_and(|digits| matches!(digits.len(), 3 | 6 | 8));
+            if good { Ok(text.to_owned()) } else { Err(("invalid", "Write it as #3788d8.".to_owned())) }
+        });
+        let timezone = input.parsed("timezone", &mut faults, |text| match jiff::tz::TimeZone::get(text) {
+            Ok(_) => Ok(text.to_owned()),
+            Err(_) => Err(("invalid_choice", format!("\"{text}\" is not a valid choice."))),
+        });
+        let visibility = input.parsed("visibility", &mut faults, |text| match text {
+            VISIBLE | HIDDEN => Ok(text.to_owned()),
+            _ => Err(("invalid_choice", format!("\"{text}\" is not a valid choice."))),
+        });
+        let order = match input.value("order") {
+            None => Change::Kept,
+            Some(Value::Null) => Change::Cleared,
+            Some(order) => {
+                let number = order.as_i64().filter(|order| i32::try_from(*order).is_ok());
+                if number.is_none() {
+                    faults.add("order", "invalid", "A valid integer is required.");
+                }
+                number.map_or(Change::Kept, |number| Change::Set(number.to_string()))
+            }
+        };
+        let description = input.text("description", 10_000, &mut faults);
+        let components = if new { components(input, &mut faults) } else { None };
+        let is_default = input.flag("is_default", &mut faults);
+        faults.none()?;
+        let texts = vec![
+            (NAME, name),
+            (COLOR, color),
+            (DESCRIPTION, description),
+            (TIMEZONE, timezone),
+            (ORDER, order),
+            (VISIBILITY, visibility),
+        ];
+        Ok(Self { texts, components, is_default })
+    }
+
+    fn write(&self, w: &mut Writer) {
+        for (name, change) in &self.texts {
+            if let Change::Set(value) = change {
+                w.element(*name, value);
+            }
+        }
+        if let Some(components) = &self.components {
+            w.inside(COMPONENTS, |w| {
+                for name in components {
+                    w.empty_with(Name::cal("comp"), &[("name", name)]);
+                }
+            });
+        }
+    }
+
+    fn removed(&self) -> Vec<Name> {
+        let gone = self.texts.iter().filter(|(_, change)| *change == Change::Cleared);
+        gone.map(|(name, _)| *name).collect()
+    }
+
+    fn says_nothing(&self) -> bool {
+        self.texts.iter().all(|(_, change)| *change == Change::Kept)
+    }
+}
+
+const KINDS: [&str; 3] = ["VEVENT", "VTODO", "VJOURNAL"];
+
+fn components(input: &Input, faults: &mut Faults) -> Option<Vec<&'static str>> {
+    let value = input.value("components").filter(|value| !value.is_null())?;
+    let known = |name: &Value| KINDS.into_iter().find(|kind| Some(*kind) == name.as_str());
+    let named: Option<Vec<&'static str>> = value.as_array().and_then(|all| all.iter().map(known).collect());
+    let named = named.filter(|named| !named.is_empty());
+    if named.is_none() {
+        faults.add("components", "invalid_choice", format!("Expected a list of {}.", KINDS.join(", ")));
+    }
+    named
+}
+
+/// `GET calendars/`
+pub async fn list(call: &Call) -> Result<Response> {
+    let home = Home::of(call).await?;
+    let all = home.calendars.into_iter().map(|calendar| calendar.shown).collect();
+    Ok(json(Status::OK, &page(call, "calendars/", all)?))
+}
+
+/// `POST calendars/`
+pub async fn create(call: &Call) -> Result<Response> {
+    let wish = Wish::read(&call.input, true)?;
+    let home = Home::of(call).await?;
+    let path = format!("{}{}/", home.path, Uuid::new_v4());
+    call.caldav()?.mkcalendar(&path, |w| wish.write(w)).await?;
+    choose(call, &home, &path, wish.is_default).await?;
+    let made = at(call, &path).await?;
+    let place = format!("{BASE}calendars/{}/", made.id);
+    Ok(made.told(Status::CREATED).with(header::LOCATION, place))
+}
+
+/// `GET calendars/{id}/`
+pub async fn retrieve(call: &Call) -> Result<Response> {
+    let calendar = Home::of(call).await?.find(&call.parts[0])?;
+    if calendar.check(call, true)? {
+        return Ok(Response::new(Status::NOT_MODIFIED).with(header::ETAG, format!("\"{}\"", calendar.tag())));
+    }
+    Ok(calendar.told(Status::OK))
+}
+
+/// `PATCH calendars/{id}/`, and PUT in the same way: what is not named stays.
+pub async fn update(call: &Call) -> Result<Response> {
+    let wish = Wish::read(&call.input, false)?;
+    let home = Home::of(call).await?;
+    let chooses = Home {
+        calendars: Vec::new(),
+        path: home.path.clone(),
+        inbox: home.inbox.clone(),
+        default: home.default.clone(),
+    };
+    let calendar = home.find(&call.parts[0])?;
+    calendar.check(call, false)?;
+    if !wish.says_nothing() {
+        call.caldav()?.proppatch(&calendar.path, |w| wish.write(w), &wish.removed()).await?;
+    }
+    choose(call, &chooses, &calendar.path, wish.is_default).await?;
+    Ok(at(call, &calendar.path).await?.told(Status::OK))
+}
+
+/// `DELETE calendars/{id}/`
+pub async fn delete(call: &Call) -> Result<Response> {
+    let calendar = Home::of(call).await?.find(&call.parts[0])?;
+    calendar.check(call, false)?;
+    call.caldav()?.delete(&calendar.path).await?;
+    Ok(Response::new(Status::NO_CONTENT))
+}
+
+/// Makes a calendar the default, or another than it where it is.
+async fn choose(call: &Call, home: &Home, path: &str, is_default: Option<bool>) -> Result<()> {
+    let Some(inbox) = &home.inbox else { return Ok(()) };
+    let was = home.default.as_deref() == Some(path);
+    match is_default {
+        Some(true) if !was => {
+            let set = |w: &mut Writer| w.inside(DEFAULT, |w| w.element(Name::dav("href"), path));
+            call.caldav()?.proppatch(inbox, set, &[]).await
+        }
+        Some(false) if was => call.caldav()?.proppatch(inbox, |_| (), &[DEFAULT]).await,
+        _ => Ok(()),
+    }
+}
+
+/// The calendar of that path, as it is now.
+async fn at(call: &Call, path: &str) -> Result<Calendar> {
+    let home = Home::of(call).await?;
+    home.calendars.into_iter().find(|calendar| calendar.path == path).ok_or_else(Error::not_found)
+}

@@ -1,0 +1,237 @@
+//! THE TABLE of routes and THE ROAD of a request: identify, locate, admit, throttle, read, run, answer.
+
+use std::{sync::Arc, time::Duration};
+
+use serde_json::Value;
+
+use crate::{
+    config::Settings,
+    db::Pool,
+    front::{HeaderMap, Identity, Request, Response, Said, Service, Status, header},
+    observe::metrics,
+};
+
+use super::{
+    caldav::{As, CalDav, decoded},
+    calendars,
+    error::{Error, Refusal, Result},
+    input::Input,
+    page::PAGES,
+    route::{Pace, Route, Takes, Who, allow, located},
+    shares, site,
+    throttle::{Rate, Throttle},
+    users,
+};
+
+/// The path that all routes stand under.
+pub const BASE: &str = "/api/v1.0/";
+
+/// Octets of a body of JSON.
+const MOST_JSON: usize = 64 << 10;
+
+/// The routes.
+pub const ROUTES: &[Route] = &[
+    Route::get("config/", "Config", |call| Box::pin(site::config(call)))
+        .open()
+        .doc("What web pages need to know of this installation."),
+    Route::get("users/", "User[]", |call| Box::pin(users::search(call)))
+        .query(&[("q", "A whole e-mail address; less than five characters, or none with @, find nobody.")])
+        .pace(Pace::Search)
+        .doc("Who has this e-mail address."),
+    Route::get("users/me/", "Me", |call| Box::pin(users::me(call))).doc("Who is signed in."),
+    Route::put("users/{id}/", "UserPatch", "UserSettings", |call| Box::pin(users::update(call)))
+        .doc("Sets the language and the time zone of whoever is signed in."),
+    Route::patch("users/{id}/", "UserPatch", "UserSettings", |call| Box::pin(users::update(call)))
+        .doc("Sets the language or the time zone of whoever is signed in."),
+    Route::get("calendars/", "Page<Calendar>", |call| Box::pin(calendars::list(call)))
+        .query(PAGES)
+        .doc("The calendars in one's home: one's own, and those of others that are shared."),
+    Route::post("calendars/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::create(call)))
+        .refuses(&[403])
+        .doc("Makes a calendar."),
+    Route::get("calendars/{id}/", "Calendar", |call| Box::pin(calendars::retrieve(call)))
+        .refuses(&[304, 404, 412])
+        .doc("One calendar."),
+    Route::put("calendars/{id}/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::update(call)))
+        .refuses(&[403, 404, 412])
+        .doc("Changes what is named of a calendar."),
+    Route::patch("calendars/{id}/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::update(call)))
+        .refuses(&[403, 404, 412])
+        .doc("Changes what is named of a calendar."),
+    Route::delete("calendars/{id}/", |call| Box::pin(calendars::delete(call)))
+        .refuses(&[403, 404, 412])
+        .doc("Deletes a calendar, or takes one of somebody else out of one's home."),
+    Route::get("calendars/{id}/shares/", "Page<Share>", |call| Box::pin(shares::list(call)))
+        .query(PAGES)
+        .refuses(&[403, 404])
+        .doc("With whom a calendar is shared, as far as one may know it."),
+    Route::post("calendars/{id}/shares/", "ShareInvite", "Share", |call| Box::pin(shares::invite(call)))
+        .refuses(&[200, 403, 404])
+        .doc("Shares a calendar with a person or a group, or changes what they may do; 200 where it was shared."),
+    Route::get("calendars/{id}/shares/{share}/", "Share", |call| Box::pin(shares::retrieve(call)))
+        .refuses(&[403, 404])
+        .doc("One share."),
+    Route::put("calendars/{id}/shares/{share}/", "SharePatch", "Share", |call| Box::pin(shares::update(call)))
+        .refuses(&[403, 404])
+        .doc("Changes what somebody may do with a calendar."),
+    Route::patch("calendars/{id}/shares/{share}/", "SharePatch", "Share", |call| Box::pin(shares::update(call)))
+        .refuses(&[403, 404])
+        .doc("Changes what somebody may do with a calendar."),
+    Route::delete("calendars/{id}/shares/{share}/", |call| Box::pin(shares::remove(call)))
+        .refuses(&[403, 404])
+        .doc("Shares a calendar with somebody no longer."),
+];
+
+/// What all requests share.
+pub struct Shared {
+    /// The settings.
+    pub settings: Arc<Settings>,
+    /// The database, of which the schema of this service is used.
+    pub pool: Pool,
+    /// Where calendars are.
+    pub caldav: CalDav,
+    /// What web pages are told.
+    pub site: site::Site,
+    throttle: Throttle,
+}
+
+/// The REST service.
+pub struct Api(Arc<Shared>);
+
+/// One request on its way.
+pub struct Call {
+    /// What all requests share.
+    pub shared: Arc<Shared>,
+    /// The id that names it in logs.
+    pub id: String,
+    /// What stands in the braces of the path, decoded, in its order.
+    pub parts: Vec<String>,
+    /// The query, raw.
+    pub query: String,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// What was sent.
+    pub input: Input,
+    said: Option<Said>,
+    identity: Option<Identity>,
+}
+
+impl Call {
+    /// The CalDAV service, for whoever is asking.
+    pub fn caldav(&self) -> Result<As<'_>> {
+        let said = self.said.as_ref().ok_or_else(|| Error::Fault("nobody is asking".into()))?;
+        Ok(self.shared.caldav.of(said, &self.id))
+    }
+
+    /// Who is asking.
+    pub fn identity(&self) -> Result<&Identity> {
+        self.identity.as_ref().ok_or_else(|| Error::Fault("nobody is asking".into()))
+    }
+
+    /// The value of that parameter of the query, decoded; the first one counts.
+    #[must_use]
+    pub fn param(&self, name: &str) -> Option<String> {
+        let pairs = self.query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let value = pairs.into_iter().find(|(key, _)| decoded(key) == name)?.1;
+        Some(decoded(&value.replace('+', " ")))
+    }
+}
+
+/// An answer of JSON.
+#[must_use]
+pub fn json(status: Status, value: &Value) -> Response {
+    Response::new(status).body(super::error::JSON, value.to_string())
+}
+
+impl Api {
+    /// The service of these settings, over that database and that CalDAV service.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, pool: Pool, caldav: CalDav) -> Self {
+        let site = site::Site::new(&settings);
+        Self(Arc::new(Shared { settings, pool, caldav, site, throttle: Throttle::default() }))
+    }
+
+    async fn answer(&self, request: Request) -> Result<Response> {
+        let found: Vec<(&Route, Vec<String>)> = located(&request.path);
+        if found.is_empty() {
+            return Err(Error::not_found());
+        }
+        let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
+        let open = found.iter().any(|(route, _)| route.who == Who::Anyone);
+        if let (Err(denial), false) = (&request.identity, open) {
+            return Err(denial.into());
+        }
+        let Some((route, parts)) = found.iter().find(|(route, _)| route.method == method) else {
+            let allow = allow(&found);
+            if method == "OPTIONS" {
+                return Ok(Response::new(Status::NO_CONTENT).with(header::ALLOW, allow));
+            }
+            let detail = format!("Method \"{}\" not allowed.", request.method);
+            let refusal = Refusal::new(Status::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+            return Ok(Error::from(refusal).response().with(header::ALLOW, allow));
+        };
+        let shared = &self.0;
+        if shared.settings.server.read_only && !matches!(method, "GET") {
+            return Err(Error::Busy("the service is read-only".into()));
+        }
+        let identity = request.identity.ok();
+        let who = identity.as_ref().map_or("", |identity| identity.user.as_str());
+        shared.pace(route.pace, who)?;
+        let input = match route.takes {
+            Takes::Nothing => Input::default(),
+            Takes::Json(_) => Input::read(&request.headers, &request.body.read(MOST_JSON).await?)?,
+        };
+        let (id, headers, said) = (request.id, request.headers, request.said);
+        let (parts, query) = (parts.clone(), request.query.unwrap_or_default());
+        (route.run)(&Call { shared: Arc::clone(shared), id, parts, query, headers, input, said, identity })
+            .await
+    }
+}
+
+impl Shared {
+    fn pace(&self, pace: Pace, who: &str) -> Result<()> {
+        let every = |most, seconds| Rate { most, window: Duration::from_secs(seconds) };
+        let counted = match pace {
+            Pace::Search => self.throttle.count("search", who, &[every(30, 60), every(180, 3600)]),
+            Pace::General => match self.settings.api.requests_per_minute {
+                0 => Ok(()),
+                most => self.throttle.count("general", who, &[every(most, 60)]),
+            },
+        };
+        counted.map_err(Error::Throttled)
+    }
+}
+
+impl Service for Api {
+    fn methods(&self) -> String {
+        let mut methods: Vec<&str> = ROUTES.iter().map(|route| route.method).collect();
+        methods.extend(["HEAD", "OPTIONS"]);
+        methods.sort_unstable();
+        methods.dedup();
+        methods.join(", ")
+    }
+
+    async fn call(&self, request: Request) -> Response {
+        let challenge = self.0.settings.identity.challenge.clone();
+        match self.answer(request).await {
+            Ok(response) => response,
+            Err(error) => {
+                match &error {
+                    Error::Refused(_) | Error::Invalid(_) | Error::Throttled(_) => {
+                        metrics::refused(error.code());
+                        tracing::debug!(?error, "refused");
+                    }
+                    Error::Busy(why) => tracing::warn!(%why, "busy"),
+                    Error::Upstream(why) => tracing::error!(%why, "the CalDAV service failed"),
+                    Error::Fault(why) => tracing::error!(%why, "failed"),
+                }
+                let answer = error.response();
+                if answer.status == Status::UNAUTHORIZED && !challenge.is_empty() {
+                    answer.with(header::WWW_AUTHENTICATE, challenge)
+                } else {
+                    answer
+                }
+            }
+        }
+    }
+}

@@ -27,8 +27,8 @@ const USES: &[(&str, &[&str])] = &[
     (
         "boot",
         &[
-            "config", "observe", "db", "front", "ical", "store", "share", "caldav", "import", "api", "cluster",
-            "probe",
+            "config", "observe", "db", "front", "ical", "store", "share", "caldav", "import", "api",
+            "cluster", "probe",
         ],
     ),
     ("main", &["boot"]),

@@ -380,6 +380,7 @@ mod tests {
         let known = Known {
             people: vec![principal(1, "alice"), principal(2, "bob")],
             groups: vec!["staff".to_owned(), "guests".to_owned()],
+            listed: Vec::new(),
         };
         let inherited = vec![ace(Grantee::Group("guests".to_owned()), Privilege::Read)];
         let owner = &principal(1, "alice");

@@ -14,7 +14,7 @@ const USES: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("xml", &[]),
     ("db", &["config"]),
-    ("front", &["config", "observe"]),
+    ("front", &["config", "observe", "model"]),
     ("ical", &["model", "xml"]),
     ("store", &["model", "xml", "db"]),
     ("share", &["model", "xml", "ical", "store"]),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     config::Settings,
     dav::{
-        Cx, Given, Located, Method, Refusal, Space, Takes, Viewer,
+        Cx, Given, Located, Method, Refusal, Space, Takes, Viewer, access,
         condition::MAX_RESOURCE_SIZE,
         error::{Error, Result},
         facts, options,
@@ -76,6 +76,7 @@ impl CalDav {
             return Ok(undecoded());
         }
         let cx = self.context(&request, &identity, located).await?;
+        access::reached(&cx, row.verb)?;
         let given = self.given(row, request).await?;
         match (row.run)(cx.clone(), given).await {
             // What fails at a calendar may never be for what is there.
@@ -95,13 +96,14 @@ impl CalDav {
 
     async fn context(&self, request: &Request, identity: &Identity, located: Located) -> Result<Arc<Cx>> {
         let principal = provision::ensure(&self.pool, &self.settings, identity).await?;
+        let viewer = Viewer { admin: identity.admin, reader: identity.reader, ..Viewer::of(principal) };
         Ok(Arc::new(Cx {
             settings: self.settings.clone(),
             pool: self.pool.clone(),
             tables: &TABLES,
             outline: self.outline,
             space: self.space.clone(),
-            viewer: Viewer { principal, admin: identity.admin, reader: identity.reader },
+            viewer: viewer.by(identity.scope.clone()),
             located,
             path: request.path.clone(),
             query: request.query.clone().unwrap_or_default(),

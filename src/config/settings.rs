@@ -163,6 +163,8 @@ settings! {
         auth_type_header: HeaderName = HeaderName::off("X-Forwarded-Auth-Type");
         /// Kinds of sign-in that have no subject, in whatever letters: with one of them the name alone says who it is, also of a person who is known by a subject; needs `auth_type_header`.
         subjectless: Vec<String> = vec!["Basic".into()];
+        /// Kinds of sign-in for which the proxy asked the check of app passwords, as `password`: with one of them the header has what that answered, the user's name and how far the password reaches, and a bare name is refused; needs `auth_type_header`.
+        credential_types: Vec<String> = Vec::new();
         /// Whether somebody with an unknown subject and an unknown name is the person who has the e-mail address, and takes over their calendars. DANGER: whoever can make the identity provider tell an address gets what its owner has; only where the provider checks every address.
         match_email: bool = false;
         /// Whether a new person whose e-mail address somebody else has gets in, without the address; otherwise they are refused.

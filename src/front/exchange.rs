@@ -63,8 +63,13 @@ pub(super) async fn answer<S: Service>(
     let id = id.filter(|_| judgement.trusted).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let client = client.filter(|_| judgement.trusted).map_or(peer, Peer::Tcp);
     let user = judgement.identity.as_ref().map_or("", |identity| identity.user.as_str());
+    // By which credential, where it was one: no name has a slash in it.
+    let scope = judgement.identity.as_ref().ok().and_then(|identity| identity.scope.as_ref());
+    let called = scope.map(|scope| format!("{user}/{}", scope.credential));
+    let called = called.as_deref().unwrap_or(user);
     let (method, path) = (head.method.as_str(), head.uri.path());
-    let span = tracing::error_span!(target: "kalends", "request", id, peer = %client, user, method, path);
+    let span =
+        tracing::error_span!(target: "kalends", "request", id, peer = %client, user = called, method, path);
     let label = label(&head.method);
     let quiet = front.quiet;
     if !quiet && trace::is_on() {

@@ -226,7 +226,7 @@ async fn kept(server: &Server, but: Option<&str>) -> BTreeMap<String, Vec<String
             _ => "-1",
         };
         let text = format!(
-            "select t::text from {table} t where $1::text is null or {column} not in (select id from calendar where name = $1) order by 1"
+            "select t::text from {table} t where $1::text is null or {column} not in (select calendar_id from bind where name = $1) order by 1"
         );
         let query = sql(Box::leak(text.into_boxed_str()));
         let rows = pool.rows(&query, &[&but]).await.unwrap();

@@ -63,9 +63,11 @@ impl CalDav {
         trace::kind(kind.name());
         let row = match TABLES.methods.iter().find(|row| row.verb == request.method.as_str()) {
             Some(row) if row.on.has(kind) => row,
-            other if kind == Kind::Calendar => {
+            other if kind == Kind::Calendar || identity.scope.is_some() => {
                 let cx = self.context(&request, &identity, located.clone()).await?;
-                return not_here(other, &located, facts::kind(&cx).await?);
+                access::reached(&cx, request.method.as_str())?;
+                let kind = if kind == Kind::Calendar { facts::kind(&cx).await? } else { kind };
+                return not_here(other, &located, kind);
             }
             other => return not_here(other, &located, kind),
         };

@@ -6,6 +6,7 @@ mod body;
 mod coding;
 mod ending;
 mod exchange;
+mod fastcgi;
 mod fetch;
 mod forwarded;
 mod hygiene;
@@ -31,6 +32,7 @@ pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode as Status,
 pub use body::{Body, BodyError};
 pub use coding::{Coded, thousandths};
 pub use conditional::{BadCondition, Conditions, EntityTag, Verdict, is_tag_of};
+pub use fastcgi::{Authorizer, Question, Reply, authorize};
 pub use fetch::Remote;
 pub use identity::{Denial, Identity, Recognition, group, spell, user_of};
 pub use listen::{Listener, open};

@@ -7,10 +7,11 @@ pub mod history;
 pub mod notify;
 pub mod objects;
 pub mod redact;
+mod rest;
 pub mod upkeep;
 pub mod users;
 
-use std::{path::Path, sync::Arc, time::Instant};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -24,9 +25,9 @@ use crate::{
     config::{Fault, Listen, Required, Settings},
     db::{
         Pool,
-        migrate::{self as migrations, CALDAV},
+        migrate::{self as migrations, API, API_SCHEMA, CALDAV},
     },
-    front::{self, Drained, Front, Listener, Monitor, Remote},
+    front::{self, Drained, Front, Listener, Monitor, Remote, Service},
     observe::{
         self, Exporting, Logs, Traces,
         health::Health,
@@ -53,7 +54,8 @@ pub fn up(file: Option<&Path>) -> Result<()> {
         }
         let cluster = Cluster::start(&settings.cluster, |line| eprintln!("{line}")).await?;
         settings.database.url = cluster.url().to_owned().into();
-        let served = service(settings, file, logs).await;
+        rest::offer(&mut settings);
+        let served = service(settings, file, logs, Part::All).await;
         cluster.stop().await;
         served
     })
@@ -64,7 +66,16 @@ pub fn serve(file: Option<&Path>) -> Result<()> {
     run(async {
         let settings = Settings::load(file)?;
         let logs = observe::init(&settings);
-        service(settings, file, logs).await
+        service(settings, file, logs, Part::All).await
+    })
+}
+
+/// `kalends api`: the REST service alone; CalDAV is where `api.caldav` says.
+pub fn api(file: Option<&Path>) -> Result<()> {
+    run(async {
+        let settings = Settings::load(file)?;
+        let logs = observe::init(&settings);
+        service(settings, file, logs, Part::Rest).await
     })
 }
 
@@ -72,7 +83,9 @@ pub fn serve(file: Option<&Path>) -> Result<()> {
 pub fn migrate(file: Option<&Path>) -> Result<()> {
     run(async {
         let settings = Settings::load(file)?;
-        let applied = migrations::migrate(&Pool::new(&settings.database)?, CALDAV).await?;
+        let pool = Pool::new(&settings.database)?;
+        let mut applied = migrations::migrate(&pool, CALDAV).await?;
+        applied.extend(migrations::migrate_in(&pool, API_SCHEMA, API).await?);
         for step in &applied {
             println!("applied {}", step.name);
         }
@@ -103,8 +116,12 @@ pub fn check(file: Option<&Path>) -> Result<()> {
         let pool = Pool::new(&settings.database)?;
         pool.ping().await.context("the database cannot be reached")?;
         let status = migrations::status(&pool, CALDAV).await?;
-        match status.pending.len() {
-            0 => println!("The database is up to date: {} migrations.", status.applied.len()),
+        let more = migrations::status_in(&pool, API_SCHEMA, API).await?;
+        match status.pending.len() + more.pending.len() {
+            0 => {
+                let applied = status.applied.len() + more.applied.len();
+                println!("The database is up to date: {applied} migrations.");
+            }
             more => {
                 bail!("the database needs {more} migrations: run `kalends migrate` with the same settings")
             }
@@ -153,43 +170,103 @@ pub fn list(table: Option<&str>) -> String {
     listing::print(table)
 }
 
-/// A service that listens, until it is told to stop.
+/// What of kalends a process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// CalDAV, and beside it the REST service where `api.listen` says so.
+    All,
+    /// The REST service alone.
+    Rest,
+}
+
+/// Services that listen, until they are told to stop.
 pub struct Running {
-    /// Its sockets, in the order of `server.listen`.
-    pub addresses: Vec<std::net::SocketAddr>,
+    /// The sockets of CalDAV, in the order of `server.listen`.
+    pub addresses: Vec<SocketAddr>,
+    /// That of the REST service.
+    pub rest_address: Option<SocketAddr>,
+    caldav: Option<Served>,
+    rest: Option<Served>,
+    stop: watch::Sender<bool>,
+}
+
+/// A service on its listeners.
+struct Served {
     front: Arc<Front>,
     stop: watch::Sender<bool>,
-    served: tokio::task::JoinHandle<Drained>,
+    task: tokio::task::JoinHandle<Drained>,
+}
+
+impl Served {
+    fn start<S: Service>(listeners: Vec<Listener>, service: S, front: Front) -> Self {
+        let (front, (stop, stopping)) = (Arc::new(front), watch::channel(false));
+        let serving = front::serve(listeners, Arc::new(service), Arc::clone(&front), stopped(stopping));
+        Self { front, stop, task: tokio::spawn(serving) }
+    }
+
+    async fn stop(self) -> Result<usize> {
+        self.stop.send_replace(true);
+        Ok(self.task.await?.cut)
+    }
 }
 
 impl Running {
     /// Migrates the database, opens the sockets and serves.
     pub async fn start(settings: Settings) -> Result<Self> {
+        Self::start_part(settings, Part::All).await
+    }
+
+    /// The same of a part.
+    pub async fn start_part(settings: Settings, part: Part) -> Result<Self> {
         let pool = Pool::new(&settings.database)?;
-        migrations::migrate(&pool, CALDAV).await.context("the database could not be brought up to date")?;
         let settings = Arc::new(settings);
-        let front = Arc::new(Front::new(&settings)?);
-        let listeners = front::open(&settings)?;
-        let addresses = listeners.iter().filter_map(Listener::address).collect();
         let (stop, stopping) = watch::channel(false);
+        let (mut listeners, mut caldav) = (Vec::new(), None);
+        if part == Part::All {
+            migrations::migrate(&pool, CALDAV).await.context(OUTDATED)?;
+            listeners = front::open(&settings)?;
+        }
+        let addresses: Vec<SocketAddr> = listeners.iter().filter_map(Listener::address).collect();
+        let opened = if part == Part::Rest || settings.api.listen.is_some() {
+            Some(rest::open(&settings, &pool, &listeners).await?)
+        } else {
+            None
+        };
         if let Some(listen) = &settings.monitor.listen {
             watch_over(listen, &settings, &pool, stopping.clone())?;
         }
-        tokio::spawn(index::keep(pool.clone(), settings.clone(), stopping.clone()));
-        let (kept, keeping) = (Arc::clone(&settings), pool.clone());
-        let ended = stopping.clone();
-        tokio::spawn(async move { upkeep::run(&kept, keeping, ended).await });
-        let service = Arc::new(CalDav::new(settings, pool));
-        let served = tokio::spawn(front::serve(listeners, service, Arc::clone(&front), stopped(stopping)));
-        Ok(Self { addresses, front, stop, served })
+        if part == Part::All {
+            tokio::spawn(index::keep(pool.clone(), settings.clone(), stopping.clone()));
+            let (kept, keeping) = (Arc::clone(&settings), pool.clone());
+            tokio::spawn(async move { upkeep::run(&kept, keeping, stopping).await });
+            let service = CalDav::new(Arc::clone(&settings), pool);
+            caldav = Some(Served::start(listeners, service, Front::new(&settings)?));
+        }
+        let rest_address = opened.as_ref().and_then(|(listener, _)| listener.address());
+        let rest = opened
+            .map(|(listener, service)| {
+                anyhow::Ok(Served::start(vec![listener], service, Front::relaying(&settings)?))
+            })
+            .transpose()?;
+        Ok(Self { addresses, rest_address, caldav, rest, stop })
     }
 
-    /// Lets requests in flight finish, and ends.
+    fn fronts(&self) -> impl Iterator<Item = &Front> {
+        self.caldav.iter().chain(&self.rest).map(|served| &*served.front)
+    }
+
+    /// Lets requests in flight finish, and ends: first the REST service, which asks the other.
     pub async fn stop(self) -> Result<Drained> {
         self.stop.send_replace(true);
-        Ok(self.served.await?)
+        let mut cut = 0;
+        for served in self.rest.into_iter().chain(self.caldav) {
+            cut += served.stop().await?;
+        }
+        Ok(Drained { cut })
     }
 }
+
+const OUTDATED: &str = "the database could not be brought up to date";
 
 fn watch_over(
     listen: &Listen,
@@ -222,15 +299,15 @@ async fn stopped(mut stopping: watch::Receiver<bool>) {
     let _ = stopping.wait_for(|stop| *stop).await;
 }
 
-async fn service(settings: Settings, file: Option<&Path>, mut logs: Logs) -> Result<()> {
+async fn service(settings: Settings, file: Option<&Path>, mut logs: Logs, part: Part) -> Result<()> {
     for warning in settings.warnings() {
         tracing::warn!("{warning}");
     }
     let (mut ends, mut interrupts) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let mut hangups = signal(SignalKind::hangup())?;
-    let (welcome, drain_time) = (welcome(&settings), *settings.limits.drain_time);
+    let (welcome, drain_time) = (rest::welcome(&settings, part), *settings.limits.drain_time);
     let collector = collector(&settings)?;
-    let running = Running::start(settings).await?;
+    let running = Running::start_part(settings, part).await?;
     let exporting = collector.zip(logs.traces.take()).map(|(collector, traces)| export(collector, traces));
     eprintln!("{welcome}");
     let status = welcome.lines().next().unwrap_or_default();
@@ -242,7 +319,7 @@ async fn service(settings: Settings, file: Option<&Path>, mut logs: Logs) -> Res
             _ = interrupts.recv() => break,
             _ = hangups.recv() => {
                 systemd::reloading();
-                reload(file, &running.front, &logs);
+                reload(file, running.fronts(), &logs);
                 systemd::ready(status);
             }
         }
@@ -275,10 +352,10 @@ fn export(collector: Remote, traces: Traces) -> Exporting {
 
 /// SIGHUP: the rules of identity, certificates and keys, the times and sizes, and the level of the log are read again; the
 /// rest needs a restart.
-fn reload(file: Option<&Path>, front: &Front, logs: &Logs) {
+fn reload<'a>(file: Option<&Path>, mut fronts: impl Iterator<Item = &'a Front>, logs: &Logs) {
     let read = Settings::load(file).map_err(|error| error.to_string());
     let taken = read.and_then(|settings| {
-        front.reload(&settings).map_err(|fault| fault.to_string())?;
+        fronts.try_for_each(|front| front.reload(&settings)).map_err(|fault| fault.to_string())?;
         logs.set_level(settings.log.level);
         Ok(())
     });

@@ -18,6 +18,9 @@ pub mod share;
 pub mod dav;
 
 pub mod caldav;
+
+pub mod api;
+
 pub mod cluster;
 pub mod probe;
 

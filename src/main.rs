@@ -32,6 +32,8 @@ enum Command {
     Up(From),
     /// Starts the service; the database is the one that database.url names.
     Serve(From),
+    /// Starts the REST service alone; api.caldav says where CalDAV is.
+    Api(From),
     /// Brings the database to the state that this version needs, and ends.
     Migrate(From),
     /// Says what is wrong with the settings and the database, with what is stored, or with a proxy, and how to mend it.
@@ -479,6 +481,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Up(from) => boot::up(from.config.as_deref()).map(done),
         Command::Serve(from) => boot::serve(from.config.as_deref()).map(done),
+        Command::Api(from) => boot::api(from.config.as_deref()).map(done),
         Command::Migrate(from) => boot::migrate(from.config.as_deref()).map(done),
         Command::Check { from, trial } => check(&from, trial),
         Command::Principal(command) => principal(command).map(done),

@@ -20,9 +20,13 @@ const USES: &[(&str, &[&str])] = &[
     ("share", &["model", "xml", "ical", "store"]),
     ("dav", &["config", "observe", "model", "xml", "db", "front", "store", "share"]),
     ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav", "share"]),
+    ("api", &["config", "observe", "xml", "db", "front"]),
     ("cluster", &["config", "db"]),
     ("probe", &["config", "xml"]),
-    ("boot", &["config", "observe", "db", "front", "ical", "store", "share", "caldav", "cluster", "probe"]),
+    (
+        "boot",
+        &["config", "observe", "db", "front", "ical", "store", "share", "caldav", "api", "cluster", "probe"],
+    ),
     ("main", &["boot"]),
 ];
 
@@ -52,7 +56,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("rustls_platform_verifier", &["db", "front", "probe"]),
     ("sd_notify", &["observe"]),
     ("serde", &["observe"]),
-    ("serde_json", &["front", "ical", "observe", "probe"]),
+    ("serde_json", &["api", "front", "ical", "observe", "probe"]),
     ("tokio_postgres", &["db"]),
     ("unicode_normalization", &["front", "ical"]),
     ("tokio_postgres_rustls", &["db"]),

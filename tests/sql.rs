@@ -119,6 +119,7 @@ const ACROSS: &[&str] = &[
     "caldav/notification.sql: old",
     "caldav/ace.sql: on_homes",
     "caldav/share.sql: homes",
+    "caldav/principal.sql: keys",
 ];
 
 /// What an admin does to people goes through all homes, but for these.
@@ -127,14 +128,15 @@ const ADMIN: (&str, &[&str]) = ("caldav/handover.sql", &["kept", "names", "hand_
 /// Every statement of the product.
 fn statements() -> Vec<&'static Query> {
     let store = store::ALL.iter().flat_map(|(_, queries)| *queries);
-    store.chain(migrate::ALL).chain(cluster::ALL).collect()
+    let api = kalends::api::store::ALL.iter().flat_map(|(_, queries)| *queries);
+    store.chain(api).chain(migrate::ALL).chain(cluster::ALL).collect()
 }
 
 #[test]
 fn every_section_of_every_file_is_a_statement() {
     let sql = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
     let mut written = BTreeSet::new();
-    for room in ["caldav", "db"] {
+    for room in ["caldav", "api", "db"] {
         for entry in fs::read_dir(sql.join(room)).unwrap().map(Result::unwrap).filter(|e| e.path().is_file())
         {
             let text = fs::read_to_string(entry.path()).unwrap();

@@ -22,6 +22,10 @@ WHERE name = ANY ($1::text[]);
 SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled FROM principal
 WHERE id = ANY ($1::bigint[]) ORDER BY name;
 
+--: keys
+-- Of the homes of these people.
+SELECT home_id, key FROM home_state WHERE home_id = ANY ($1::bigint[]);
+
 --: groups
 -- Those of these groups that somebody is in.
 SELECT wanted.name FROM unnest($1::text[]) AS wanted (name)

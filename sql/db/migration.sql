@@ -9,6 +9,13 @@ SELECT current_setting('server_version_num')::integer AS version,
 -- A migration may take longer than a request.
 SET LOCAL statement_timeout = 0;
 
+--: has_schema
+SELECT to_regnamespace($1) IS NOT NULL AS there;
+
+--: within
+-- Until the end of the transaction: where names are looked for, and made.
+SELECT set_config('search_path', $1, true);
+
 --: lock
 -- Until the end of the transaction. The number is kalends' own: "kalends" in bytes.
 SELECT pg_advisory_xact_lock(30224940694135923);

@@ -162,6 +162,21 @@ impl Settings {
             }
             _ => {}
         }
+        match &self.api.listen {
+            Some(Listen::Systemd) => {
+                faults.push(Fault::new("api.listen", "cannot be systemd: those sockets are the server's"));
+            }
+            Some(listen)
+                if self.server.listen.contains(listen) || self.monitor.listen.as_ref() == Some(listen) =>
+            {
+                faults.push(Fault::new(
+                    "api.listen",
+                    "is an address of another listener: give it one of its own",
+                ));
+            }
+            Some(Listen::Tcp(address)) => faults.extend(exposure(*address, self)),
+            _ => {}
+        }
         let told = |origin: &&Origin| {
             let (scheme, port) = (origin.as_str().split(':').next(), origin.as_str().rsplit(':').next());
             [(Some("https"), Some("443")), (Some("http"), Some("80"))].contains(&(scheme, port))

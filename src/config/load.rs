@@ -88,7 +88,7 @@ impl Settings {
 
     /// Files that systemd may hand over: their relative paths lie in its credentials directory.
     fn find_files(&mut self, credentials: Option<&Path>) {
-        let Self { server, token, trace, .. } = self;
+        let Self { server, token, trace, api, .. } = self;
         let files = [
             &mut server.tls_certificate,
             &mut server.tls_key,
@@ -96,6 +96,8 @@ impl Settings {
             &mut token.keys_file,
             &mut token.ca_file,
             &mut trace.ca_file,
+            &mut api.config_file,
+            &mut api.theme_file,
         ];
         for file in files.into_iter().filter(|file| !file.as_os_str().is_empty()) {
             *file = credentials.unwrap_or(Path::new("")).join(&file);

@@ -13,6 +13,6 @@ pub use kind::{
 };
 pub use load::{Error, Fault};
 pub use settings::{
-    Calendar, Cluster, Database, Identity, Limits, Log, Monitor, Privacy, Server, Setting, Settings, Sharing,
-    Token, Trace, markdown, settings,
+    Api, Calendar, Cluster, Database, Identity, Limits, Log, Monitor, Privacy, Server, Setting, Settings,
+    Sharing, Token, Trace, markdown, settings,
 };

@@ -252,6 +252,23 @@ settings! {
         /// Address of that listener; empty is off.
         listen: Option<Listen> = Some(Listen::Tcp(([127, 0, 0, 1], 9008).into()));
     }
+    /// The REST service beside CalDAV, under `/api/v1.0/`: on a listener of its own, in this process or in one of its own (`kalends api`).
+    api: Api {
+        /// Address of that listener, `host:port` or `unix:/path`; empty is off (`kalends up` listens on 127.0.0.1:8009 then).
+        listen: Option<Listen> = None;
+        /// Where `kalends api` reaches the CalDAV service, which believes it as it believes the proxy: `http://host:port` or `unix:/path`; the others use their own listener when it is empty.
+        caldav: String = String::new();
+        /// Time for each answer of the CalDAV service.
+        caldav_time: Span = Span::seconds(30);
+        /// Requests that one person may send in a minute; 0 is no limit. Searches for people have limits of their own.
+        requests_per_minute: u32 = 600;
+        /// What this installation is called to web pages.
+        environment: String = "production".into();
+        /// File with a JSON object of what `config/` tells web pages, in the place of the defaults; a key that it does not know is left out.
+        config_file: PathBuf = PathBuf::new();
+        /// File with the JSON object that `config/` tells as `theme_customization`.
+        theme_file: PathBuf = PathBuf::new();
+    }
     /// What is told on standard error.
     log: Log {
         /// The least that is told.

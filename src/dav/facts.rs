@@ -106,7 +106,9 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
                 return Err(Refusal::not_found().into());
             }
             let charges = charges_if(cx, needs, &who).await?;
-            Facts { charges, ..of_principal(cx, who, href) }
+            let mut facts = Facts { charges, ..of_principal(cx, who, href) };
+            keys_if(cx, needs, std::slice::from_mut(&mut facts)).await?;
+            facts
         }
         Target::Delegates(_, rank) => delegates::of_target(cx, *rank, needs).await?,
         Target::Group(name) => of_group(cx, name, href, needs).await?,
@@ -368,6 +370,7 @@ pub async fn of_principals(cx: &Cx, people: Vec<Principal>, needs: Needs) -> Res
             of_principal(cx, who, href)
         })
         .collect();
+    keys_if(cx, needs, &mut all).await?;
     // What others keep at their principals is not for the viewer.
     let me = cx.viewer.principal.id;
     if let Some(own) = all.iter_mut().find(|facts| facts.principal.as_ref().is_some_and(|who| who.id == me)) {
@@ -383,6 +386,20 @@ async fn charges_if(cx: &Cx, needs: Needs, who: &Principal) -> Result<Vec<Charge
         return Ok(Vec::new());
     }
     delegates::charges(cx, Some(who.id), &who.groups).await
+}
+
+/// What stays of people whatever they are called: the key of their home.
+async fn keys_if(cx: &Cx, needs: Needs, people: &mut [Facts]) -> Result<()> {
+    if !needs.any(Needs::HOME) || people.is_empty() {
+        return Ok(());
+    }
+    let id = |facts: &Facts| facts.principal.as_ref().map(|who| who.id);
+    let ids: Vec<i64> = people.iter().filter_map(id).collect();
+    let keys = store::principal::keys(&cx.pool, &ids).await?;
+    for facts in people {
+        facts.key = id(facts).and_then(|id| keys.get(&id).copied());
+    }
+    Ok(())
 }
 
 fn of_principal(cx: &Cx, who: Principal, href: String) -> Facts {

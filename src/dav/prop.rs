@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::SystemTime};
 
+use uuid::Uuid;
+
 use crate::{
     model::{Kind, Kinds, Lock, Privilege, Privileges},
     store::{Ace, Bound, Calendar, Home, Invite, Object, Principal, Property},
@@ -24,6 +26,8 @@ pub struct Facts {
     pub rights: Privileges,
     /// Of a principal: who it is.
     pub principal: Option<Principal>,
+    /// Of a principal: the key of their home, if needed.
+    pub key: Option<Uuid>,
     /// Of a home or a collection in one: the state of the home, if needed.
     pub home: Option<Arc<Home>>,
     /// Of a collection in a home: the collection.
@@ -55,6 +59,7 @@ impl Facts {
             href,
             rights,
             principal: None,
+            key: None,
             home: None,
             calendar: None,
             object: None,

@@ -55,7 +55,8 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::dav("quota-available-bytes"), Kinds::HOMELY, available, "RFC 4331 §3")
         .needs(Needs::QUOTA),
     Prop::live(Name::dav("quota-used-bytes"), Kinds::HOMELY, used, "RFC 4331 §4").needs(Needs::QUOTA),
-    Prop::live(Name::dav("resource-id"), Kinds::HOMELY, resource_id, "RFC 5842 §3.1").needs(Needs::HOME),
+    Prop::live(Name::dav("resource-id"), Kinds::HOMELY.or(PRINCIPAL), resource_id, "RFC 5842 §3.1")
+        .needs(Needs::HOME),
     Prop::live(Name::dav("supported-method-set"), Kinds::ANY, methods, "RFC 3253 §3.1.3"),
     Prop::live(Name::dav("supported-live-property-set"), Kinds::ANY, live_properties, "RFC 3253 §3.1.4"),
 ];
@@ -186,7 +187,7 @@ fn used(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 
 fn resource_id(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     let calendar = facts.calendar.as_ref().map(|calendar| calendar.state.key);
-    let key = calendar.or(facts.home.as_ref().map(|home| home.state.key))?;
+    let key = calendar.or(facts.home.as_ref().map(|home| home.state.key)).or(facts.key)?;
     w.element(Name::dav("href"), &key.urn().to_string());
     Some(())
 }

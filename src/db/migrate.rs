@@ -9,8 +9,9 @@ use sha2::{Digest, Sha256};
 use crate::db::client::Client;
 use crate::db::error::{Error, chain};
 use crate::db::pool::Pool;
+use crate::db::tx::Tx;
 
-crate::queries!("db/migration.sql": GROUND = "ground", PATIENCE = "patience", LOCK = "lock", CREATE = "create",
+crate::queries!("db/migration.sql": GROUND = "ground", PATIENCE = "patience", HAS_SCHEMA = "has_schema", WITHIN = "within", LOCK = "lock", CREATE = "create",
     APPLIED = "applied", RECORD = "record");
 
 macro_rules! files {
@@ -40,6 +41,14 @@ pub const CALDAV: &[Migration] = files!["caldav":
     13 "0013_personal",
     14 "0014_watch",
 ];
+
+/// The files under sql/api/migrate, in their order.
+pub const API: &[Migration] = files!["api":
+    1 "0001_person",
+];
+
+/// The schema that the REST service keeps what is its own in.
+pub const API_SCHEMA: &str = "kalends_api";
 
 /// The oldest PostgreSQL that will do, as its `server_version_num`.
 const OLDEST: i32 = 140_000;
@@ -78,12 +87,17 @@ pub struct Status<'a> {
 /// Applies what is pending, and says what that was. [`Error::Setup`] where the database is not one these files can go
 /// on from; a file that fails leaves nothing behind.
 pub async fn migrate(pool: &Pool, files: &[Migration]) -> Result<Vec<Applied>, Error> {
+    migrate_in(pool, "", files).await
+}
+
+/// The same in a schema of that name, which is made if it is not there; an empty name is the usual one.
+pub async fn migrate_in(pool: &Pool, schema: &str, files: &[Migration]) -> Result<Vec<Applied>, Error> {
     let mut done = Vec::new();
     // Nodes that have nothing to do need not queue for the lock.
-    if status(pool, files).await?.pending.is_empty() {
+    if status_in(pool, schema, files).await?.pending.is_empty() {
         return Ok(done);
     }
-    while let Some(applied) = step(pool, files).await? {
+    while let Some(applied) = step(pool, schema, files).await? {
         done.push(applied);
     }
     Ok(done)
@@ -91,7 +105,13 @@ pub async fn migrate(pool: &Pool, files: &[Migration]) -> Result<Vec<Applied>, E
 
 /// How far the schema is. [`Error::Setup`] as for [`migrate`].
 pub async fn status<'a>(pool: &Pool, files: &'a [Migration]) -> Result<Status<'a>, Error> {
-    let client = pool.client().await?;
+    status_in(pool, "", files).await
+}
+
+/// The same of the schema of that name.
+pub async fn status_in<'a>(pool: &Pool, schema: &str, files: &'a [Migration]) -> Result<Status<'a>, Error> {
+    let client = pool.begin().await?;
+    within(&client, schema).await?;
     let ground = client.row(&GROUND, &[]).await?;
     let (version, encoding): (i32, &str) = (ground.at("version")?, ground.at("encoding")?);
     if version < OLDEST {
@@ -110,10 +130,15 @@ pub async fn status<'a>(pool: &Pool, files: &'a [Migration]) -> Result<Status<'a
     Ok(Status { applied, pending })
 }
 
-async fn step(pool: &Pool, files: &[Migration]) -> Result<Option<Applied>, Error> {
+async fn step(pool: &Pool, schema: &str, files: &[Migration]) -> Result<Option<Applied>, Error> {
     let tx = pool.begin().await?;
     tx.execute(&PATIENCE, &[]).await?;
     tx.execute(&LOCK, &[]).await?;
+    // To make one that is there would need a right that it takes nobody else.
+    if !schema.is_empty() && !tx.row(&HAS_SCHEMA, &[&schema]).await?.at::<bool>("there")? {
+        tx.batch(&format!("CREATE SCHEMA {schema}")).await?;
+    }
+    within(&tx, schema).await?;
     tx.execute(&CREATE, &[]).await?;
     let Some(next) = pending(&applied(&tx).await?, files)?.first() else { return Ok(None) };
     tx.batch(next.text).await.map_err(|error| next.failed(error))?;
@@ -121,6 +146,14 @@ async fn step(pool: &Pool, files: &[Migration]) -> Result<Option<Applied>, Error
     tx.commit().await?;
     tracing::info!(migration = next.name, "the database was migrated");
     Ok(Some(Applied { number: next.number, name: next.name.to_owned(), checksum: next.checksum() }))
+}
+
+/// Names are looked for in that schema until the transaction ends.
+async fn within(tx: &Tx, schema: &str) -> Result<(), Error> {
+    if !schema.is_empty() {
+        tx.row(&WITHIN, &[&schema]).await?;
+    }
+    Ok(())
 }
 
 async fn applied(client: &Client) -> Result<Vec<Applied>, Error> {
@@ -211,19 +244,23 @@ mod tests {
 
     #[test]
     fn numbers_count_and_names_begin_with_them() {
-        for (place, file) in (1..).zip(CALDAV) {
-            assert_eq!(file.number, place);
-            assert!(file.name.starts_with(&format!("{place:04}_")), "{}", file.name);
+        for files in [CALDAV, API] {
+            for (place, file) in (1..).zip(files) {
+                assert_eq!(file.number, place);
+                assert!(file.name.starts_with(&format!("{place:04}_")), "{}", file.name);
+            }
         }
     }
 
     #[test]
     fn every_file_is_listed() {
-        let dir = concat!(env!("CARGO_MANIFEST_DIR"), "/sql/caldav/migrate");
-        let mut found: Vec<_> =
-            std::fs::read_dir(dir).unwrap().map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
-        found.sort();
-        let listed: Vec<_> = CALDAV.iter().map(|file| format!("{}.sql", file.name)).collect();
-        assert_eq!(found, listed);
+        let sql = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
+        for (room, files) in [("caldav", CALDAV), ("api", API)] {
+            let dir = std::fs::read_dir(sql.join(room).join("migrate")).unwrap();
+            let mut found: Vec<_> = dir.map(|f| f.unwrap().file_name().into_string().unwrap()).collect();
+            found.sort();
+            let listed: Vec<_> = files.iter().map(|file| format!("{}.sql", file.name)).collect();
+            assert_eq!(found, listed);
+        }
     }
 }

@@ -15,7 +15,7 @@ use tracing::Instrument;
 use crate::front::body::Body;
 use crate::front::coding::Accepted;
 use crate::front::identity::{Denial, Judgement};
-use crate::front::message::{Request, Response, Service};
+use crate::front::message::{Request, Response, Said, Service};
 use crate::front::origin::is_safe;
 use crate::front::outgoing::{Outgoing, Place, Record};
 use crate::front::range::Wanted;
@@ -59,6 +59,7 @@ pub(super) async fn answer<S: Service>(
     let (mut head, incoming) = request.into_parts();
     let (id, client) = (forwarded::id(&head.headers), forwarded::client(&head.headers));
     let grant = rules.origins.grant(&head.headers);
+    let said = front.relays.then(|| rules.policy.said(&head.headers));
     let judgement = rules.policy.judge(&peer, &mut head.headers).await;
     let id = id.filter(|_| judgement.trusted).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let client = client.filter(|_| judgement.trusted).map_or(peer, Peer::Tcp);
@@ -106,7 +107,7 @@ pub(super) async fn answer<S: Service>(
         if declared(&head) > *rules.limits.body_bytes as u64 {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
         }
-        form.apply(run(service, &rules, shape(&id, head, judgement, body)).await)
+        form.apply(run(service, &rules, shape(&id, head, judgement, said, body)).await)
     };
     let answer = answer.instrument(span).await;
     record.status = Some(answer.status.as_u16());
@@ -179,7 +180,7 @@ async fn run<S: Service>(service: &S, rules: &Rules, request: Request) -> Respon
     }
 }
 
-fn shape(id: &str, head: Parts, judgement: Judgement, body: Body) -> Request {
+fn shape(id: &str, head: Parts, judgement: Judgement, said: Option<Said>, body: Body) -> Request {
     let path = head.uri.path().to_owned();
     let query = head.uri.query().map(str::to_owned);
     let (method, mut headers, identity) = (head.method, head.headers, judgement.identity);
@@ -187,7 +188,8 @@ fn shape(id: &str, head: Parts, judgement: Judgement, body: Body) -> Request {
     if let Some(host) = head.uri.authority().and_then(|host| HeaderValue::from_str(host.as_str()).ok()) {
         headers.entry(HOST).or_insert(host);
     }
-    Request { id: id.to_owned(), method, path, query, headers, identity, body }
+    let said = said.filter(|_| identity.is_ok());
+    Request { id: id.to_owned(), method, path, query, headers, identity, said, body }
 }
 
 fn dress(answer: Response, id: &str, record: Record, place: Option<Place>) -> http::Response<Outgoing> {

@@ -4,6 +4,7 @@
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::{self, Fault, Required, Settings};
+use crate::front::message::Said;
 use crate::front::spelling::{Names, Spelling};
 use crate::front::text;
 use crate::front::token::Lock;
@@ -161,6 +162,20 @@ impl Policy {
             Some(lock) => lock.keys().await.map(Some),
             None => Ok(None),
         }
+    }
+
+    /// The headers of an identity, as they came, with the secret that a trusted peer has.
+    pub(super) fn said(&self, headers: &HeaderMap) -> Said {
+        let ours = [Some(&self.user), Some(&self.secret), self.email.as_ref(), self.name.as_ref()];
+        let more = [self.subject.as_ref(), self.auth_type.as_ref(), self.groups.as_ref()];
+        let token = self.lock.as_ref().map(Lock::header);
+        let mut said = HeaderMap::new();
+        for name in ours.into_iter().chain(more).chain([token]).flatten() {
+            for value in headers.get_all(name) {
+                said.append(name, value.clone());
+            }
+        }
+        said.into()
     }
 
     /// Reads who is asking, and strips what could tell of it. Waits only for the keys of a token.

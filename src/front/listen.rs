@@ -23,7 +23,7 @@ pub struct Listener {
     name: String,
     handed_over: bool,
     /// The file of a Unix socket that is ours to remove.
-    _file: Option<File>,
+    file: Option<File>,
 }
 
 #[derive(Debug)]
@@ -64,7 +64,7 @@ impl Listener {
         let (socket, file) = opened.map_err(|error| {
             Fault::new("server.listen", format!("has {listen}, which cannot be listened on: {error}"))
         })?;
-        Ok(Self { socket, name: listen.to_string(), handed_over: false, _file: file })
+        Ok(Self { socket, name: listen.to_string(), handed_over: false, file })
     }
 
     /// The address of a TCP listener, with the port that the system chose for port 0.
@@ -73,6 +73,20 @@ impl Listener {
         match &self.socket {
             Socket::Tcp(listener) => listener.local_addr().ok(),
             Socket::Unix(_) => None,
+        }
+    }
+
+    /// Where others reach it.
+    #[must_use]
+    pub fn place(&self) -> Option<Listen> {
+        match &self.socket {
+            Socket::Tcp(listener) => listener.local_addr().ok().map(Listen::Tcp),
+            Socket::Unix(listener) => {
+                let address = listener.local_addr().ok()?;
+                // One of ours was moved to its place after it was bound.
+                let file = self.file.as_ref().map(|file| file.path.clone());
+                file.or_else(|| address.as_pathname().map(Path::to_owned)).map(Listen::Unix)
+            }
         }
     }
 
@@ -198,5 +212,5 @@ fn taken(sockets: &mut ListenFd, index: usize) -> io::Result<Listener> {
         listener.set_nonblocking(true)?;
         Socket::Unix(UnixListener::from_std(listener)?)
     };
-    Ok(Listener { socket, name: format!("systemd:{index}"), handed_over: true, _file: None })
+    Ok(Listener { socket, name: format!("systemd:{index}"), handed_over: true, file: None })
 }

@@ -44,8 +44,34 @@ pub struct Request {
     pub headers: HeaderMap,
     /// Who is asking, or why that is not known.
     pub identity: Result<Identity, Denial>,
+    /// What the proxy said of who is asking, to be said again in the same words; only of a front that relays.
+    pub said: Option<Said>,
     /// The body, not yet read.
     pub body: Body,
+}
+
+/// The headers of an identity, as they came. No log shows them.
+#[derive(Clone)]
+pub struct Said(HeaderMap);
+
+impl Said {
+    /// The headers, which whoever trusts this process believes.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.0
+    }
+}
+
+impl From<HeaderMap> for Said {
+    fn from(headers: HeaderMap) -> Self {
+        Self(headers)
+    }
+}
+
+impl std::fmt::Debug for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
 }
 
 /// An answer.

@@ -3,6 +3,7 @@
 mod conditional;
 
 mod body;
+mod client;
 mod coding;
 mod ending;
 mod exchange;
@@ -30,13 +31,14 @@ mod trust;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode as Status, header};
 
 pub use body::{Body, BodyError};
+pub use client::{Answered, Ask, Client, Unanswered};
 pub use coding::{Coded, thousandths};
 pub use conditional::{BadCondition, Conditions, EntityTag, Verdict, is_tag_of};
 pub use fastcgi::{Authorizer, Question, Reply, authorize};
 pub use fetch::Remote;
 pub use identity::{Denial, Identity, Recognition, group, spell, user_of};
 pub use listen::{Listener, open};
-pub use message::{Aborted, Feed, Feeder, Gone, Payload, Request, Response, Service};
+pub use message::{Aborted, Feed, Feeder, Gone, Payload, Request, Response, Said, Service};
 pub use monitor::{Monitor, monitor};
 pub use origin::is_safe;
 pub use serve::{Drained, Front, serve};

@@ -54,6 +54,8 @@ pub struct Front {
     most_connections: u32,
     pub(super) requests: Arc<Semaphore>,
     pub(super) quiet: bool,
+    /// Whether requests keep what the proxy said, for a service that asks another one in their name.
+    pub(super) relays: bool,
 }
 
 /// What a reload may change.
@@ -97,7 +99,13 @@ impl Front {
             most_connections: settings.limits.connections,
             requests: Arc::new(Semaphore::new(settings.limits.requests as usize)),
             quiet: false,
+            relays: false,
         })
+    }
+
+    /// The same for a service that asks another one in the name of who is asking.
+    pub fn relaying(settings: &Settings) -> Result<Self, Fault> {
+        Ok(Self { relays: true, ..Self::new(settings)? })
     }
 
     /// The same for the monitor, whose requests are neither logged nor counted, and which nobody signs in at.

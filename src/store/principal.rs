@@ -1,5 +1,9 @@
 //! Principals: found by name, subject or address, made with their homes, let in or not. The twin of sql/caldav/principal.sql.
 
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
 use crate::{
     db::{Error, Pool, Row, Tx},
     model::Kind,
@@ -14,6 +18,7 @@ crate::queries!("caldav/principal.sql":
     BY_EMAILS = "by_emails",
     BY_NAMES = "by_names",
     BY_IDS = "by_ids",
+    KEYS = "keys",
     GROUPS = "groups",
     MEMBERS = "members",
     SEARCH = "search",
@@ -90,6 +95,11 @@ pub struct Start {
     pub components: i16,
     /// Its DAV:displayname, a whole element.
     pub label: Option<String>,
+}
+
+/// What stays of these people whatever they are called: the keys of their homes.
+pub async fn keys(pool: &Pool, ids: &[i64]) -> Result<HashMap<i64, Uuid>, Error> {
+    pool.rows(&KEYS, &[&ids]).await?.iter().map(|row| Ok((row.at("home_id")?, row.at("key")?))).collect()
 }
 
 /// The principal of that name.

@@ -23,6 +23,8 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 /// A server and its database, both gone with this.
 pub struct Server {
     pub address: SocketAddr,
+    /// Of the REST service, where the settings have one.
+    pub rest: Option<SocketAddr>,
     pub db: Db,
     _running: Running,
 }
@@ -36,7 +38,7 @@ impl Server {
         settings.monitor.listen = None;
         change(&mut settings);
         let running = Running::start(settings).await.expect("a server");
-        Self { address: running.addresses[0], db, _running: running }
+        Self { address: running.addresses[0], rest: running.rest_address, db, _running: running }
     }
 
     /// Puts a notification into a home.

@@ -1,0 +1,120 @@
+//! How often somebody may ask: counted in this process, in windows that slide, within bounded memory.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// People of whom is counted at once; beyond it those are forgotten whose windows are over, and then all.
+const MOST: usize = 20_000;
+
+/// So many in such a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub most: u32,
+    /// In which time.
+    pub window: Duration,
+}
+
+/// Counters, by what is counted and whose it is.
+#[derive(Debug, Default)]
+pub struct Throttle {
+    counts: Mutex<HashMap<(&'static str, String), Vec<Count>>>,
+}
+
+/// What came in this window, and in the one before.
+#[derive(Clone, Copy, Debug)]
+struct Count {
+    since: Instant,
+    now: u32,
+    before: u32,
+}
+
+impl Throttle {
+    /// Counts one request of that kind; the seconds after which there is room, where there is none at one of the rates.
+    pub fn count(&self, kind: &'static str, who: &str, rates: &[Rate]) -> Result<(), u64> {
+        self.count_at(kind, who, rates, Instant::now())
+    }
+
+    fn count_at(&self, kind: &'static str, who: &str, rates: &[Rate], at: Instant) -> Result<(), u64> {
+        let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() >= MOST {
+            let longest = rates.iter().map(|rate| rate.window).max().unwrap_or_default();
+            all.retain(|_, counts| counts.iter().any(|count| at.duration_since(count.since) < longest * 2));
+            if all.len() >= MOST {
+                all.clear();
+            }
+        }
+        let fresh = || vec![Count { since: at, now: 0, before: 0 }; rates.len()];
+        let counts = all.entry((kind, who.to_owned())).or_insert_with(fresh);
+        for (count, rate) in counts.iter_mut().zip(rates) {
+            count.slide(rate.window, at);
+        }
+        let full = counts.iter().zip(rates).filter(|(count, rate)| count.is_full(rate, at));
+        if let Some(wait) = full.map(|(count, rate)| count.wait(rate, at)).max() {
+            return Err(wait);
+        }
+        counts.iter_mut().for_each(|count| count.now += 1);
+        Ok(())
+    }
+}
+
+impl Count {
+    fn slide(&mut self, window: Duration, at: Instant) {
+        let passed = at.duration_since(self.since);
+        if passed >= window * 2 {
+            *self = Self { since: at, now: 0, before: 0 };
+        } else if passed >= window {
+            *self = Self { since: self.since + window, now: 0, before: self.now };
+        }
+    }
+
+    /// Of the window before counts as much as the last window's length still reaches into it.
+    fn is_full(&self, rate: &Rate, at: Instant) -> bool {
+        let passed = at.duration_since(self.since).as_secs_f64() / rate.window.as_secs_f64();
+        f64::from(self.now) + f64::from(self.before) * (1.0 - passed).max(0.0) >= f64::from(rate.most)
+    }
+
+    fn wait(&self, rate: &Rate, at: Instant) -> u64 {
+        (rate.window.saturating_sub(at.duration_since(self.since))).as_secs().max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Rate = Rate { most: 30, window: Duration::from_mins(1) };
+    const HOUR: Rate = Rate { most: 45, window: Duration::from_hours(1) };
+
+    #[test]
+    fn the_thirty_first_in_a_minute_is_one_too_many() {
+        let throttle = Throttle::default();
+        let start = Instant::now();
+        let ask = |who, seconds| {
+            throttle.count_at("search", who, &[MINUTE, HOUR], start + Duration::from_secs(seconds))
+        };
+        assert!((0..30).all(|second| ask("alice", second).is_ok()));
+        assert_eq!(ask("alice", 30), Err(30));
+        assert!(ask("bob", 30).is_ok());
+        // What was refused does not count, and the window slides.
+        assert!(ask("alice", 61).is_ok());
+        assert!(ask("alice", 62).is_ok());
+        assert!(ask("alice", 62).is_err());
+        // The longer window holds, too.
+        assert!((0..13).all(|_| ask("alice", 300).is_ok()));
+        assert!(ask("alice", 300).is_err_and(|wait| wait > 3000));
+        assert!(ask("alice", 3 * 3600).is_ok());
+    }
+
+    #[test]
+    fn many_people_do_not_fill_the_memory() {
+        let throttle = Throttle::default();
+        for number in 0..3 * MOST {
+            throttle.count("x", &number.to_string(), &[MINUTE]).unwrap();
+        }
+        assert!(throttle.counts.lock().unwrap().len() <= MOST);
+    }
+}

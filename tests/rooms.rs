@@ -20,7 +20,7 @@ const USES: &[(&str, &[&str])] = &[
     ("share", &["model", "xml", "ical", "store"]),
     ("dav", &["config", "observe", "model", "xml", "db", "front", "store", "share"]),
     ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav", "share"]),
-    ("api", &["config", "observe", "xml", "db", "front"]),
+    ("api", &["config", "observe", "model", "xml", "db", "front"]),
     ("cluster", &["config", "db"]),
     ("probe", &["config", "xml"]),
     (
@@ -33,7 +33,7 @@ const USES: &[(&str, &[&str])] = &[
 /// The walls: a foreign crate, and the rooms that may name it.
 const WALLS: &[(&str, &[&str])] = &[
     ("anyhow", &["probe", "boot", "main"]),
-    ("base64", &["probe"]),
+    ("base64", &["front", "probe"]),
     ("brotli", &["front"]),
     ("clap", &["main"]),
     ("config", &["config"]),

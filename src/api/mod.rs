@@ -4,8 +4,10 @@
 //! [`service`] has the table of routes and the road of a request; each file beside it is a subject.
 
 pub mod caldav;
+pub mod check;
 pub mod error;
 pub mod input;
+pub mod passwords;
 pub mod service;
 pub mod site;
 pub mod store;

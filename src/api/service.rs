@@ -8,15 +8,16 @@ use serde_json::Value;
 use crate::{
     config::Settings,
     db::Pool,
-    front::{HeaderMap, Identity, Request, Response, Service, Status, header},
+    front::{Denial, HeaderMap, Identity, Request, Response, Service, Status, header},
     observe::metrics,
 };
 
 use super::{
     caldav::{As, CalDav, decoded},
+    check::{self, Checker},
     error::{Error, Refusal, Result},
     input::Input,
-    site,
+    passwords, site,
     throttle::{Rate, Throttle},
     users,
 };
@@ -80,6 +81,54 @@ pub enum Takes {
 
 /// The routes.
 pub const ROUTES: &[Route] = &[
+    Route {
+        method: "GET",
+        path: "app-passwords/",
+        who: Who::Person,
+        pace: Pace::General,
+        takes: Takes::Nothing,
+        gives: (200, "AppPassword[]"),
+        refuses: &[403],
+        query: &[],
+        doc: "The passwords for single programs that whoever is signed in has made.",
+        run: |call| Box::pin(passwords::list(call)),
+    },
+    Route {
+        method: "POST",
+        path: "app-passwords/",
+        who: Who::Person,
+        pace: Pace::General,
+        takes: Takes::Json("AppPasswordNew"),
+        gives: (201, "AppPasswordMade"),
+        refuses: &[400, 403],
+        query: &[],
+        doc: "Makes a password for a program; this answer alone has it.",
+        run: |call| Box::pin(passwords::create(call)),
+    },
+    Route {
+        method: "PATCH",
+        path: "app-passwords/{id}/",
+        who: Who::Person,
+        pace: Pace::General,
+        takes: Takes::Json("AppPasswordPatch"),
+        gives: (200, "AppPassword"),
+        refuses: &[400, 403],
+        query: &[],
+        doc: "Calls a password otherwise.",
+        run: |call| Box::pin(passwords::rename(call)),
+    },
+    Route {
+        method: "DELETE",
+        path: "app-passwords/{id}/",
+        who: Who::Person,
+        pace: Pace::General,
+        takes: Takes::Nothing,
+        gives: (204, ""),
+        refuses: &[403],
+        query: &[],
+        doc: "Revokes a password.",
+        run: |call| Box::pin(passwords::revoke(call)),
+    },
     Route {
         method: "GET",
         path: "config/",
@@ -155,6 +204,8 @@ pub struct Shared {
     pub caldav: CalDav,
     /// What web pages are told.
     pub site: site::Site,
+    /// Who checks passwords of programs.
+    pub checker: Arc<Checker>,
     throttle: Throttle,
 }
 
@@ -211,10 +262,24 @@ impl Api {
     #[must_use]
     pub fn new(settings: Arc<Settings>, pool: Pool, caldav: CalDav) -> Self {
         let site = site::Site::new(&settings);
-        Self(Arc::new(Shared { settings, pool, caldav, site, throttle: Throttle::default() }))
+        let checker = Checker::start(Arc::clone(&settings), pool.clone());
+        Self(Arc::new(Shared { settings, pool, caldav, site, checker, throttle: Throttle::default() }))
+    }
+
+    /// Who checks passwords of programs.
+    #[must_use]
+    pub fn checker(&self) -> Arc<Checker> {
+        Arc::clone(&self.0.checker)
     }
 
     async fn answer(&self, request: Request) -> Result<Response> {
+        if request.path == check::PATH {
+            // A stranger is told nothing, whatever they ask.
+            if request.identity == Err(Denial::Untrusted) {
+                return Err(Refusal::forbidden().into());
+            }
+            return Ok(self.0.checker.answer(request.question.as_ref()).await);
+        }
         let found: Vec<(&Route, Vec<String>)> = located(&request.path);
         if found.is_empty() {
             return Err(Error::not_found());
@@ -238,6 +303,11 @@ impl Api {
             return Err(Error::Busy("the service is read-only".into()));
         }
         let identity = request.identity.ok();
+        // A password that does not reach as far as its owner is for calendar programs.
+        let scope = identity.as_ref().and_then(|identity| identity.scope.as_ref());
+        if scope.is_some_and(|scope| scope.read_only || scope.is_confined()) {
+            return Err(Refusal::forbidden().into());
+        }
         let who = identity.as_ref().map_or("", |identity| identity.user.as_str());
         shared.pace(route.pace, who)?;
         let input = match route.takes {

@@ -214,6 +214,12 @@ impl Settings {
         faults.extend(self.header_names());
         faults.extend(identity.addresses());
         faults.extend(identity.credentials());
+        if let Some(listen @ Listen::Tcp(address)) = &self.api.fastcgi
+            && !address.ip().is_loopback()
+        {
+            let why = format!("is {listen}, which other machines reach: passwords are in the clear there");
+            faults.push(Fault::new("api.fastcgi", why));
+        }
         if identity.groups_separator.is_empty() {
             faults.push(Fault::new("identity.groups_separator", "is empty: write `,`"));
         }

@@ -44,6 +44,12 @@ pub struct Question {
     pub address: Option<IpAddr>,
 }
 
+impl std::fmt::Debug for Question {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
 /// What is answered: a status other than 200 asks the client for another password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {

@@ -126,25 +126,33 @@ impl Checker {
         tokio::spawn(note(Arc::downgrade(&checker)));
         let (database, listener) = (checker.settings.database.clone(), Arc::downgrade(&checker));
         tokio::spawn(async move {
-            let told = |heard| listener.upgrade().is_some_and(|checker| checker.hear(heard));
+            let told = |heard| {
+                if let Some(checker) = listener.upgrade() {
+                    checker.hear(heard);
+                }
+            };
             let gone = async {
                 while listener.strong_count() > 0 {
                     tokio::time::sleep(NOTED).await;
                 }
             };
             tokio::select! {
-                () = db::listen(&database, password::REVOKED, |heard| { told(heard); }) => {}
+                () = db::listen(&database, password::REVOKED, told) => {}
                 () = gone => {}
             }
         });
         checker
     }
 
-    fn hear(&self, heard: Heard) -> bool {
+    fn hear(&self, heard: Heard) {
         self.hears.store(heard != Heard::Closed, SeqCst);
+        self.forget();
+    }
+
+    /// What was right is looked up again.
+    pub fn forget(&self) {
         self.heard.fetch_add(1, SeqCst);
         self.memory().right.clear();
-        true
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -201,6 +209,7 @@ impl Checker {
         self.use_of(right.id, address);
         let mut memory = self.memory();
         memory.wrong.remove(&(address, name));
+        // Whoever forgets counts first, and waits for this memory then.
         if self.hears.load(SeqCst) && self.heard.load(SeqCst) == before {
             make_room(&mut memory.right);
             memory.right.insert(hash, right.clone());

@@ -93,6 +93,8 @@ pub async fn revoke(call: &Call) -> Result<Response> {
     if !password::revoke(&call.shared.pool, user.id, id).await? {
         return Err(Error::not_found());
     }
+    // The others hear of it.
+    call.shared.checker.forget();
     tracing::info!(credential = %id, "a password for a program was revoked");
     Ok(Response::new(Status::NO_CONTENT))
 }

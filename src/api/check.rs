@@ -1,4 +1,4 @@
-//! THE CHECK of passwords for single programs, for both doors: nginx asks over HTTP, Apache over FastCGI. What is right is
+//! THE CHECK of passwords for single programs, for both doors: nginx asks over HTTP, Apache over `FastCGI`. What is right is
 //! remembered for a moment, as long as it is heard at once when one is revoked (docs/decisions/0033).
 
 use std::{
@@ -26,7 +26,7 @@ use super::store::password;
 /// The path at which nginx asks.
 pub const PATH: &str = "/internal/auth/check";
 /// How long what is right is remembered.
-const FRESH: Duration = Duration::from_secs(60);
+const FRESH: Duration = Duration::from_mins(1);
 /// How many are remembered, and of how many places it is counted what they got wrong; beyond it all are forgotten.
 const MOST: usize = 20_000;
 /// How often it is written down what was used.
@@ -308,9 +308,9 @@ async fn note(checker: Weak<Checker>) {
         if used.is_empty() || checker.settings.server.read_only {
             continue;
         }
-        let uses: Vec<(Uuid, SystemTime, String)> =
+        let noted: Vec<(Uuid, SystemTime, String)> =
             used.into_iter().map(|(id, (at, from))| (id, at, from)).collect();
-        if let Err(error) = password::used(&checker.pool, &uses).await {
+        if let Err(error) = password::used(&checker.pool, &noted).await {
             tracing::warn!(%error, "it could not be written down which passwords were used");
         }
     }

@@ -144,8 +144,8 @@ fn calendars(call: &Call, faults: &mut Faults) -> Option<Vec<String>> {
             faults.add("calendars", "invalid", "Not a valid string.");
             return None;
         };
-        let last = text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let name = if text.contains('/') { decoded(last) } else { text.to_owned() };
+        let segment = text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
+        let name = if text.contains('/') { decoded(segment) } else { text.to_owned() };
         if !names.contains(&name) {
             names.push(name);
         }

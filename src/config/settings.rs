@@ -260,7 +260,7 @@ settings! {
         caldav: String = String::new();
         /// Time for each answer of the CalDAV service.
         caldav_time: Span = Span::seconds(30);
-        /// Address at which Apache asks whether a password is right (FastCGI), on this machine alone, as `127.0.0.1:8010`; empty is off. nginx asks at the listener above.
+        /// Address at which Apache asks whether a password is right (`FastCGI`), on this machine alone, as `127.0.0.1:8010`; empty is off. nginx asks at the listener above.
         fastcgi: Option<Listen> = None;
         /// Requests that one person may send in a minute; 0 is no limit. Searches for people have limits of their own.
         requests_per_minute: u32 = 600;

@@ -16,7 +16,7 @@ use tracing::Instrument;
 use crate::front::body::Body;
 use crate::front::coding::Accepted;
 use crate::front::fastcgi::Question;
-use crate::front::identity::{Denial, Judgement};
+use crate::front::identity::{Denial, Identity, Judgement};
 use crate::front::message::{Request, Response, Said, Service};
 use crate::front::origin::is_safe;
 use crate::front::outgoing::{Outgoing, Place, Record};
@@ -61,24 +61,15 @@ pub(super) async fn answer<S: Service>(
     let (mut head, incoming) = request.into_parts();
     let (id, client) = (forwarded::id(&head.headers), forwarded::client(&head.headers));
     let grant = rules.origins.grant(&head.headers);
-    let said = front.relays.then(|| rules.policy.said(&head.headers));
-    let basic = front.relays.then(|| basic(&head.headers)).flatten();
+    let told = front.relays.then(|| (rules.policy.said(&head.headers), basic(&head.headers)));
     let judgement = rules.policy.judge(&peer, &mut head.headers).await;
     let id = id.filter(|_| judgement.trusted).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let client = client.filter(|_| judgement.trusted).map_or(peer, Peer::Tcp);
-    let question = basic.filter(|_| judgement.trusted).map(|(user, password)| Question {
-        user,
-        password,
-        address: client.address(),
-    });
     let user = judgement.identity.as_ref().map_or("", |identity| identity.user.as_str());
-    // By which credential, where it was one: no name has a slash in it.
-    let scope = judgement.identity.as_ref().ok().and_then(|identity| identity.scope.as_ref());
-    let called = scope.map(|scope| format!("{user}/{}", scope.credential));
-    let called = called.as_deref().unwrap_or(user);
+    let called = judgement.identity.as_ref().map(Identity::called).unwrap_or_default();
     let (method, path) = (head.method.as_str(), head.uri.path());
     let span =
-        tracing::error_span!(target: "kalends", "request", id, peer = %client, user = called, method, path);
+        tracing::error_span!(target: "kalends", "request", id, peer = %client, user = &*called, method, path);
     let label = label(&head.method);
     let quiet = front.quiet;
     if !quiet && trace::is_on() {
@@ -115,7 +106,9 @@ pub(super) async fn answer<S: Service>(
         if declared(&head) > *rules.limits.body_bytes as u64 {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
         }
-        form.apply(run(service, &rules, shape(&id, head, judgement, (said, question), body)).await)
+        form.apply(
+            run(service, &rules, shape(&id, head, judgement, Told { relayed: told, client }, body)).await,
+        )
     };
     let answer = answer.instrument(span).await;
     record.status = Some(answer.status.as_u16());
@@ -188,21 +181,28 @@ async fn run<S: Service>(service: &S, rules: &Rules, request: Request) -> Respon
     }
 }
 
+/// A name and a password.
+type Basic = (Vec<u8>, Vec<u8>);
+
 /// The name and the password of a request that has them (RFC 7617 §2).
-fn basic(headers: &HeaderMap) -> Option<(Vec<u8>, Vec<u8>)> {
+fn basic(headers: &HeaderMap) -> Option<Basic> {
     let (scheme, rest) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     let both = STANDARD.decode(rest.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
     let colon = both.iter().position(|octet| *octet == b':')?;
     Some((both[..colon].to_vec(), both[colon + 1..].to_vec()))
 }
 
-fn shape(
-    id: &str,
-    head: Parts,
-    judgement: Judgement,
-    (said, question): (Option<Said>, Option<Question>),
-    body: Body,
-) -> Request {
+/// What is passed on to a service that relays.
+struct Told {
+    relayed: Option<(Said, Option<Basic>)>,
+    client: Peer,
+}
+
+fn shape(id: &str, head: Parts, judgement: Judgement, told: Told, body: Body) -> Request {
+    let (said, basic) = told.relayed.unzip();
+    let address = told.client.address();
+    let basic = basic.flatten().filter(|_| judgement.trusted);
+    let question = basic.map(|(user, password)| Question { user, password, address });
     let path = head.uri.path().to_owned();
     let query = head.uri.query().map(str::to_owned);
     let (method, mut headers, identity) = (head.method, head.headers, judgement.identity);

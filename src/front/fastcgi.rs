@@ -1,5 +1,5 @@
-//! FastCGI as far as an authorizer needs it, and as Apache's mod_authnz_fcgi speaks it: who would like to come in, by which
-//! password, and whether they may (FastCGI 1.0 §3.3, §5.1, §5.2 and §6.3).
+//! `FastCGI` as far as an authorizer needs it, and as Apache's `mod_authnz_fcgi` speaks it: who would like to come in, by which
+//! password, and whether they may (`FastCGI` 1.0 §3.3, §5.1, §5.2 and §6.3).
 
 use std::{future::Future, io, net::IpAddr, sync::Arc, time::Duration};
 
@@ -138,7 +138,7 @@ struct Asked {
     question: Result<Question, u8>,
 }
 
-/// The next question; none where the other side has no more. What is no FastCGI is an error.
+/// The next question; none where the other side has no more. What is not of that protocol is an error.
 async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Asked>> {
     let Some((BEGIN, id, begin)) = record(stream).await? else { return Ok(None) };
     let [high, low, flags, ..] = begin[..] else { return Err(no_fastcgi("a beginning that is none")) };

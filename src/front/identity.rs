@@ -1,6 +1,8 @@
 //! Who is asking: one header, believed only from a trusted peer, turned into a name or refused. Nothing that could
 //! tell of an identity is left in a request afterwards.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::{self, Fault, Required, Settings};
@@ -37,6 +39,16 @@ pub struct Identity {
     pub proven: bool,
     /// How far the credential reaches that was checked, where it was an app password.
     pub scope: Option<Scope>,
+}
+
+impl Identity {
+    /// What logs call them: by which credential they came, where it was one. No name has a slash in it.
+    pub(super) fn called(&self) -> Cow<'_, str> {
+        match &self.scope {
+            Some(scope) => format!("{}/{}", self.user, scope.credential).into(),
+            None => self.user.as_str().into(),
+        }
+    }
 }
 
 /// By what somebody may be recognised, as the settings are now and as this person signed in.

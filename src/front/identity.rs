@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::{self, Fault, Required, Settings};
 use crate::front::message::Said;
-use crate::front::spelling::{Names, Spelling};
+use crate::front::spelling::{Names, Spelling, is_among};
 use crate::front::text;
 use crate::front::token::Lock;
 use crate::front::trust::{Peer, Trust};
@@ -373,11 +373,6 @@ pub fn user_of(identity: &config::Identity, address: &str) -> Option<String> {
     let name = spelling.read(if cut { local } else { address }.as_bytes()).ok()?;
     let (allow, deny) = (spelling.names(&identity.allow), spelling.names(&identity.deny));
     (!deny.hold(&name) && (allow.is_empty() || allow.hold(&name))).then_some(name)
-}
-
-/// Whether a kind of sign-in is among these, in whatever letters.
-fn is_among(kinds: &[String], kind: Option<&str>) -> bool {
-    kind.is_some_and(|kind| kinds.iter().any(|listed| listed.eq_ignore_ascii_case(kind)))
 }
 
 /// Headers that other software takes for an identity, whatever ours are called.

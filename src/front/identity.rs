@@ -493,8 +493,7 @@ mod tests {
         assert!(said("password", "alice/k7/rw/*", &[("x-forwarded-user", b"alice")]).is_err(), "twice");
         assert!(said("password", "alice/k7/rw/*", &[("x_forwarded_user", b"alice")]).is_err(), "alike");
         assert_eq!(said("Basic", "alice", &[]).unwrap().scope, None);
-        // Without the setting it is a name that is none.
-        assert!(user("alice/k7/rw/*").is_err());
+        assert!(user("alice/k7/rw/*").is_err(), "without the setting");
     }
 
     #[test]

@@ -229,7 +229,7 @@ impl Running {
         }
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(Listener::address).collect();
         let opened = if part == Part::Rest || settings.api.listen.is_some() {
-            Some(rest::open(&settings, &pool, &listeners).await?)
+            Some(rest::open(&settings, &pool, &listeners, stopping.clone()).await?)
         } else {
             None
         };

@@ -14,14 +14,14 @@ const USES: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("xml", &[]),
     ("db", &["config"]),
-    ("front", &["config", "observe"]),
+    ("front", &["config", "observe", "model"]),
     ("ical", &["model", "xml"]),
     ("store", &["model", "xml", "db"]),
     ("share", &["model", "xml", "ical", "store"]),
     ("dav", &["config", "observe", "model", "xml", "db", "front", "store", "share"]),
     ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav", "share"]),
     ("import", &["model", "xml", "db", "ical", "store", "caldav"]),
-    ("api", &["config", "observe", "xml", "db", "front"]),
+    ("api", &["config", "observe", "model", "xml", "db", "front"]),
     ("cluster", &["config", "db"]),
     ("probe", &["config", "xml"]),
     (
@@ -37,7 +37,7 @@ const USES: &[(&str, &[&str])] = &[
 /// The walls: a foreign crate, and the rooms that may name it.
 const WALLS: &[(&str, &[&str])] = &[
     ("anyhow", &["import", "probe", "boot", "main"]),
-    ("base64", &["probe"]),
+    ("base64", &["front", "probe"]),
     ("brotli", &["front"]),
     ("clap", &["main"]),
     ("config", &["config"]),

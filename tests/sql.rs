@@ -845,7 +845,7 @@ fn viewer(id: i64) -> Viewer {
         groups: vec!["staff".to_owned()],
         disabled: false,
     };
-    Viewer { principal, admin: false, reader: false }
+    Viewer::of(principal)
 }
 
 async fn write(pool: &Pool, calendar: &Calendar) {

@@ -5,9 +5,11 @@
 
 pub mod caldav;
 pub mod calendars;
+pub mod check;
 pub mod error;
 pub mod input;
 pub mod page;
+pub mod passwords;
 pub mod route;
 pub mod service;
 pub mod shares;

@@ -7,16 +7,18 @@ use serde_json::Value;
 use crate::{
     config::Settings,
     db::Pool,
-    front::{HeaderMap, Identity, Request, Response, Said, Service, Status, header},
+    front::{Denial, HeaderMap, Identity, Request, Response, Said, Service, Status, header},
     observe::metrics,
 };
 
 use super::{
     caldav::{As, CalDav, decoded},
     calendars,
+    check::{self, Checker},
     error::{Error, Refusal, Result},
     input::Input,
     page::PAGES,
+    passwords,
     route::{Pace, Route, Takes, Who, allow, located},
     shares, site,
     throttle::{Rate, Throttle},
@@ -31,6 +33,20 @@ const MOST_JSON: usize = 64 << 10;
 
 /// The routes.
 pub const ROUTES: &[Route] = &[
+    Route::get("app-passwords/", "AppPassword[]", |call| Box::pin(passwords::list(call)))
+        .refuses(&[403])
+        .doc("The passwords for single programs that whoever is signed in has made."),
+    Route::post("app-passwords/", "AppPasswordNew", "AppPasswordMade", |call| Box::pin(passwords::create(call)))
+        .refuses(&[403])
+        .doc("Makes a password for a program; this answer alone has it."),
+    Route::patch("app-passwords/{id}/", "AppPasswordPatch", "AppPassword", |call| {
+        Box::pin(passwords::rename(call))
+    })
+    .refuses(&[403, 404])
+    .doc("Calls a password otherwise."),
+    Route::delete("app-passwords/{id}/", |call| Box::pin(passwords::revoke(call)))
+        .refuses(&[403, 404])
+        .doc("Revokes a password."),
     Route::get("config/", "Config", |call| Box::pin(site::config(call)))
         .open()
         .doc("What web pages need to know of this installation."),
@@ -92,6 +108,8 @@ pub struct Shared {
     pub caldav: CalDav,
     /// What web pages are told.
     pub site: site::Site,
+    /// Who checks passwords of programs.
+    pub checker: Arc<Checker>,
     throttle: Throttle,
 }
 
@@ -148,10 +166,24 @@ impl Api {
     #[must_use]
     pub fn new(settings: Arc<Settings>, pool: Pool, caldav: CalDav) -> Self {
         let site = site::Site::new(&settings);
-        Self(Arc::new(Shared { settings, pool, caldav, site, throttle: Throttle::default() }))
+        let checker = Checker::start(Arc::clone(&settings), pool.clone());
+        Self(Arc::new(Shared { settings, pool, caldav, site, checker, throttle: Throttle::default() }))
+    }
+
+    /// Who checks passwords of programs.
+    #[must_use]
+    pub fn checker(&self) -> Arc<Checker> {
+        Arc::clone(&self.0.checker)
     }
 
     async fn answer(&self, request: Request) -> Result<Response> {
+        if request.path == check::PATH {
+            // A stranger is told nothing, whatever they ask.
+            if request.identity == Err(Denial::Untrusted) {
+                return Err(Refusal::forbidden().into());
+            }
+            return Ok(self.0.checker.answer(request.question.as_ref()).await);
+        }
         let found: Vec<(&Route, Vec<String>)> = located(&request.path);
         if found.is_empty() {
             return Err(Error::not_found());
@@ -175,6 +207,11 @@ impl Api {
             return Err(Error::Busy("the service is read-only".into()));
         }
         let identity = request.identity.ok();
+        // A password that does not reach as far as its owner is for calendar programs.
+        let scope = identity.as_ref().and_then(|identity| identity.scope.as_ref());
+        if scope.is_some_and(|scope| scope.read_only || scope.is_confined()) {
+            return Err(Refusal::forbidden().into());
+        }
         let who = identity.as_ref().map_or("", |identity| identity.user.as_str());
         shared.pace(route.pace, who)?;
         let input = match route.takes {

@@ -122,7 +122,7 @@ impl Site {
         tx.commit().await?;
         let keep = caldav::keep(&settings);
         let author = Author { principal_id: None, client: "kalends restore".to_owned(), keep };
-        Ok(Self { pool, settings, viewer: Viewer { principal, admin: false, reader: false }, author })
+        Ok(Self { pool, settings, viewer: Viewer::of(principal), author })
     }
 
     fn id(&self) -> i64 {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use tokio::sync::watch;
 
 use crate::{
     api::{
@@ -14,7 +15,7 @@ use crate::{
         Pool,
         migrate::{self as migrations, API, API_SCHEMA},
     },
-    front::{Client, Listener},
+    front::{self, Client, Listener},
 };
 
 use super::{OUTDATED, Part};
@@ -41,6 +42,7 @@ pub(super) async fn open(
     settings: &Arc<Settings>,
     pool: &Pool,
     caldav: &[Listener],
+    stopping: watch::Receiver<bool>,
 ) -> Result<(Listener, Api)> {
     let Some(listen) = &settings.api.listen else {
         bail!("api.listen is not set: name an address for the REST service, as 127.0.0.1:8010")
@@ -49,7 +51,12 @@ pub(super) async fn open(
     let client = client(settings, caldav)?;
     let listener = Listener::open(listen, settings).map_err(|fault| Fault::new("api.listen", fault.text))?;
     let caldav = CalDav::new(client, &settings.server.base_paths[0]);
-    Ok((listener, Api::new(Arc::clone(settings), pool.clone(), caldav)))
+    let api = Api::new(Arc::clone(settings), pool.clone(), caldav);
+    if let Some(listen) = &settings.api.fastcgi {
+        let door = Listener::open(listen, settings).map_err(|fault| Fault::new("api.fastcgi", fault.text))?;
+        tokio::spawn(front::authorize(door, api.checker(), super::stopped(stopping)));
+    }
+    Ok((listener, api))
 }
 
 fn client(settings: &Settings, caldav: &[Listener]) -> Result<Client> {

@@ -28,6 +28,10 @@ const USUAL: i64 = 42 * DAY;
 
 /// The free-busy time of the home in the request's URL, for who may know it.
 pub async fn run(cx: &Cx) -> Result<Response> {
+    // It tells of all calendars.
+    if cx.viewer.is_confined() {
+        return Err(Refusal::not_found().into());
+    }
     if cx.settings.calendar.public_freebusy {
         let owner = facts::owner(cx, cx.located.target.user().ok_or_else(Refusal::not_found)?).await?;
         // What is published of nobody may still be shared.
@@ -67,7 +71,7 @@ pub async fn published(
 /// Whoever sees it at all sees what the owner knows to make them busy.
 async fn of_home(pool: &Pool, settings: &Settings, owner: Principal, query: &str) -> Result<Response> {
     let window = window(query, now())?;
-    let (home_id, viewer) = (owner.id, Viewer { principal: owner, admin: false, reader: false });
+    let (home_id, viewer) = (owner.id, Viewer::of(owner));
     let calendars = store::calendar::all(pool, &viewer, home_id).await?;
     // What somebody else keeps counts by what the owner of the home says of it.
     let kept: Vec<(i64, i64)> = calendars.iter().map(|calendar| (home_id, calendar.id)).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     config::Settings,
     dav::{
-        Cx, Given, Located, Method, Refusal, Space, Takes, Viewer,
+        Cx, Given, Located, Method, Refusal, Space, Takes, Viewer, access,
         condition::{MAX_RESOURCE_SIZE, NOT_IN_TRASH},
         error::{Error, Result},
         facts, options,
@@ -63,9 +63,11 @@ impl CalDav {
         trace::kind(kind.name());
         let row = match TABLES.methods.iter().find(|row| row.verb == request.method.as_str()) {
             Some(row) if row.on.has(kind) => row,
-            other if kind == Kind::Calendar => {
+            other if kind == Kind::Calendar || identity.scope.is_some() => {
                 let cx = self.context(&request, &identity, located.clone()).await?;
-                return not_here(other, &located, facts::kind(&cx).await?);
+                access::reached(&cx, request.method.as_str())?;
+                let kind = if kind == Kind::Calendar { facts::kind(&cx).await? } else { kind };
+                return not_here(other, &located, kind);
             }
             other => return not_here(other, &located, kind),
         };
@@ -76,6 +78,7 @@ impl CalDav {
             return Ok(undecoded());
         }
         let cx = self.context(&request, &identity, located).await?;
+        access::reached(&cx, row.verb)?;
         let given = self.given(row, request).await?;
         match (row.run)(cx.clone(), given).await {
             // What fails at a calendar may never be for what is there.
@@ -95,13 +98,14 @@ impl CalDav {
 
     async fn context(&self, request: &Request, identity: &Identity, located: Located) -> Result<Arc<Cx>> {
         let principal = provision::ensure(&self.pool, &self.settings, identity).await?;
+        let viewer = Viewer { admin: identity.admin, reader: identity.reader, ..Viewer::of(principal) };
         Ok(Arc::new(Cx {
             settings: self.settings.clone(),
             pool: self.pool.clone(),
             tables: &TABLES,
             outline: self.outline,
             space: self.space.clone(),
-            viewer: Viewer { principal, admin: identity.admin, reader: identity.reader },
+            viewer: viewer.by(identity.scope.clone()),
             located,
             path: request.path.clone(),
             query: request.query.clone().unwrap_or_default(),

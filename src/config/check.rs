@@ -56,6 +56,20 @@ impl Identity {
 }
 
 impl Identity {
+    /// What comes from the check of app passwords must be told from what others say.
+    fn credentials(&self) -> Option<Fault> {
+        let both = |kind: &&String| self.subjectless.iter().any(|other| other.eq_ignore_ascii_case(kind));
+        if !self.credential_types.is_empty() && self.auth_type_header.name().is_none() {
+            let why = "needs identity.auth_type_header: set it to \"default\", and let the proxy send it";
+            return Some(Fault::new("identity.credential_types", why));
+        }
+        let twice = self.credential_types.iter().find(both)?;
+        let why = format!(
+            "has {twice:?}, and so has identity.subjectless: a kind of sign-in is of names or of app passwords"
+        );
+        Some(Fault::new("identity.credential_types", why))
+    }
+
     /// Whether an address can say who somebody is.
     fn addresses(&self) -> Option<Fault> {
         let fault = |text: &str| Some(Fault::new("identity.match_email", text));
@@ -199,6 +213,13 @@ impl Settings {
         }
         faults.extend(self.header_names());
         faults.extend(identity.addresses());
+        faults.extend(identity.credentials());
+        if let Some(listen @ Listen::Tcp(address)) = &self.api.fastcgi
+            && !address.ip().is_loopback()
+        {
+            let why = format!("is {listen}, which other machines reach: passwords are in the clear there");
+            faults.push(Fault::new("api.fastcgi", why));
+        }
         if identity.groups_separator.is_empty() {
             faults.push(Fault::new("identity.groups_separator", "is empty: write `,`"));
         }

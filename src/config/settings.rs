@@ -163,6 +163,8 @@ settings! {
         auth_type_header: HeaderName = HeaderName::off("X-Forwarded-Auth-Type");
         /// Kinds of sign-in that have no subject, in whatever letters: with one of them the name alone says who it is, also of a person who is known by a subject; needs `auth_type_header`.
         subjectless: Vec<String> = vec!["Basic".into()];
+        /// Kinds of sign-in for which the proxy asked the check of app passwords, as `password`: with one of them the header has what that answered, the user's name and how far the password reaches, and a bare name is refused; needs `auth_type_header`.
+        credential_types: Vec<String> = Vec::new();
         /// Whether somebody with an unknown subject and an unknown name is the person who has the e-mail address, and takes over their calendars. DANGER: whoever can make the identity provider tell an address gets what its owner has; only where the provider checks every address.
         match_email: bool = false;
         /// Whether a new person whose e-mail address somebody else has gets in, without the address; otherwise they are refused.
@@ -258,6 +260,8 @@ settings! {
         caldav: String = String::new();
         /// Time for each answer of the CalDAV service.
         caldav_time: Span = Span::seconds(30);
+        /// Address at which Apache asks whether a password is right (`FastCGI`), on this machine alone, as `127.0.0.1:8010`; empty is off. nginx asks at the listener above.
+        fastcgi: Option<Listen> = None;
         /// Requests that one person may send in a minute; 0 is no limit. Searches for people have limits of their own.
         requests_per_minute: u32 = 600;
         /// What this installation is called to web pages.

@@ -2,6 +2,7 @@
 
 use crate::{
     config::Audience,
+    front::is_safe,
     model::{Privilege, Privileges},
     store::{self, Calendar, Principal},
     xml::{Name, QName, Writer},
@@ -40,6 +41,25 @@ pub fn named(element: &QName) -> Option<Privilege> {
     Privilege::ALL.into_iter().find(|privilege| *element == name(*privilege))
 }
 
+/// Refuses what the viewer's credential does not reach, before anything is looked at. All that is loaded is cut down by itself
+/// as well, what a request names besides its URL included (docs/decisions/0033).
+pub fn reached(cx: &Cx, verb: &str) -> Result<(), Refusal> {
+    let Some(scope) = &cx.viewer.scope else { return Ok(()) };
+    let own = cx.located.target.user() == Some(cx.viewer.principal.name.as_str());
+    let (there, content) = match &cx.located.target {
+        Target::Root | Target::Principals | Target::Homes => (true, false),
+        Target::Principal(_) | Target::Home(_) => (own || !scope.is_confined(), false),
+        Target::Group(_) | Target::Delegates(..) => (!scope.is_confined(), false),
+        Target::Collection(_, name) | Target::Object(_, name, _) => (scope.shows(own, name), true),
+    };
+    if !there {
+        return Err(Refusal::not_found());
+    }
+    let privilege = if verb == "ACL" { Privilege::WriteAcl } else { Privilege::Write };
+    let may = !scope.read_only && (!scope.is_confined() || content && privilege == Privilege::Write);
+    if is_safe(verb) || may { Ok(()) } else { Err(Refusal::need(cx.located.own_href(), privilege)) }
+}
+
 /// The home that the request is about or in, and what the viewer may do with it.
 #[derive(Clone, Debug)]
 pub struct Household {
@@ -64,11 +84,7 @@ pub enum On {
 pub async fn household(cx: &Cx) -> Result<Household> {
     let user = cx.located.target.user().ok_or_else(Refusal::not_found)?;
     let owner = facts::owner(cx, user).await?;
-    let rights = if cx.viewer.owns(owner.id) {
-        Privileges::ALL
-    } else {
-        store::ace::on_home(&cx.pool, &cx.viewer, owner.id).await?
-    };
+    let rights = store::ace::on_home(&cx.pool, &cx.viewer, owner.id).await?;
     Ok(Household { owner, rights })
 }
 
@@ -146,6 +162,7 @@ pub fn may_know(cx: &Cx, who: &Principal) -> bool {
     cx.viewer.owns(who.id)
         || cx.viewer.knows_all()
         || match cx.settings.privacy.principals {
+            _ if cx.viewer.is_confined() => false,
             Audience::Everyone => true,
             Audience::Groups => who.groups.iter().any(|group| cx.viewer.principal.groups.contains(group)),
             Audience::Nobody => false,
@@ -155,9 +172,10 @@ pub fn may_know(cx: &Cx, who: &Principal) -> bool {
 /// Whether the viewer may know of a group that there is: who is in it does.
 #[must_use]
 pub fn may_know_group(cx: &Cx, name: &str) -> bool {
-    cx.viewer.knows_all()
-        || cx.settings.privacy.principals == Audience::Everyone
-        || cx.viewer.principal.groups.iter().any(|group| group == name)
+    !cx.viewer.is_confined()
+        && (cx.viewer.knows_all()
+            || cx.settings.privacy.principals == Audience::Everyone
+            || cx.viewer.principal.groups.iter().any(|group| group == name))
 }
 
 /// The groups of one of which somebody must be whom the viewer may find; `None` where that may be everybody.
@@ -165,6 +183,7 @@ pub fn may_know_group(cx: &Cx, name: &str) -> bool {
 pub fn searchable(cx: &Cx) -> Option<Vec<String>> {
     let privacy = &cx.settings.privacy;
     match (privacy.search, privacy.principals) {
+        _ if cx.viewer.is_confined() => Some(Vec::new()),
         _ if cx.viewer.knows_all() => None,
         (Audience::Everyone, Audience::Everyone) => None,
         (Audience::Nobody, _) | (_, Audience::Nobody) => Some(Vec::new()),

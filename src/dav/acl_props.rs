@@ -108,7 +108,7 @@ fn memberships(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
     for charge in facts.charges.iter().filter(|charge| charge.direct || facts.kind() == Kind::Group) {
         href(&cx.href(&Target::Delegates(charge.owner.clone(), charge.rank)), w);
     }
-    let Some(who) = &facts.principal else { return Some(()) };
+    let Some(who) = facts.principal.as_ref().filter(|_| !cx.viewer.is_confined()) else { return Some(()) };
     let open = cx.viewer.owns(who.id)
         || cx.viewer.knows_all()
         || cx.settings.privacy.principals == Audience::Everyone;

@@ -41,6 +41,9 @@ pub struct Charge {
 
 /// The homes that are open to a principal, to the groups, or to both.
 pub async fn charges(cx: &Cx, who: Option<i64>, groups: &[String]) -> Result<Vec<Charge>> {
+    if cx.viewer.is_confined() {
+        return Ok(Vec::new());
+    }
     let entries = store::ace::on_homes(&cx.pool, who, groups).await?;
     let charge = |(owner, ace): (String, Ace)| {
         Some(Charge { owner, rank: rank(&ace)?, direct: matches!(ace.grantee, Grantee::Principal(..)) })
@@ -61,7 +64,7 @@ pub fn owners(charges: &[Charge], rank: Rank) -> Vec<&str> {
 /// The facts of the group in the request's URL.
 pub async fn of_target(cx: &Cx, rank: Rank, needs: Needs) -> Result<Facts> {
     let house = household(cx).await?;
-    if !access::may_know(cx, &house.owner) {
+    if cx.viewer.is_confined() || !access::may_know(cx, &house.owner) {
         return Err(Refusal::not_found().into());
     }
     let entries = if needs.has(Needs::MEMBERS) { list(cx, house.owner.id).await? } else { Vec::new() };
@@ -70,11 +73,10 @@ pub async fn of_target(cx: &Cx, rank: Rank, needs: Needs) -> Result<Facts> {
 
 /// The facts of both groups of somebody.
 pub async fn of_principal(cx: &Cx, owner: &Principal, needs: Needs) -> Result<Vec<Facts>> {
-    let rights = if cx.viewer.owns(owner.id) {
-        Privileges::ALL
-    } else {
-        store::ace::on_home(&cx.pool, &cx.viewer, owner.id).await?
-    };
+    if cx.viewer.is_confined() {
+        return Ok(Vec::new());
+    }
+    let rights = store::ace::on_home(&cx.pool, &cx.viewer, owner.id).await?;
     let entries = if needs.has(Needs::MEMBERS) { list(cx, owner.id).await? } else { Vec::new() };
     Ok(Rank::ALL.into_iter().map(|rank| group(cx, (owner, rights), rank, &entries)).collect())
 }

@@ -204,7 +204,9 @@ pub async fn of_members(cx: &Cx, of: &Facts, needs: Needs) -> Result<Vec<Facts>>
         Kind::Principals => of_principals(cx, vec![cx.viewer.principal.clone()], needs).await?,
         Kind::Homes => {
             let href = cx.href(&Target::Home(me));
-            let house = Household { owner: cx.viewer.principal.clone(), rights: Privileges::ALL };
+            let owner = cx.viewer.principal.clone();
+            let rights = cx.viewer.scoped(owner.id, Privileges::ALL);
+            let house = Household { owner, rights };
             let mut facts = of_home(cx, &house, href, needs).await?;
             facts.stored = stored_if(cx, needs, Subject::home(house.owner.id)).await?;
             facts.acl = acl_if(cx, needs, Subject::home(house.owner.id)).await?;
@@ -421,6 +423,7 @@ async fn keys_if(cx: &Cx, needs: Needs, people: &mut [Facts]) -> Result<()> {
 
 fn of_principal(cx: &Cx, who: Principal, href: String) -> Facts {
     let rights = if cx.viewer.owns(who.id) { Privileges::PERSONAL } else { Privileges::LOOK };
+    let rights = cx.viewer.scoped(who.id, rights);
     let target = Target::Principal(who.name.clone());
     Facts { principal: Some(who), ..Facts::bare(target, href, rights) }
 }

@@ -47,6 +47,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
 /// The files under sql/api/migrate, in their order.
 pub const API: &[Migration] = files!["api":
     1 "0001_person",
+    2 "0002_app_password",
 ];
 
 /// The schema that the REST service keeps what is its own in.

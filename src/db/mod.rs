@@ -7,6 +7,7 @@
 mod client;
 mod connect;
 mod error;
+mod listen;
 pub mod migrate;
 mod param;
 mod pool;
@@ -17,6 +18,7 @@ mod tx;
 
 pub use client::Client;
 pub use error::{Error, Source, chain};
+pub use listen::{Heard, listen};
 pub use param::{Element, Param, Params, Typed};
 pub use pool::{Gauge, Pool};
 pub use query::{Query, section};

@@ -5,16 +5,18 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::FutureExt;
-use http::header::{self, CONTENT_LENGTH, HOST, HeaderName, ORIGIN, RETRY_AFTER, USER_AGENT};
+use http::header::{self, AUTHORIZATION, CONTENT_LENGTH, HOST, HeaderName, ORIGIN, RETRY_AFTER, USER_AGENT};
 use http::request::Parts;
-use http::{HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use hyper::body::Incoming;
 use tracing::Instrument;
 
 use crate::front::body::Body;
 use crate::front::coding::Accepted;
-use crate::front::identity::{Denial, Judgement};
+use crate::front::fastcgi::Question;
+use crate::front::identity::{Denial, Identity, Judgement};
 use crate::front::message::{Request, Response, Said, Service};
 use crate::front::origin::is_safe;
 use crate::front::outgoing::{Outgoing, Place, Record};
@@ -59,13 +61,15 @@ pub(super) async fn answer<S: Service>(
     let (mut head, incoming) = request.into_parts();
     let (id, client) = (forwarded::id(&head.headers), forwarded::client(&head.headers));
     let grant = rules.origins.grant(&head.headers);
-    let said = front.relays.then(|| rules.policy.said(&head.headers));
+    let told = front.relays.then(|| (rules.policy.said(&head.headers), basic(&head.headers)));
     let judgement = rules.policy.judge(&peer, &mut head.headers).await;
     let id = id.filter(|_| judgement.trusted).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     let client = client.filter(|_| judgement.trusted).map_or(peer, Peer::Tcp);
     let user = judgement.identity.as_ref().map_or("", |identity| identity.user.as_str());
+    let called = judgement.identity.as_ref().map(Identity::called).unwrap_or_default();
     let (method, path) = (head.method.as_str(), head.uri.path());
-    let span = tracing::error_span!(target: "kalends", "request", id, peer = %client, user, method, path);
+    let span =
+        tracing::error_span!(target: "kalends", "request", id, peer = %client, user = &*called, method, path);
     let label = label(&head.method);
     let quiet = front.quiet;
     if !quiet && trace::is_on() {
@@ -102,7 +106,9 @@ pub(super) async fn answer<S: Service>(
         if declared(&head) > *rules.limits.body_bytes as u64 {
             return plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
         }
-        form.apply(run(service, &rules, shape(&id, head, judgement, said, body)).await)
+        form.apply(
+            run(service, &rules, shape(&id, head, judgement, Told { relayed: told, client }, body)).await,
+        )
     };
     let answer = answer.instrument(span).await;
     record.status = Some(answer.status.as_u16());
@@ -175,7 +181,28 @@ async fn run<S: Service>(service: &S, rules: &Rules, request: Request) -> Respon
     }
 }
 
-fn shape(id: &str, head: Parts, judgement: Judgement, said: Option<Said>, body: Body) -> Request {
+/// A name and a password.
+type Basic = (Vec<u8>, Vec<u8>);
+
+/// The name and the password of a request that has them (RFC 7617 §2).
+fn basic(headers: &HeaderMap) -> Option<Basic> {
+    let (scheme, rest) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    let both = STANDARD.decode(rest.trim()).ok().filter(|_| scheme.eq_ignore_ascii_case("basic"))?;
+    let colon = both.iter().position(|octet| *octet == b':')?;
+    Some((both[..colon].to_vec(), both[colon + 1..].to_vec()))
+}
+
+/// What is passed on to a service that relays.
+struct Told {
+    relayed: Option<(Said, Option<Basic>)>,
+    client: Peer,
+}
+
+fn shape(id: &str, head: Parts, judgement: Judgement, told: Told, body: Body) -> Request {
+    let (said, basic) = told.relayed.unzip();
+    let address = told.client.address();
+    let basic = basic.flatten().filter(|_| judgement.trusted);
+    let question = basic.map(|(user, password)| Question { user, password, address });
     let path = head.uri.path().to_owned();
     let query = head.uri.query().map(str::to_owned);
     let (method, mut headers, identity) = (head.method, head.headers, judgement.identity);
@@ -184,7 +211,7 @@ fn shape(id: &str, head: Parts, judgement: Judgement, said: Option<Said>, body: 
         headers.entry(HOST).or_insert(host);
     }
     let said = said.filter(|_| identity.is_ok());
-    Request { id: id.to_owned(), method, path, query, headers, identity, said, body }
+    Request { id: id.to_owned(), method, path, query, headers, identity, said, question, body }
 }
 
 fn dress(answer: Response, id: &str, record: Record, place: Option<Place>) -> http::Response<Outgoing> {

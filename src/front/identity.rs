@@ -1,14 +1,17 @@
 //! Who is asking: one header, believed only from a trusted peer, turned into a name or refused. Nothing that could
 //! tell of an identity is left in a request afterwards.
 
+use std::borrow::Cow;
+
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::config::{self, Fault, Required, Settings};
 use crate::front::message::Said;
-use crate::front::spelling::{Names, Spelling};
+use crate::front::spelling::{Names, Spelling, is_among};
 use crate::front::text;
 use crate::front::token::Lock;
 use crate::front::trust::{Peer, Trust};
+use crate::model::Scope;
 
 /// Somebody the proxy has signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +37,18 @@ pub struct Identity {
     pub reader: bool,
     /// Whether a verified token says the same.
     pub proven: bool,
+    /// How far the credential reaches that was checked, where it was an app password.
+    pub scope: Option<Scope>,
+}
+
+impl Identity {
+    /// What logs call them: by which credential they came, where it was one. No name has a slash in it.
+    pub(super) fn called(&self) -> Cow<'_, str> {
+        match &self.scope {
+            Some(scope) => format!("{}/{}", self.user, scope.credential).into(),
+            None => self.user.as_str().into(),
+        }
+    }
 }
 
 /// By what somebody may be recognised, as the settings are now and as this person signed in.
@@ -86,6 +101,7 @@ pub(super) struct Policy {
     recognition: Recognition,
     auth_type: Option<HeaderName>,
     subjectless: Vec<String>,
+    credentials: Vec<String>,
     groups: Option<HeaderName>,
     groups_separator: String,
     /// What no request may keep: the names above, on or off, as [`skeleton`] has them.
@@ -138,6 +154,7 @@ impl Policy {
             },
             auth_type: header(&identity.auth_type_header)?,
             subjectless: identity.subjectless.clone(),
+            credentials: identity.credential_types.clone(),
             groups: header(&identity.groups_header)?,
             groups_separator: identity.groups_separator.clone(),
             stripped: stripped.chain(ALWAYS_STRIPPED.iter().copied()).map(skeleton).collect(),
@@ -211,13 +228,15 @@ impl Policy {
     fn named(&self, headers: &HeaderMap) -> Result<Identity, Denial> {
         self.refuse_lookalikes(headers)?;
         let value = one(headers, Some(&self.user))?.ok_or(Denial::Absent)?;
+        let kind = self.kind(headers)?;
+        let (value, scope) = self.credential(kind.as_deref(), value)?;
         let user = self.spelling.read(value).map_err(Denial::Malformed)?;
         if self.deny.hold(&user) || !(self.allow.is_empty() || self.allow.hold(&user)) {
             return Err(Denial::Malformed("a denied user name"));
         }
         let (email, spare_email) = self.email(headers, &user)?;
         let subject = self.subject(headers)?;
-        let name_suffices = self.name_suffices(headers)?;
+        let name_suffices = scope.is_some() || is_among(&self.subjectless, kind.as_deref());
         if name_suffices && subject.is_some() {
             return Err(Denial::Malformed("a subject with a kind of sign-in that has none"));
         }
@@ -229,12 +248,15 @@ impl Policy {
             subject,
             recognition: Recognition {
                 by_name: self.recognition.by_name || name_suffices,
+                // A password of somebody who is no longer here makes nobody.
+                token: if scope.is_some() { Required::Arrive } else { self.recognition.token },
                 ..self.recognition
             },
             groups: self.groups(headers)?.filter(|groups| !name_suffices || !groups.is_empty()),
             admin: self.admins.contains(&user),
             reader: self.readers.contains(&user),
             proven: false,
+            scope,
             user,
         })
     }
@@ -275,13 +297,28 @@ impl Policy {
         Ok(if self.email.is_some() { (None, made) } else { (made, None) })
     }
 
-    /// Whether the kind of sign-in has no subject. Where its header is configured it must be there: a client that makes a
-    /// proxy leave headers out gains nothing by it.
-    fn name_suffices(&self, headers: &HeaderMap) -> Result<bool, Denial> {
-        let Some(header) = &self.auth_type else { return Ok(false) };
+    /// The kind of sign-in. Where its header is configured it must be there: a client that makes a proxy leave headers out
+    /// gains nothing by it.
+    fn kind(&self, headers: &HeaderMap) -> Result<Option<String>, Denial> {
+        let Some(header) = &self.auth_type else { return Ok(None) };
         let value = one(headers, Some(header))?.ok_or(Denial::Malformed("no kind of sign-in"))?;
-        let value = text::visible(value).map_err(Denial::Malformed)?;
-        Ok(self.subjectless.iter().any(|kind| kind.eq_ignore_ascii_case(&value)))
+        text::visible(value).map(Some).map_err(Denial::Malformed)
+    }
+
+    /// The user's name in the value, and with the kind of sign-in that app passwords have how far the one reaches that was
+    /// checked. With that kind a bare name is nobody, and with any other one a name with more is: so neither passes for the
+    /// other.
+    fn credential<'a>(
+        &self,
+        kind: Option<&str>,
+        value: &'a [u8],
+    ) -> Result<(&'a [u8], Option<Scope>), Denial> {
+        if !is_among(&self.credentials, kind) {
+            return Ok((value, None));
+        }
+        let value = std::str::from_utf8(value).map_err(|_| Denial::Malformed("a value that is not UTF-8"))?;
+        let (user, scope) = Scope::read(value).map_err(Denial::Malformed)?;
+        Ok((user.as_bytes(), Some(scope)))
     }
 
     fn subject(&self, headers: &HeaderMap) -> Result<Option<String>, Denial> {
@@ -417,6 +454,46 @@ mod tests {
         assert_eq!(spelt("example.org", "", "bob@evil.example"), Ok("bob@evil.example".into()));
         assert_eq!(spelt("", "example.org", "bob"), Ok("bob@example.org".into()));
         assert!(spelt("example.org", "", "@example.org").is_err());
+    }
+
+    #[test]
+    fn an_app_password_and_its_bounds_are_one_value() {
+        let said = |kind: &str, user: &str, more: &[(&str, &[u8])]| {
+            let change = |identity: &mut config::Identity| {
+                identity.auth_type_header = config::HeaderName::named("X-Forwarded-Auth-Type");
+                identity.subject_header = config::HeaderName::named("X-Forwarded-Sub");
+                identity.credential_types = vec!["password".into()];
+            };
+            let mut headers = vec![("x-forwarded-user", user.as_bytes())];
+            headers.extend(
+                [("x-forwarded-auth-type", kind.as_bytes())].iter().filter(|(_, kind)| !kind.is_empty()),
+            );
+            headers.extend(more);
+            judge(change, &headers)
+        };
+        let read = said("Password", "Alice/k7/ro/work", &[]).unwrap();
+        let scope =
+            Scope { credential: "k7".into(), read_only: true, calendars: Some(vec!["work".to_owned()]) };
+        assert_eq!((read.user.as_str(), read.scope), ("alice", Some(scope)));
+        // Whose name alone says who they are, and nobody is made by it.
+        assert!(read.recognition.by_name && read.recognition.token == Required::Arrive && !read.proven);
+        for (kind, user) in [
+            ("password", "alice"),
+            ("password", "alice/k7/ro"),
+            ("password", "/k7/ro/*"),
+            ("password", "a,b/k7/ro/*"),
+            ("Basic", "alice/k7/ro/*"),
+            ("session", "alice/k7/rw/*"),
+            ("", "alice/k7/ro/*"),
+            ("", "alice"),
+        ] {
+            assert!(matches!(said(kind, user, &[]), Err(Denial::Malformed(_))), "{kind} {user}");
+        }
+        assert!(said("password", "alice/k7/rw/*", &[("x-forwarded-sub", b"s")]).is_err(), "a subject");
+        assert!(said("password", "alice/k7/rw/*", &[("x-forwarded-user", b"alice")]).is_err(), "twice");
+        assert!(said("password", "alice/k7/rw/*", &[("x_forwarded_user", b"alice")]).is_err(), "alike");
+        assert_eq!(said("Basic", "alice", &[]).unwrap().scope, None);
+        assert!(user("alice/k7/rw/*").is_err(), "without the setting");
     }
 
     #[test]

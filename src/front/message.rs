@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::front::body::Body;
 use crate::front::coding::Coded;
+use crate::front::fastcgi::Question;
 use crate::front::identity::{Denial, Identity};
 
 /// How long a feeder waits for a client that takes nothing.
@@ -46,6 +47,8 @@ pub struct Request {
     pub identity: Result<Identity, Denial>,
     /// What the proxy said of who is asking, to be said again in the same words; only of a front that relays.
     pub said: Option<Said>,
+    /// The password that came along, which whoever trusts the peer may check; only of a front that relays.
+    pub question: Option<Question>,
     /// The body, not yet read.
     pub body: Body,
 }

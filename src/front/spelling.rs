@@ -72,6 +72,11 @@ impl Names {
     }
 }
 
+/// Whether a kind of sign-in is among these, in whatever letters.
+pub(super) fn is_among(kinds: &[String], kind: Option<&str>) -> bool {
+    kind.is_some_and(|kind| kinds.iter().any(|listed| listed.eq_ignore_ascii_case(kind)))
+}
+
 /// The parts between stars must come in their order, the first at the start and the last at the end.
 fn fits(listed: &str, name: &str) -> bool {
     let Some((start, rest)) = listed.split_once('*') else { return listed == name };

@@ -23,6 +23,16 @@ pub(super) enum Peer {
     Unix(Option<u32>),
 }
 
+impl Peer {
+    /// Where it is, if it has an address.
+    pub(super) const fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) | Self::Tls(address, _) => Some(*address),
+            Self::Unix(_) => None,
+        }
+    }
+}
+
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -49,7 +49,9 @@ pub fn gather(
     }
     head.lines().for_each(|line| out.line(line));
     let mut named = BTreeSet::new();
-    components.iter().for_each(|component| zones_of(*component, &mut named));
+    for component in components.iter() {
+        zones_of(*component, &mut named);
+    }
     named.iter().filter_map(|tzid| zone(tzid)).for_each(|definition| out.raw(&definition));
     for component in &components {
         let raw = component.raw();

@@ -19,6 +19,7 @@ pub fn components(kinds: Components) -> Value {
 }
 
 /// The kinds of components that are named.
+#[must_use]
 pub fn read_components(value: &Value) -> Option<Components> {
     let kinds = value.as_array()?.iter().filter_map(|kind| Component::named(kind.as_str()?));
     let kinds: Components = kinds.collect();
@@ -26,11 +27,13 @@ pub fn read_components(value: &Value) -> Option<Components> {
 }
 
 /// Properties, each the whole of its element.
+#[must_use]
 pub fn properties(all: &[Property]) -> Value {
     all.iter().map(|p| json!({"namespace": &*p.name.ns, "name": &*p.name.local, "xml": p.value})).collect()
 }
 
 /// The properties that are told; what is no element is left out.
+#[must_use]
 pub fn read_properties(value: &Value) -> Vec<Property> {
     let read = |value: &Value| {
         let text = |key: &str| value.get(key)?.as_str();
@@ -42,6 +45,7 @@ pub fn read_properties(value: &Value) -> Vec<Property> {
 }
 
 /// Entries of an access control list.
+#[must_use]
 pub fn aces(all: &[Ace]) -> Value {
     let entry = |ace: &Ace| {
         let (kind, name) = match &ace.grantee {
@@ -57,6 +61,7 @@ pub fn aces(all: &[Ace]) -> Value {
 }
 
 /// Who is invited; who is through groups alone will be again.
+#[must_use]
 pub fn invites(all: &[Invite]) -> Value {
     let invite = |invite: &Invite| {
         let (kind, name) = match &invite.sharee {

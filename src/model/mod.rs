@@ -6,6 +6,7 @@ pub mod kind;
 pub mod lock;
 pub mod privilege;
 pub mod rank;
+pub mod scope;
 pub mod token;
 
 pub use component::{Component, Components};
@@ -14,4 +15,5 @@ pub use kind::{Kind, Kinds};
 pub use lock::Lock;
 pub use privilege::{Privilege, Privileges};
 pub use rank::Rank;
+pub use scope::Scope;
 pub use token::{HomeToken, Part, SyncToken};

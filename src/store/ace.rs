@@ -1,10 +1,10 @@
 //! Who may do what: the entries of access control lists, and the rights of a viewer. The twin of sql/caldav/ace.sql.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     db::{Error, Pool, Row, Tx},
-    model::{Kind, Privileges},
+    model::{Kind, Privileges, Scope},
 };
 
 use super::{Principal, grouped};
@@ -28,9 +28,53 @@ pub struct Viewer {
     pub admin: bool,
     /// Whether everything may be read everywhere.
     pub reader: bool,
+    /// How far the credential reaches that they came with, where that does not reach as far as they do.
+    pub scope: Option<Arc<Scope>>,
 }
 
 impl Viewer {
+    /// Somebody with nothing but their own rights.
+    #[must_use]
+    pub const fn of(principal: Principal) -> Self {
+        Self { principal, admin: false, reader: false, scope: None }
+    }
+
+    /// The same by a credential that reaches so far; one that does not reach as far as they do makes nobody an admin.
+    #[must_use]
+    pub fn by(self, scope: Option<Scope>) -> Self {
+        match scope {
+            Some(scope) if scope.is_confined() || scope.read_only => {
+                let reader = (self.reader || self.admin) && !scope.is_confined();
+                Self { admin: false, reader, scope: Some(Arc::new(scope)), ..self }
+            }
+            _ => self,
+        }
+    }
+
+    /// Whether they are here for some of their own calendars alone.
+    #[must_use]
+    pub fn is_confined(&self) -> bool {
+        self.scope.as_ref().is_some_and(|scope| scope.is_confined())
+    }
+
+    /// Whether what has that name in the home is there for them, if it is there.
+    #[must_use]
+    pub fn sees(&self, home_id: i64, name: &str) -> bool {
+        self.scope.as_ref().is_none_or(|scope| scope.shows(self.owns(home_id), name))
+    }
+
+    /// What is left of their rights on a home, or on the person whose it is.
+    #[must_use]
+    pub fn scoped(&self, home_id: i64, rights: Privileges) -> Privileges {
+        self.scope.as_ref().map_or(rights, |scope| scope.on_home(self.owns(home_id), rights))
+    }
+
+    /// What is left of their rights on what has that name in the home.
+    #[must_use]
+    pub fn scoped_to(&self, (home_id, name): (i64, &str), rights: Privileges) -> Privileges {
+        self.scope.as_ref().map_or(rights, |scope| scope.on_member(self.owns(home_id), name, rights))
+    }
+
     /// Whether nothing in the home of that number needs to be granted.
     #[must_use]
     pub const fn owns(&self, home_id: i64) -> bool {
@@ -38,7 +82,8 @@ impl Viewer {
     }
 
     /// THE RIGHTS, in one place: everything in one's own home and to an admin; elsewhere what the entries that are about
-    /// the viewer grant, of which `granted` has the bits.
+    /// the viewer grant, of which `granted` has the bits. By whichever way something is reached, what is left of them by that
+    /// way is another question: [`Self::scoped`], [`Self::scoped_to`].
     #[must_use]
     pub fn rights(&self, home_id: i64, granted: Option<i32>) -> Privileges {
         if self.owns(home_id) {
@@ -91,14 +136,17 @@ pub struct Ace {
     pub privileges: Privileges,
 }
 
-/// What the home itself grants to the viewer.
+/// What the viewer may do with the home itself.
 pub async fn on_home(pool: &Pool, viewer: &Viewer, home_id: i64) -> Result<Privileges, Error> {
+    if viewer.owns(home_id) {
+        return Ok(viewer.scoped(home_id, Privileges::ALL));
+    }
     let who = &viewer.principal;
     let row = pool.row(&GRANTED, &[&home_id, &0_i64, &who.id, &who.groups]).await?;
-    Ok(viewer.rights(home_id, row.at("granted")?))
+    Ok(viewer.scoped(home_id, viewer.rights(home_id, row.at("granted")?)))
 }
 
-/// The viewer's rights on a collection as they are by now, if nothing else is said of its kind.
+/// The viewer's rights on a collection as they are by now, if nothing else is said of its kind, or of the way to it.
 pub async fn on(tx: &Tx, viewer: &Viewer, home_id: i64, calendar_id: i64) -> Result<Privileges, Error> {
     if viewer.owns(home_id) {
         return Ok(Privileges::ALL);

@@ -128,7 +128,12 @@ pub fn tag(state: SyncToken) -> String {
 pub async fn home(pool: &Pool, viewer: &Viewer, home_id: i64) -> Result<Option<Home>, Error> {
     let Some(row) = pool.optional(&HOME, &[&home_id]).await? else { return Ok(None) };
     let (home, seen) = read_home(&row)?;
-    Ok(Some(with_seen(home, share::held(pool, viewer, &seen).await?)))
+    let mut home = with_seen(home, share::held(pool, viewer, &seen).await?);
+    if viewer.is_confined() {
+        let there = all(pool, viewer, home_id).await?;
+        home.collections.retain(|held| there.iter().any(|calendar| calendar.id == held.id));
+    }
+    Ok(Some(home))
 }
 
 /// The same, as a transaction sees it.
@@ -170,6 +175,9 @@ pub async fn all(pool: &Pool, viewer: &Viewer, home_id: i64) -> Result<Vec<Calen
     let rows = pool.rows(&ALL_OF_HOME, &[&home_id, &who.id, &who.groups]).await?;
     let (mut all, mut binds) = (Vec::with_capacity(rows.len()), Vec::new());
     for row in &rows {
+        if !viewer.sees(home_id, row.at("name")?) {
+            continue;
+        }
         match read(row, viewer, home_id)? {
             Seen::Kept(calendar) => all.push(*calendar),
             Seen::Bound(bind) => binds.push(bind),
@@ -189,6 +197,9 @@ pub async fn by_name(
     home_id: i64,
     name: &str,
 ) -> Result<Option<Calendar>, Error> {
+    if !viewer.sees(home_id, name) {
+        return Ok(None);
+    }
     let who = &viewer.principal;
     let row = pool.optional(&BY_NAME, &[&home_id, &name, &who.id, &who.groups]).await?;
     match row.map(|row| read(&row, viewer, home_id)).transpose()? {
@@ -206,6 +217,9 @@ pub async fn is_taken(tx: &Tx, home_id: i64, name: &str) -> Result<bool, Error> 
 
 /// The collection of that name, which nobody else changes until the transaction ends.
 pub async fn lock(tx: &Tx, viewer: &Viewer, home_id: i64, name: &str) -> Result<Option<Calendar>, Error> {
+    if !viewer.sees(home_id, name) {
+        return Ok(None);
+    }
     let mut row = tx.optional(&LOCK, &[&home_id, &name]).await?;
     if row.is_none() {
         // What was waited for may have gone, and another come in its place.
@@ -217,6 +231,7 @@ pub async fn lock(tx: &Tx, viewer: &Viewer, home_id: i64, name: &str) -> Result<
     }
     // A statement that waits for a row sees of all others what was before.
     let rights = ace::on(tx, viewer, home_id, row.at("id")?).await?;
+    let rights = viewer.scoped_to((home_id, name), rights);
     kept(&row, (home_id, row.at("name")?), rights).map(Some)
 }
 
@@ -285,7 +300,7 @@ enum Seen {
 }
 
 fn read(row: &Row, viewer: &Viewer, home_id: i64) -> Result<Seen, Error> {
-    let rights = viewer.rights(home_id, row.at("granted")?);
+    let rights = viewer.scoped_to((home_id, row.at("name")?), viewer.rights(home_id, row.at("granted")?));
     if let Some(bind) = Bind::read(row, home_id, rights)? {
         return Ok(Seen::Bound(bind));
     }

@@ -199,10 +199,13 @@ pub async fn by_path(
     home_id: i64,
     (calendar, name): (&str, &str),
 ) -> Result<Option<Found>, Error> {
+    if !viewer.sees(home_id, calendar) {
+        return Ok(None);
+    }
     let who = &viewer.principal;
     let params: Params<'_> = &[&home_id, &calendar, &name, &who.id, &who.groups];
     let Some(row) = pool.optional(&BY_PATH_WITH_BODY, params).await? else { return Ok(None) };
-    let rights = viewer.rights(home_id, row.at("granted")?);
+    let rights = viewer.scoped_to((home_id, calendar), viewer.rights(home_id, row.at("granted")?));
     if let Some(kept) = elsewhere(&row, home_id)? {
         return share::object(pool, viewer, (kept, rights), name).await;
     }

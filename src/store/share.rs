@@ -152,7 +152,8 @@ fn found(rows: &[Row], viewer: &Viewer, binds: &[Bind]) -> Result<Vec<Calendar>,
 pub(super) async fn lock(tx: &Tx, viewer: &Viewer, mut bind: Bind) -> Result<Option<Calendar>, Error> {
     let (home_id, id) = bind.kept;
     let Some(row) = tx.optional(&LOCK, &[&home_id, &id]).await? else { return Ok(None) };
-    bind.through = ace::on(tx, viewer, bind.home_id, 0).await?;
+    let through = ace::on(tx, viewer, bind.home_id, 0).await?;
+    bind.through = viewer.scoped_to((bind.home_id, &bind.name), through);
     let granted = ace::on(tx, viewer, home_id, id).await?;
     bind.calendar(&row, granted).map(Some)
 }

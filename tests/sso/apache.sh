@@ -1,8 +1,9 @@
 #!/bin/bash
 # A private Apache with the shipped configuration, of which only names, paths and ports are replaced.
-# usage: apache.sh start DIR [kalends.conf|kalends-remote-user.conf]      reads DIR/env (see site.sh) and adds to it
+# usage: apache.sh start DIR [kalends.conf|kalends-remote-user.conf] [app-passwords]      reads DIR/env (see site.sh) and adds to it
 #        apache.sh stop DIR
 # Reads SITE_HOST, SITE_PORT, CERT, KEY, CA, ISSUER, CLIENT_ID, CLIENT_SECRET, SOCKET, SECRET, HTPASSWD;
+# CHECK (host:port) with app-passwords, which is how it is shipped; otherwise passwords come from a file;
 # adds PROXY_CONF and RELOAD. Logs and everything else of it lie in DIR/apache.
 set -eu
 . "$(dirname "$0")/../tools/env.sh"
@@ -67,6 +68,8 @@ CONF
     $(name KALENDS_UPSTREAM "unix:$SOCKET|http://kalends")
     $(name KALENDS_PASSWORDS "$HTPASSWD")
     $(name KALENDS_AUTHORITIES "$CA")
+    $(name KALENDS_CHECK "fcgi://${CHECK:-127.0.0.1:9}/")
+    $([[ ${3:-} == app-passwords ]] || echo 's|^#\(Define KALENDS_HTPASSWD\)|\1|')
     s#^\( *OIDCSessionInactivityTimeout\) .*#\1 ${SESSION_IDLE:-3600}#
     s#<VirtualHost \*:443>#<VirtualHost *:$SITE_PORT>#" "$shipped/$2" > "$home/kalends.conf"
 }
@@ -76,7 +79,7 @@ start() {
   # shellcheck disable=SC1091 # written by site.sh
   . "$dir/env"
   write_server "$dir" "$2"
-  write_site "$dir" "$2"
+  write_site "$dir" "$2" "${3:-}"
   apache2 -f "$home/httpd.conf" -t 2> "$home/syntax.log" || { cat "$home/syntax.log" >&2; die "Apache does not like its configuration"; }
   apache2 -f "$home/httpd.conf" -k start
   wait_until "$PATIENCE" curl -s -k -o /dev/null "https://127.0.0.1:$SITE_PORT/" || {
@@ -90,7 +93,7 @@ start() {
 }
 
 case ${1:-} in
-  start) start "$2" "${3:-kalends.conf}" ;;
+  start) start "$2" "${3:-kalends.conf}" "${4:-${APACHE_PASSWORDS:-}}" ;;
   stop) stop_pid "$2/apache/httpd.pid" 20 ;;
   *) die "usage: apache.sh start DIR [FILE] | stop DIR" ;;
 esac

@@ -3,7 +3,8 @@
 # usage: nginx.sh start DIR [VARIANT]     reads DIR/env (see site.sh) and adds to it
 #        nginx.sh stop DIR
 # VARIANT (or $NGINX_VARIANT) is what an operator would write into the fourth line to change:
-#   shipped       as it is: browsers and Bearer by the sidecar, Basic by a password file
+#   shipped       browsers and Bearer by the sidecar, Basic by a password file
+#   app-passwords as it is shipped: Basic by kalends' own check, at the socket API
 #   credentials   Basic by a credential endpoint (credentials.py)
 #   htpasswd      a password file and nothing else: no sidecar is started
 #   oauth2-proxy, authelia   the same as `shipped`, with an endpoint of that kind at SIGNIN=host:port, which is not started here
@@ -72,7 +73,8 @@ s#^( *listen )443 #\1127.0.0.1:$SITE_PORT #
 s#/etc/nginx/kalends/passwords#$HTPASSWD#
 s#/etc/nginx/kalends/#$home/#
 s#unix:/run/kalends/kalends.sock#unix:$SOCKET#
-s#unix:/run/kalends/api.sock#unix:$home/api.sock#
+s#unix:/run/kalends/api.sock#unix:${API:-$home/api.sock}#
+s#unix:/run/kalends/credentials.sock#unix:$home/api.sock#
 s#127.0.0.1:888#$signin#
 s#^( *set .kalends_browsers +).*;#\1$browsers; \# here#
 s#^( *set .kalends_passwords +).*;#\1$passwords; \# here#
@@ -151,6 +153,7 @@ start() {
   case $variant in
     shipped) ;;
     credentials) passwords=credentials ;;
+    app-passwords) passwords=app-passwords ;;
     htpasswd) browsers=nobody ;;
     oauth2-proxy | authelia) browsers=$variant ;;
     *) die "nginx.sh knows no variant $variant" ;;

@@ -62,6 +62,7 @@ for proxy in "${@:-apache nginx}"; do
       apache) drive apache-remote-user "$SSO/apache_remote_user.sh" "$WORK/remote-user" ;;
       nginx) drive nginx-variants python3 "$SSO/check_nginx.py" "$WORK/nginx" ;;
     esac
+    drive "$site-app-passwords" python3 "$SSO/app_passwords.py" "$WORK/$site-app-passwords" "$site"
     drive "$site-expiry" python3 "$SSO/expiry.py" "$WORK/$site-expiry" "$site"
     drive "$site-restart" python3 "$SSO/restart.py" "$WORK/$site-restart" "$site"
     nest "$site-faults" "$SSO/faults/run.sh" "$WORK/$site" "$site"

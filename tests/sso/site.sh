@@ -60,7 +60,8 @@ provider_answers() {
 start_kalends() {
   KALENDS__SERVER__PUBLIC_URL=$SITE_URL KALENDS__IDENTITY__SECRET=$SECRET KALENDS__IDENTITY__NAME_HEADER=default \
     KALENDS__IDENTITY__SUBJECT_HEADER=default KALENDS__IDENTITY__GROUPS_HEADER=default \
-    KALENDS__IDENTITY__AUTH_TYPE_HEADER=default \
+    KALENDS__IDENTITY__AUTH_TYPE_HEADER=default KALENDS__IDENTITY__CREDENTIAL_TYPES=app-password \
+    KALENDS__API__LISTEN=unix:$API KALENDS__API__FASTCGI=$CHECK \
     KALENDS__IDENTITY__TRUSTED_UIDS=0,$(id -u),$(id -u nobody),$(id -u www-data 2> /dev/null || id -u nobody) \
     "$ROOT/tests/tools/server.sh" start "$DIR/kalends"
 }
@@ -72,7 +73,7 @@ write_env() {
   # shellcheck disable=SC2034
   CLIENT_SECRET=$KALENDS_CLIENT_SECRET AUTOMATION_SECRET=$KALENDS_AUTOMATION_SECRET PROXY=$1 SITE_HOST=$HOST
   for name in PROXY SITE_HOST SITE_PORT SITE_URL SITE_CA CA CERT KEY HTPASSWD ISSUER CLIENT_ID CLIENT_SECRET \
-    AUTOMATION_SECRET SOCKET SECRET; do
+    AUTOMATION_SECRET SOCKET SECRET API CHECK; do
     printf '%s=%q\n' "$name" "${!name}"
   done > "$DIR/env"
 }
@@ -96,6 +97,8 @@ start_all() {
   SECRET=${SECRET:-$(openssl rand -hex 20)}
   # shellcheck disable=SC2034
   SOCKET=${SITE_KALENDS:-$DIR/kalends/kalends.sock}
+  # shellcheck disable=SC2034
+  API=$DIR/kalends/api.sock CHECK=127.0.0.1:$(free_port)
   trap stop_all EXIT # unless all of it comes up
   certificates
   native_accounts

@@ -69,7 +69,7 @@ impl Server {
         let pool = &self.db.pool;
         let found = async |name| principal::by_name(pool, name).await.expect("an answer").expect("a user");
         let (owner, sharee) = (found(owner).await, found(sharee).await);
-        let viewer = Viewer { principal: owner, admin: false, reader: false };
+        let viewer = Viewer::of(owner);
         let tx = pool.begin().await.expect("a transaction");
         let kept = calendar::lock(&tx, &viewer, viewer.principal.id, calendar).await.expect("an answer");
         store::share::bind(&tx, &kept.expect("a calendar"), &[sharee.id]).await.expect("a bind");

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use crate::dav::{
-    Cx, Error, Located, Refusal, Result, Target,
+    Cx, Error, Located, Refusal, Result, Target, access,
     ask::Ask,
     condition::NUMBER_OF_MATCHES_WITHIN_LIMITS,
     delegates, facts,
@@ -130,7 +130,8 @@ async fn of_viewer(cx: &Cx, top: Facts, needs: Needs) -> Result<Vec<Facts>> {
         }
         Target::Root | Target::Principals => {
             let mut all = facts::of_principals(cx, vec![me.clone()], needs).await?;
-            for group in me.groups.iter().take(MOST) {
+            let known = |group: &&String| access::may_know_group(cx, group);
+            for group in me.groups.iter().filter(known).take(MOST) {
                 let target = Target::Group(group.clone());
                 let located = Located { target, asked_as: None, ..cx.located.clone() };
                 all.push(facts::of_target(&cx.at(located), needs).await?);

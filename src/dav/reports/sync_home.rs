@@ -57,7 +57,8 @@ pub async fn run(cx: Arc<Cx>, root: Element, level: Level, render: Option<Render
     let collections = facts::of_members(&cx, &facts, ask.needs(cx.tables)).await?;
     // Behind the collections, so that it is known which of their names went before they were looked at.
     let since = token.as_ref().map_or(now.revision, |token| token.revision);
-    let graves = change::gone_from_home(&cx.pool, owner.id, since, MOST_GONE.into()).await?;
+    let mut graves = change::gone_from_home(&cx.pool, owner.id, since, MOST_GONE.into()).await?;
+    graves.retain(|grave| cx.viewer.sees(owner.id, &grave.name));
     let plan = plan(token.as_ref(), &now, &graves, &names(&collections), level)?;
     let with = ask.with(cx.tables);
     let (queue, seen) = queue(&cx, collections, &plan.token, level)?;

@@ -1,0 +1,208 @@
+//! Passwords for single programs, from the REST route that makes them through both doors at which proxies ask to what CalDAV
+//! lets them do.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/rest.rs"]
+mod rest;
+#[path = "support/server.rs"]
+mod server;
+mod support;
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use kalends::boot::{Part, Running};
+use kalends::config::{HeaderName, Listen, Settings};
+use rest::{Json, Rest};
+use serde_json::{Value, json};
+use server::Answer;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+const KIND: &str = "X-Forwarded-Auth-Type";
+
+fn with_passwords(settings: &mut Settings) {
+    settings.identity.auth_type_header = HeaderName::named(KIND);
+    settings.identity.credential_types = vec!["app-password".into()];
+}
+
+async fn alice(rest: &Rest) -> Json {
+    Json(rest.client("alice").await.0.always(KIND, "session"))
+}
+
+/// What nginx is told of a name and a password by a client at that address.
+async fn check(proxy: &mut Json, user: &str, secret: &str, address: &str) -> Answer {
+    let both = format!("Basic {}", STANDARD.encode(format!("{user}:{secret}")));
+    let headers = [("Authorization", both.as_str()), ("X-Forwarded-For", address)];
+    proxy.0.ask("GET /internal/auth/check", &headers, "").await
+}
+
+fn value(answer: &Answer) -> Option<&str> {
+    answer.header("x-auth-user").filter(|_| answer.status == 204)
+}
+
+async fn made(alice: &mut Json, wish: Value) -> (String, String) {
+    let (status, made) = alice.call("POST", "app-passwords/", wish).await;
+    assert_eq!(status, 201, "{made}");
+    (made["id"].as_str().unwrap().to_owned(), made["secret"].as_str().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn a_password_is_shown_once_and_opens_what_it_is_for() {
+    let rest = Rest::start(with_passwords).await;
+    let mut alice = alice(&rest).await;
+    let mut proxy = rest.client("").await;
+    let wish =
+        json!({ "label": "Phone", "read_only": true, "calendars": ["/dav/calendars/alice/calendar/"] });
+    let (id, secret) = made(&mut alice, wish).await;
+    let (_, listed) = alice.get("app-passwords/").await;
+    assert!(!listed.to_string().contains(&secret));
+    assert_eq!((&listed[0]["id"], &listed[0]["calendars"]), (&json!(id), &json!(["calendar"])));
+    assert_eq!(listed[0]["last_used_at"], Value::Null);
+    for (user, secret) in [("alice", secret.clone()), ("Alice", secret.replace('-', ""))] {
+        let answer = check(&mut proxy, user, &secret, "192.0.2.1").await;
+        assert_eq!(value(&answer), Some(format!("alice/{id}/ro/calendar").as_str()), "{answer:?}");
+    }
+    for (user, secret) in [("bob", secret.as_str()), ("alice", "wrong"), ("alice", ""), ("", &secret)] {
+        let answer = check(&mut proxy, user, secret, "192.0.2.1").await;
+        assert_eq!((answer.status, value(&answer)), (401, None), "{user}");
+        let asks: Vec<_> = answer.headers.iter().filter(|(name, _)| name == "www-authenticate").collect();
+        assert_eq!(asks.len(), 1);
+    }
+    assert_eq!(proxy.0.ask("GET /internal/auth/check", &[], "").await.status, 401);
+    // What was told is what CalDAV believes, and nothing less.
+    let told = format!("alice/{id}/ro/calendar");
+    let mut phone = rest.caldav.client(&told).await.always(KIND, "app-password");
+    assert_eq!(phone.ask("PROPFIND /dav/calendars/alice/calendar/", &[("Depth", "0")], "").await.status, 207);
+    assert_eq!(phone.ask("PROPFIND /dav/calendars/alice/tasks/", &[("Depth", "0")], "").await.status, 404);
+    let event = server::event("a", "x");
+    assert_eq!(phone.ask("PUT /dav/calendars/alice/calendar/a.ics", &[], event).await.status, 403);
+    let mut bare = rest.caldav.client("alice").await.always(KIND, "app-password");
+    assert_eq!(bare.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 403);
+    // It makes no others, and is no way to the rest of the service.
+    let mut program = Json(rest.client(&told).await.0.always(KIND, "app-password"));
+    assert_eq!(program.get("users/me/").await.0, 403);
+    let (whole, _) = made(&mut alice, json!({ "label": "All" })).await;
+    let mut program = Json(rest.client(&format!("alice/{whole}/rw/*")).await.0.always(KIND, "app-password"));
+    assert_eq!(program.get("users/me/").await.0, 200);
+    assert_eq!(program.call("POST", "app-passwords/", json!({ "label": "x" })).await.0, 403);
+}
+
+#[tokio::test]
+async fn a_revoked_one_is_of_no_use_on_any_node() {
+    let rest = Rest::start(with_passwords).await;
+    let mut settings = Settings { database: support::settings(&rest.caldav.db.url), ..Settings::default() };
+    settings.monitor.listen = None;
+    settings.api.listen = Some(Listen::Tcp(([127, 0, 0, 1], 0).into()));
+    settings.api.caldav = format!("http://{}", rest.caldav.address);
+    with_passwords(&mut settings);
+    let node = Running::start_part(settings, Part::Rest).await.unwrap();
+    let other = async |address: Option<SocketAddr>| {
+        Json(server::Client::new(TcpStream::connect(address.unwrap()).await.unwrap(), ""))
+    };
+    let (mut one, mut other) = (rest.client("").await, other(node.rest_address).await);
+    let mut alice = alice(&rest).await;
+    for _ in 0..20 {
+        let (id, secret) = made(&mut alice, json!({ "label": "Laptop" })).await;
+        // What is right is remembered by both, once they hear what is told.
+        for _ in 0..3 {
+            assert_eq!(check(&mut one, "alice", &secret, "192.0.2.1").await.status, 204);
+            assert_eq!(check(&mut other, "alice", &secret, "192.0.2.1").await.status, 204);
+        }
+        assert_eq!(alice.call("DELETE", &format!("app-passwords/{id}/"), Value::Null).await.0, 204);
+        assert_eq!(check(&mut one, "alice", &secret, "192.0.2.1").await.status, 401);
+        // The database tells the others when it has committed, which is at once and not before.
+        let told = async { while check(&mut other, "alice", &secret, "192.0.2.9").await.status == 204 {} };
+        tokio::time::timeout(Duration::from_secs(1), told).await.unwrap();
+        assert_eq!(alice.call("DELETE", &format!("app-passwords/{id}/"), Value::Null).await.0, 404);
+    }
+    node.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_locks_a_victim_out() {
+    let rest = Rest::start(with_passwords).await;
+    let (mut alice, mut proxy) = (alice(&rest).await, rest.client("").await);
+    let (_, secret) = made(&mut alice, json!({ "label": "Phone" })).await;
+    for _ in 0..5 {
+        assert_eq!(check(&mut proxy, "alice", "guess", "192.0.2.66").await.header("retry-after"), None);
+    }
+    let late = check(&mut proxy, "alice", "guess", "192.0.2.66").await;
+    assert!(late.status == 401 && late.header("retry-after").is_some(), "{late:?}");
+    // From elsewhere nothing has happened; nor to others who come from there.
+    assert_eq!(check(&mut proxy, "alice", &secret, "192.0.2.1").await.status, 204);
+    assert_eq!(check(&mut proxy, "bob", "guess", "192.0.2.66").await.header("retry-after"), None);
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_and_what_is_somebody_elses_is_not_there() {
+    let rest = Rest::start(with_passwords).await;
+    let mut alice = alice(&rest).await;
+    let mut bob = Json(rest.client("bob").await.0.always(KIND, "session"));
+    for (wish, attr) in [
+        (json!({}), "label"),
+        (json!({ "label": " " }), "label"),
+        (json!({ "label": "x", "read_only": "yes" }), "read_only"),
+        (json!({ "label": "x", "calendars": [] }), "calendars"),
+        (json!({ "label": "x", "calendars": ["nothing"] }), "calendars"),
+        (json!({ "label": "x", "calendars": ["inbox"] }), "calendars"),
+        (json!({ "label": "x", "calendars": [7] }), "calendars"),
+        (json!({ "label": "x", "expires_at": "2001-01-01T00:00:00Z" }), "expires_at"),
+    ] {
+        let (status, told) = alice.call("POST", "app-passwords/", wish.clone()).await;
+        assert_eq!((status, &told["errors"][0]["attr"]), (400, &json!(attr)), "{wish}: {told}");
+    }
+    let (id, _) = made(&mut alice, json!({ "label": "x", "expires_at": "2999-01-01T00:00:00Z" })).await;
+    let path = format!("app-passwords/{id}/");
+    assert_eq!(bob.call("PATCH", &path, json!({ "label": "mine" })).await.0, 404);
+    assert_eq!(bob.call("DELETE", &path, Value::Null).await.0, 404);
+    assert_eq!(bob.get("app-passwords/").await, (200, json!([])));
+    let (status, told) = alice.call("PATCH", &path, json!({ "label": "y" })).await;
+    assert_eq!(
+        (status, &told["label"], &told["expires_at"]),
+        (200, &json!("y"), &json!("2999-01-01T00:00:00Z"))
+    );
+    assert_eq!(alice.call("DELETE", "app-passwords/x/", Value::Null).await.0, 404);
+}
+
+/// A question as Apache asks it, and what is answered.
+async fn ask_fastcgi(address: SocketAddr, user: &str, secret: &str) -> String {
+    let record = |kind: u8, content: &[u8]| {
+        let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+        [&[1, kind, 0, 1, high, low, 0, 0], content].concat()
+    };
+    let mut params = Vec::new();
+    for (name, value) in [("REMOTE_USER", user), ("REMOTE_PASSWD", secret), ("REMOTE_ADDR", "192.0.2.5")] {
+        params.extend([u8::try_from(name.len()).unwrap(), u8::try_from(value.len()).unwrap()]);
+        params.extend(name.bytes().chain(value.bytes()));
+    }
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    let all = [record(1, &[0, 2, 0, 0, 0, 0, 0, 0]), record(4, &params), record(4, b"")].concat();
+    socket.write_all(&all).await.unwrap();
+    let mut answer = Vec::new();
+    socket.read_to_end(&mut answer).await.unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[tokio::test]
+async fn apache_is_told_the_same() {
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let rest = Rest::start(|settings| {
+        with_passwords(settings);
+        settings.api.fastcgi = Some(Listen::Tcp(port));
+    })
+    .await;
+    let mut alice = alice(&rest).await;
+    let (id, secret) = made(&mut alice, json!({ "label": "Phone", "read_only": true })).await;
+    let right = ask_fastcgi(port, "alice", &secret).await;
+    assert!(
+        right.contains(&format!("Status: 200 OK\r\nVariable-KALENDS_PRINCIPAL: alice/{id}/ro/*\r\n\r\n")),
+        "{right}"
+    );
+    for (user, secret) in [("bob", secret.as_str()), ("alice", "wrong"), ("alice", "")] {
+        let wrong = ask_fastcgi(port, user, secret).await;
+        assert!(wrong.contains("Status: 401 Unauthorized\r\n\r\n"), "{wrong}");
+    }
+}

@@ -1,0 +1,394 @@
+//! App passwords that do not reach as far as their owner: every method and report on every kind of resource, and made-up
+//! requests, hold against what is outside. Nothing of it is told, and nothing of it changes.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "support/server.rs"]
+mod server;
+mod support;
+
+use std::collections::BTreeMap;
+
+use kalends::caldav::registry::{METHODS, REPORTS};
+use kalends::config::{HeaderName, Settings};
+use server::{Answer, Client, Server, event};
+use support::sql;
+
+/// A word that stands in whatever is outside of the calendar `work`, and in nothing else.
+const OUTSIDE: &str = "qzveil";
+
+/// How far the passwords reach.
+const SCOPES: &[(&str, bool, bool)] =
+    &[("ro/*", true, false), ("ro/work", true, true), ("rw/work", false, true), ("rw/seen", false, true)];
+
+const PLACES: &[&str] = &[
+    "/dav/",
+    "/dav/principals/",
+    "/dav/principals/alice/",
+    "/dav/principals/bob/",
+    "/dav/principals/groups/team/",
+    "/dav/principals/alice/calendar-proxy-write/",
+    "/dav/principals/bob/calendar-proxy-write/",
+    "/dav/calendars/",
+    "/dav/calendars/alice/",
+    "/dav/alice/",
+    "/dav/calendars/bob/",
+    "/dav/calendars/alice/work/",
+    "/dav/calendars/alice/work/a.ics",
+    "/dav/calendars/alice/work/new.ics",
+    "/dav/calendars/alice/qzveil/",
+    "/dav/calendars/alice/%71zveil/",
+    "/dav/calendars/alice/qzveil/q.ics",
+    "/dav/calendars/alice/qzveil/new.ics",
+    "/dav/calendars/alice/calendar/",
+    "/dav/calendars/alice/new/",
+    "/dav/calendars/alice/feed/",
+    "/dav/calendars/alice/inbox/",
+    "/dav/calendars/alice/outbox/",
+    "/dav/calendars/alice/notifications/",
+    "/dav/calendars/alice/notifications/n.xml",
+    "/dav/calendars/alice/freebusy",
+    "/dav/calendars/alice/seen/",
+    "/dav/calendars/alice/seen/s.ics",
+    "/dav/calendars/bob/seen/",
+    "/dav/calendars/bob/seen/s.ics",
+    "/dav/calendars/bob/open/",
+    "/dav/calendars/bob/open/o.ics",
+    "/dav/calendars/bob/calendar/",
+];
+
+/// What is asked, without the path.
+struct Ask {
+    verb: &'static str,
+    headers: Vec<(&'static str, String)>,
+    body: String,
+}
+
+fn with_passwords(settings: &mut Settings) {
+    settings.identity.auth_type_header = HeaderName::named("X-Forwarded-Auth-Type");
+    settings.identity.groups_header = HeaderName::named("X-Forwarded-Groups");
+    settings.identity.credential_types = vec!["password".into()];
+    // An admin is none by a password that does not reach so far.
+    settings.identity.admins = vec!["alice".into()];
+}
+
+async fn signed_in(server: &Server, user: &str) -> Client {
+    let client = server.client(user).await.always("X-Forwarded-Auth-Type", "session");
+    client.always("X-Forwarded-Groups", "team")
+}
+
+async fn by_password(server: &Server, scope: &str) -> Client {
+    server.client(&format!("alice/k7/{scope}")).await.always("X-Forwarded-Auth-Type", "password")
+}
+
+fn proppatch(name: &str) -> String {
+    format!(
+        "<D:propertyupdate xmlns:D=\"DAV:\"><D:set><D:prop><D:displayname>{name}</D:displayname><x xmlns=\"urn:x\">{name}</x>\
+         </D:prop></D:set></D:propertyupdate>"
+    )
+}
+
+/// Alice has work and what is nobody else's affair, and sees a calendar of bob's; he has more that is open to her.
+async fn stage(server: &Server) {
+    let mut alice = signed_in(server, "alice").await;
+    let mut bob = signed_in(server, "bob").await;
+    let subscription = "<D:mkcol xmlns:D=\"DAV:\" xmlns:CS=\"http://calendarserver.org/ns/\"><D:set><D:prop><D:resourcetype><D:collection/>\
+        <CS:subscribed/></D:resourcetype><CS:source><D:href>https://qzveil/</D:href></CS:source></D:prop></D:set></D:mkcol>";
+    for (line, body) in [
+        ("MKCALENDAR /dav/calendars/alice/work/", String::new()),
+        ("MKCALENDAR /dav/calendars/alice/qzveil/", String::new()),
+        ("MKCOL /dav/calendars/alice/feed/", subscription.to_owned()),
+        ("PUT /dav/calendars/alice/work/a.ics", event("a", "of work")),
+        ("PUT /dav/calendars/alice/qzveil/q.ics", event("q", OUTSIDE)),
+        ("PROPPATCH /dav/calendars/alice/qzveil/", proppatch(OUTSIDE)),
+        ("PROPPATCH /dav/calendars/alice/calendar/", proppatch(OUTSIDE)),
+    ] {
+        let answer = alice.ask(line, &[], body).await;
+        assert!(answer.is_done(), "{line}: {} {}", answer.status, answer.text());
+    }
+    let open = "<D:acl xmlns:D=\"DAV:\"><D:ace><D:principal><D:href>/dav/principals/alice/</D:href></D:principal><D:grant>\
+        <D:privilege><D:all/></D:privilege></D:grant></D:ace></D:acl>";
+    for (line, body) in [
+        ("MKCALENDAR /dav/calendars/bob/seen/", String::new()),
+        ("MKCALENDAR /dav/calendars/bob/open/", String::new()),
+        ("PUT /dav/calendars/bob/seen/s.ics", event("s", "of seen")),
+        ("PUT /dav/calendars/bob/open/o.ics", event("o", OUTSIDE)),
+        ("PROPPATCH /dav/calendars/bob/open/", proppatch(OUTSIDE)),
+        ("ACL /dav/calendars/bob/seen/", open.to_owned()),
+        ("ACL /dav/calendars/bob/open/", open.to_owned()),
+        ("ACL /dav/calendars/bob/", open.to_owned()),
+    ] {
+        let answer = bob.ask(line, &[], body).await;
+        assert!(answer.is_done(), "{line}: {} {}", answer.status, answer.text());
+    }
+    server.bind("bob", "seen", "alice").await;
+    server.notify("alice", "n.xml").await;
+}
+
+/// Every method of the table with what it takes, and every report.
+fn asks() -> Vec<Ask> {
+    let to = |path: &str| ("Destination", path.to_owned());
+    let depth = |depth: &str| ("Depth", depth.to_owned());
+    let ask = |verb, headers, body: &str| Ask { verb, headers, body: body.to_owned() };
+    let mut all = Vec::new();
+    for row in METHODS.iter().filter(|row| row.verb != "REPORT") {
+        match row.verb {
+            "COPY" | "MOVE" => {
+                for path in [
+                    "/dav/calendars/alice/qzveil/x.ics",
+                    "/dav/calendars/alice/qzveil/q.ics",
+                    "/dav/calendars/alice/other/",
+                    "/dav/calendars/alice/qzveil/",
+                    "/dav/calendars/bob/open/x.ics",
+                    "/dav/calendars/bob/seen/x.ics",
+                    "/dav/calendars/alice/work/x.ics",
+                ] {
+                    all.push(ask(row.verb, vec![to(path), depth("infinity")], ""));
+                }
+            }
+            "PROPFIND" => {
+                let everything = "<D:propfind xmlns:D=\"DAV:\"><D:allprop/></D:propfind>";
+                all.extend(["0", "1", "infinity"].map(|deep| ask(row.verb, vec![depth(deep)], everything)));
+                let named = "<D:propfind xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" xmlns:CS=\"http://calendarserver.org/ns/\">\
+                    <D:prop><D:displayname/><D:group-membership/><D:group-member-set/><D:acl/><D:owner/><CS:getctag/><D:sync-token/>\
+                    <CS:calendar-proxy-read-for/><CS:calendar-proxy-write-for/><CS:source/><C:calendar-data/><D:lockdiscovery/>\
+                    <D:current-user-privilege-set/><CS:invite/></D:prop></D:propfind>";
+                all.push(ask(row.verb, vec![depth("1")], named));
+            }
+            "PROPPATCH" => all.push(ask(row.verb, vec![], &proppatch("changed"))),
+            "PUT" => all.push(ask(row.verb, vec![], &event("put", "put"))),
+            "POST" => {
+                let share = "<CS:share xmlns:CS=\"http://calendarserver.org/ns/\" xmlns:D=\"DAV:\"><CS:set><D:href>/dav/principals/bob/</D:href>\
+                    <CS:read-write/></CS:set></CS:share>";
+                all.push(ask(row.verb, vec![("Content-Type", "application/xml".to_owned())], share));
+                all.push(ask(row.verb, vec![("Content-Type", "text/calendar".to_owned())], &event("post", "post")));
+            }
+            "ACL" => all.push(ask(row.verb, vec![], "<D:acl xmlns:D=\"DAV:\"/>")),
+            "LOCK" => all.push(ask(
+                row.verb,
+                vec![depth("0")],
+                "<D:lockinfo xmlns:D=\"DAV:\"><D:lockscope><D:shared/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockinfo>",
+            )),
+            "UNLOCK" => all.push(ask(
+                row.verb,
+                vec![("Lock-Token", "<urn:uuid:018c0000-0000-7000-8000-000000000000>".to_owned())],
+                "",
+            )),
+            verb => all.push(ask(verb, vec![], "")),
+        }
+    }
+    for report in REPORTS {
+        let name = report.name.to_string();
+        let props = "<D:prop><D:displayname/><D:getetag/><C:calendar-data/><D:group-membership/></D:prop>";
+        let inside = match report.name.local {
+            "free-busy-query" => "<C:time-range start=\"20200101T000000Z\" end=\"20300101T000000Z\"/>".to_owned(),
+            "calendar-query" => format!("{props}<C:filter><C:comp-filter name=\"VCALENDAR\"/></C:filter>"),
+            "calendar-multiget" => format!(
+                "{props}<D:href>/dav/calendars/alice/qzveil/q.ics</D:href><D:href>/dav/calendars/bob/open/o.ics</D:href>\
+                 <D:href>/dav/calendars/alice/work/../qzveil/q.ics</D:href><D:href>/dav/calendars/alice/work/a.ics</D:href>"
+            ),
+            "principal-match" => format!("<D:principal-property><D:owner/></D:principal-property>{props}"),
+            "principal-property-search" => {
+                format!("<D:property-search><D:prop><D:displayname/></D:prop><D:match>b</D:match></D:property-search>{props}")
+            }
+            "calendarserver-principal-search" => format!("<CS:search-token>b</CS:search-token>{props}"),
+            "sync-collection" => format!("<D:sync-token/><D:sync-level>infinite</D:sync-level>{props}"),
+            "expand-property" => "<D:property name=\"current-user-principal\"><D:property name=\"calendar-home-set\" \
+                namespace=\"urn:ietf:params:xml:ns:caldav\"><D:property name=\"displayname\"/></D:property><D:property \
+                name=\"group-membership\"><D:property name=\"displayname\"/></D:property></D:property>".to_owned(),
+            _ => props.to_owned(),
+        };
+        let body = format!(
+            "<{name} xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" xmlns:CS=\"http://calendarserver.org/ns/\">{inside}</{name}>"
+        );
+        all.push(ask("REPORT", vec![depth("0")], &body));
+    }
+    all
+}
+
+/// All that is kept, table by table and row by row, except what is kept of the calendars of that name in alice's home, if it
+/// is one.
+async fn kept(server: &Server, but: Option<&str>) -> BTreeMap<String, Vec<String>> {
+    let pool = &server.db.pool;
+    let tables = sql(
+        "select c.table_name::text, bool_or(c.column_name = 'calendar_id') from information_schema.columns c
+         join information_schema.tables t using (table_schema, table_name)
+         where t.table_type = 'BASE TABLE' and c.table_schema not in ('pg_catalog', 'information_schema')
+         and not exists (select from pg_catalog.pg_inherits where inhrelid = c.table_name::regclass)
+         group by 1 order by 1",
+    );
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for row in pool.rows(&tables, &[]).await.unwrap() {
+        let (table, has): (String, bool) = (row.at(0).unwrap(), row.at(1).unwrap());
+        let column = match table.as_str() {
+            "calendar" => "id",
+            _ if has => "calendar_id",
+            _ => "-1",
+        };
+        let text = format!(
+            "select t::text from {table} t where $1::text is null or {column} not in (select calendar_id from bind where name = $1) order by 1"
+        );
+        let query = sql(Box::leak(text.into_boxed_str()));
+        let rows = pool.rows(&query, &[&but]).await.unwrap();
+        all.insert(table, rows.iter().map(|row| row.at(0).unwrap()).collect());
+    }
+    assert!(all.len() > 10 && all["object"].len() > 1, "{:?}", all.keys());
+    all
+}
+
+/// What an answer tells that it must not: what is outside, where the request did not say it itself.
+fn told(answer: &Answer, line: &str) -> Option<String> {
+    // A path that was named is named in what is said of it, and nothing else of it is.
+    let echo = |text: &str| {
+        text.replace("/dav/calendars/alice/qzveil/", "")
+            .replace("/../qzveil/", "")
+            .replace("/dav/calendars/bob/open/", "")
+    };
+    let headers: String = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let text = echo(&headers) + &echo(&answer.text());
+    text.contains(OUTSIDE).then(|| format!("{line}: {}\n{text}", answer.status))
+}
+
+async fn sent(client: &mut Client, ask: &Ask, path: &str) -> Answer {
+    let headers: Vec<(&str, &str)> =
+        ask.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    client.ask(&format!("{} {path}", ask.verb), &headers, &ask.body).await
+}
+
+#[tokio::test]
+async fn no_method_and_no_report_leaves_the_scope() {
+    let server = Server::start(with_passwords).await;
+    stage(&server).await;
+    let asks = asks();
+    let mut tried = 0;
+    for &(scope, read_only, confined) in SCOPES {
+        let mine = scope.split_once('/').unwrap().1;
+        let mut client = by_password(&server, scope).await;
+        // Whoever comes first is taken down as having come.
+        client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await;
+        let but = confined.then_some(mine).filter(|_| !read_only);
+        let before = kept(&server, but).await;
+        for ask in &asks {
+            for path in PLACES {
+                let answer = sent(&mut client, ask, path).await;
+                let line = format!("{scope}: {} {path} {:?}", ask.verb, ask.headers);
+                assert!(answer.status < 500, "{line}: {}", answer.text());
+                let within = path.starts_with(&format!("/dav/calendars/alice/{mine}/"));
+                let homely = [
+                    "/dav/",
+                    "/dav/principals/",
+                    "/dav/principals/alice/",
+                    "/dav/calendars/",
+                    "/dav/calendars/alice/",
+                    "/dav/alice/",
+                ];
+                if confined {
+                    assert_eq!(told(&answer, &line), None);
+                    if !within && !homely.contains(path) && ask.verb != "OPTIONS" {
+                        assert!(
+                            [404, 405].contains(&answer.status),
+                            "{line}: {} {}",
+                            answer.status,
+                            answer.text()
+                        );
+                    }
+                }
+                let reads = ["OPTIONS", "GET", "HEAD", "PROPFIND", "REPORT"].contains(&ask.verb);
+                assert!(reads || !answer.is_done() || (within && !read_only), "{line}: {}", answer.status);
+                tried += 1;
+            }
+            let after = kept(&server, but).await;
+            for (table, rows) in &before {
+                // The revisions of a home go up with what is in it.
+                let changed: Vec<_> = after[table].iter().filter(|row| !rows.contains(row)).collect();
+                assert!(
+                    changed.is_empty() && after[table].len() == rows.len(),
+                    "{scope}: {} {:?}: {table} {changed:?}",
+                    ask.verb,
+                    ask.headers
+                );
+            }
+        }
+    }
+    assert!(tried > 3000, "{tried}");
+}
+
+#[tokio::test]
+async fn what_is_within_is_as_it_is_for_the_owner() {
+    let server = Server::start(with_passwords).await;
+    stage(&server).await;
+    let mut alice = signed_in(&server, "alice").await;
+    let (mut whole, mut part) = (by_password(&server, "rw/*").await, by_password(&server, "rw/work").await);
+    for ask in asks().iter().filter(|ask| ["GET", "REPORT"].contains(&ask.verb)) {
+        for path in ["/dav/calendars/alice/work/", "/dav/calendars/alice/work/a.ics"] {
+            let (one, other) = (sent(&mut alice, ask, path).await, sent(&mut part, ask, path).await);
+            let lists = ask.body.contains("principal") || ask.body.contains("expand");
+            assert!(
+                lists || (one.status, one.text()) == (other.status, other.text()),
+                "{} {}\n{}",
+                ask.body,
+                one.text(),
+                other.text()
+            );
+        }
+    }
+    // One that reaches everything is its owner.
+    for path in PLACES {
+        for ask in asks().iter().filter(|ask| ["GET", "PROPFIND"].contains(&ask.verb)) {
+            let (one, other) = (sent(&mut alice, ask, path).await, sent(&mut whole, ask, path).await);
+            assert_eq!((one.status, one.text()), (other.status, other.text()), "{} {path}", ask.verb);
+        }
+    }
+    // What is listed is what is there.
+    let home = part.ask("PROPFIND /dav/calendars/alice/", &[("Depth", "1")], "").await.text();
+    assert!(
+        home.contains("/dav/calendars/alice/work/") && !home.contains("inbox") && !home.contains("seen"),
+        "{home}"
+    );
+    // It is written to as ever, and somebody else's that is seen in the home as well.
+    assert_eq!(part.ask("PUT /dav/calendars/alice/work/b.ics", &[], event("b", "x")).await.status, 201);
+    assert_eq!(part.ask("DELETE /dav/calendars/alice/work/b.ics", &[], "").await.status, 204);
+    let mut seen = by_password(&server, "rw/seen").await;
+    assert_eq!(seen.ask("PUT /dav/calendars/alice/seen/b.ics", &[], event("b", "x")).await.status, 201);
+    assert_eq!(alice.ask("GET /dav/calendars/bob/seen/b.ics", &[], "").await.status, 200);
+}
+
+/// What happens elsewhere in the home is nothing that tags and tokens tell.
+#[tokio::test]
+async fn the_home_moves_with_what_is_within() {
+    let server = Server::start(with_passwords).await;
+    stage(&server).await;
+    let (mut alice, mut part) = (signed_in(&server, "alice").await, by_password(&server, "ro/work").await);
+    let ask = "<D:propfind xmlns:D=\"DAV:\" xmlns:CS=\"http://calendarserver.org/ns/\"><D:prop><CS:getctag/><D:sync-token/><D:quota-used-bytes/></D:prop></D:propfind>";
+    let mut state = async || part.ask("PROPFIND /dav/calendars/alice/", &[("Depth", "0")], ask).await.text();
+    let first = state().await;
+    assert!(first.contains("<CS:getctag>") && first.contains("<D:sync-token>"), "{first}");
+    alice.ask("PUT /dav/calendars/alice/qzveil/r.ics", &[], event("r", "x")).await;
+    assert_eq!(state().await, first);
+    alice.ask("PUT /dav/calendars/alice/work/r.ics", &[], event("r", "x")).await;
+    assert_ne!(state().await, first);
+}
+
+/// Conditions on what is outside tell nothing of it.
+#[tokio::test]
+async fn no_condition_asks_what_is_outside() {
+    let server = Server::start(with_passwords).await;
+    stage(&server).await;
+    let (mut alice, mut part) = (signed_in(&server, "alice").await, by_password(&server, "rw/work").await);
+    let path = "/dav/calendars/alice/qzveil/q.ics";
+    let tag = alice.ask(&format!("GET {path}"), &[], "").await.header("etag").unwrap().to_owned();
+    let right = format!("<{path}> ([{tag}])");
+    let line = "PUT /dav/calendars/alice/work/a.ics";
+    let theirs = alice.ask(line, &[("If", &right)], event("a", "x")).await;
+    let mine = part.ask(line, &[("If", &right)], event("a", "y")).await;
+    assert_eq!((theirs.is_done(), mine.status), (true, 412));
+}
+
+#[tokio::test]
+async fn nobody_is_made_by_a_password() {
+    let server = Server::start(with_passwords).await;
+    let mut alice = by_password(&server, "rw/*").await;
+    assert_eq!(alice.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 403);
+    stage(&server).await;
+    assert_eq!(alice.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 207);
+}

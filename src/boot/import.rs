@@ -290,21 +290,18 @@ pub fn export(file: Option<&Path>, user: Option<&str>, folder: &Path) -> Result<
     super::run(async {
         let (pool, settings) = open(file).await?;
         let mut all = Vec::new();
-        match user {
-            Some(user) => {
-                let tx = pool.begin().await?;
-                all.push((find(&tx, &settings, user).await?, folder.to_owned()));
-                tx.commit().await?;
-            }
-            None => {
-                let made = fs::DirBuilder::new().mode(0o700).create(folder);
-                made.with_context(|| folder.display().to_string())?;
-                let people = principal::all(&pool).await?;
-                all.extend(people.into_iter().map(|who| {
-                    let folder = folder.join(export::file_of(&who.name));
-                    (who, folder)
-                }));
-            }
+        if let Some(user) = user {
+            let tx = pool.begin().await?;
+            all.push((find(&tx, &settings, user).await?, folder.to_owned()));
+            tx.commit().await?;
+        } else {
+            let made = fs::DirBuilder::new().mode(0o700).create(folder);
+            made.with_context(|| folder.display().to_string())?;
+            let people = principal::all(&pool).await?;
+            all.extend(people.into_iter().map(|who| {
+                let folder = folder.join(export::file_of(&who.name));
+                (who, folder)
+            }));
         }
         let mut out = io::stdout().lock();
         for (who, folder) in &all {

@@ -338,7 +338,7 @@ mod tests {
     fn what_is_no_question_is_not_answered_with_yes() {
         let begin = record_of(BEGIN, 7, &[0, 2, 0, 0, 0, 0, 0, 0]);
         let twice = params(&[("REMOTE_USER", "alice"), ("REMOTE_USER", "bob")]);
-        let long = record_of(PARAMS, 7, &[b'x'; 60_000]);
+        let long = record_of(PARAMS, 7, &vec![b'x'; 60_000]);
         for (sent, understood) in [
             (Vec::new(), true),
             (b"GET / HTTP/1.1\r\n\r\n".to_vec(), false),

@@ -49,7 +49,7 @@ pub fn gather(
     }
     head.lines().for_each(|line| out.line(line));
     let mut named = BTreeSet::new();
-    for component in components.iter() {
+    for component in &components {
         zones_of(*component, &mut named);
     }
     named.iter().filter_map(|tzid| zone(tzid)).for_each(|definition| out.raw(&definition));

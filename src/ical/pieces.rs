@@ -261,18 +261,15 @@ impl Scanner {
             return;
         }
         // What is torn takes nothing with it.
-        let object = match uid.filter(|_| !torn) {
-            Some(uid) => {
-                let mut key = [0; 16];
-                key.copy_from_slice(&Sha256::digest(&uid)[..16]);
-                let known = *self.objects.entry(key).or_insert(self.next);
-                self.next += u32::from(known == self.next);
-                known
-            }
-            None => {
-                self.next += 1;
-                self.next - 1
-            }
+        let object = if let Some(uid) = uid.filter(|_| !torn) {
+            let mut key = [0; 16];
+            key.copy_from_slice(&Sha256::digest(&uid)[..16]);
+            let known = *self.objects.entry(key).or_insert(self.next);
+            self.next += u32::from(known == self.next);
+            known
+        } else {
+            self.next += 1;
+            self.next - 1
         };
         self.found.pieces.push(Piece { object, ..piece });
     }

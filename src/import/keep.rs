@@ -94,13 +94,13 @@ impl Reader<'_> {
     async fn grantee(&mut self, value: &Value) -> Result<Option<Grantee>> {
         let name = value["name"].as_str().unwrap_or_default();
         Ok(match value["to"].as_str().unwrap_or_default() {
-            "person" => match principal::by_name(self.pool, name).await? {
-                Some(Principal { id, name, .. }) => Some(Grantee::Principal(id, name)),
-                None => {
+            "person" => {
+                let found = principal::by_name(self.pool, name).await?;
+                if found.is_none() {
                     self.unknown.push(name.to_owned());
-                    None
                 }
-            },
+                found.map(|Principal { id, name, .. }| Grantee::Principal(id, name))
+            }
             "group" if !name.is_empty() => Some(Grantee::Group(name.to_owned())),
             "authenticated" => Some(Grantee::Authenticated),
             "all" => Some(Grantee::All),

@@ -126,7 +126,8 @@ impl<'a> Importer<'a> {
         let (found, octets) = scan(source).with_context(|| place.to_owned())?;
         if found.calendars() == 0 {
             self.counts.total += 1;
-            return self.failed(Problem::of(place, 1, &[], "there is no VCALENDAR in it"));
+            self.failed(&Problem::of(place, 1, &[], "there is no VCALENDAR in it"));
+            return Ok(());
         }
         let alone =
             found.calendars() == 1 && found.objects().count() == 1 && found.pieces.iter().all(|p| !p.torn);
@@ -154,33 +155,40 @@ impl<'a> Importer<'a> {
     ) -> Result<()> {
         let line = pieces[0].line;
         if pieces.iter().map(|piece| piece.octets).sum::<u64>() > MOST_OF_OBJECT {
-            return self.failed(Problem::of(place, line, &[], "it is too long"));
+            self.failed(&Problem::of(place, line, &[], "it is too long"));
+            return Ok(());
         }
         let mut parts = Vec::with_capacity(pieces.len());
         for piece in pieces {
             parts.push(read_at(source, piece.at, piece.octets)?);
         }
         if pieces[0].torn {
-            return self.failed(Problem::of(place, line, &parts, "it has no END"));
+            self.failed(&Problem::of(place, line, &parts, "it has no END"));
+            return Ok(());
         }
         let head = found.heads.get(pieces[0].calendar as usize).map_or("", String::as_str);
         let zone =
             |tzid: &str| zones.of(found, pieces, tzid, |piece| read_at(source, piece.at, piece.octets).ok());
         let made = match gather(head, &parts, zone) {
             Ok(made) => made,
-            Err(fault) => return self.failed(Problem::of(place, line, &parts, fault.reason)),
+            Err(fault) => {
+                self.failed(&Problem::of(place, line, &parts, fault.reason));
+                return Ok(());
+            }
         };
         self.counts.duplicates += made.doubles as u64;
         match objects::read(self.target.settings, name, made.octets) {
             Ok(object) => self.take(object, Whence { place: place.to_owned(), line }).await,
-            Err(why) => self.failed(Problem::of(place, line, &parts, &without_place(&why))),
+            Err(why) => {
+                self.failed(&Problem::of(place, line, &parts, &without_place(&why)));
+                Ok(())
+            }
         }
     }
 
-    fn failed(&mut self, problem: Problem) -> Result<()> {
+    fn failed(&mut self, problem: &Problem) {
         self.counts.failed += 1;
-        (self.tell)(Told::Problem(&problem));
-        Ok(())
+        (self.tell)(Told::Problem(problem));
     }
 
     async fn take(&mut self, object: Incoming, whence: Whence) -> Result<()> {
@@ -210,7 +218,7 @@ impl<'a> Importer<'a> {
                 }
                 Fate::Failed(why) => {
                     let problem = Problem::of(&whence.place, whence.line, &[object.octets().clone()], &why);
-                    self.failed(problem)?;
+                    self.failed(&problem);
                 }
             }
         }
@@ -233,6 +241,7 @@ fn without_place(why: &str) -> String {
 }
 
 /// Why something in the database could not be done, for people.
+#[must_use]
 pub fn why(fault: Fault) -> anyhow::Error {
     match fault {
         Fault::Refused(refusal) => anyhow::anyhow!(objects::why(&refusal)),

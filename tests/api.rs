@@ -367,6 +367,22 @@ async fn a_share_is_the_same_by_rest_and_by_caldav() {
         let (status, changed) = alice.call("PATCH", &one, json!({ "role": "editor" })).await;
         assert_eq!((status, &changed["role"], &changed["id"]), (200, &json!("editor"), &share["id"]));
         assert_eq!(bobs.ask(&place, &media, event).await.status, 201);
+    };
+    test(Rest::start(telling).await).await;
+    test(Rest::apart(telling).await).await;
+}
+
+#[tokio::test]
+async fn who_administers_a_calendar_shares_it_and_who_leaves_sees_it_no_more() {
+    let test = async |rest: Rest| {
+        let (mut alice, mut dav) = person(&rest, "alice").await;
+        let (mut bob, _) = person(&rest, "bob").await;
+        let (_, made) = alice.call("POST", "calendars/", json!({ "name": "Team" })).await;
+        let shares = format!("calendars/{}/shares/", made["id"].as_str().unwrap());
+        let path = path_of(&made);
+        let (_, share) =
+            alice.call("POST", &shares, json!({ "email": "bob@example.org", "role": "editor" })).await;
+        let one = format!("{shares}{}/", share["id"].as_str().unwrap());
         // Who may write may not share; who administers may.
         assert_eq!(
             codes(&bob.call("POST", &shares, json!({ "email": "c@example.org", "role": "reader" })).await),

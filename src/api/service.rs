@@ -86,7 +86,7 @@ pub const ROUTES: &[Route] = &[
         .doc("Shares a calendar with a person or a group, or changes what they may do; 200 where it was shared."),
     Route::get("calendars/{id}/shares/{share}/", "Share", |call| Box::pin(shares::retrieve(call)))
         .refuses(&[403, 404])
-        .doc("One share."),
+        .doc("One share of a calendar."),
     Route::put("calendars/{id}/shares/{share}/", "SharePatch", "Share", |call| Box::pin(shares::update(call)))
         .refuses(&[403, 404])
         .doc("Changes what somebody may do with a calendar."),

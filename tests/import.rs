@@ -175,10 +175,10 @@ async fn each_case_goes_in_as_it_says() {
                 "sum" if !said.contains(&value) => wrong(format!("not {value:?}")),
                 "told" if !said.contains(&value) => wrong(format!("does not tell {value:?}")),
                 "has" if !bodies.iter().any(|body| body.contains(&value)) => {
-                    wrong(format!("nothing has {value:?}"))
+                    wrong(format!("nothing has {value:?}"));
                 }
                 "lacks" if bodies.iter().any(|body| body.contains(&value)) => {
-                    wrong(format!("something has {value:?}"))
+                    wrong(format!("something has {value:?}"));
                 }
                 "again" => {
                     let again = kalends(&server, &["import", "alice", "case", "-"], Some(&stream)).1;

@@ -438,6 +438,12 @@ async fn marked() -> (Server, Client, Client) {
         done(&mut zaphod, "PROPPATCH /dav/calendars/zaphod/heartofgold/", &value).await;
     }
     well(&server, &["group", "add", "staff", "zaphod"]).await;
+    mark_rows(&server).await;
+    (server, alice, zaphod)
+}
+
+/// The marks that he leaves in rows that no request of his makes.
+async fn mark_rows(server: &Server) {
     for name in ["n.xml", "m.xml"] {
         let tx = server.db.pool.begin().await.unwrap();
         let summary =
@@ -459,9 +465,8 @@ async fn marked() -> (Server, Client, Client) {
         sql("INSERT INTO watch (home_id, calendar_id, principal_id, wanted)
             SELECT 1, calendar_id, 2, true FROM bind WHERE home_id = 1 AND name = 'calendar'"),
     ] {
-        assert_eq!(run(&server, bind).await, 1);
+        assert_eq!(run(server, bind).await, 1);
     }
-    (server, alice, zaphod)
 }
 
 /// How far alice's home is, by its tag.

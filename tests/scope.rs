@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 use kalends::caldav::registry::{METHODS, REPORTS};
 use kalends::config::{HeaderName, Settings};
+use kalends::dav::Report;
 use server::{Answer, Client, Server, event};
 use support::sql;
 
@@ -127,9 +128,22 @@ async fn stage(server: &Server) {
 
 /// Every method of the table with what it takes, and every report.
 fn asks() -> Vec<Ask> {
+    let mut all = methods();
+    all.extend(REPORTS.iter().map(report));
+    all
+}
+
+fn ask(verb: &'static str, headers: Vec<(&'static str, String)>, body: &str) -> Ask {
+    Ask { verb, headers, body: body.to_owned() }
+}
+
+fn depth(depth: &str) -> (&'static str, String) {
+    ("Depth", depth.to_owned())
+}
+
+/// Every method of the table but REPORT, with what it takes.
+fn methods() -> Vec<Ask> {
     let to = |path: &str| ("Destination", path.to_owned());
-    let depth = |depth: &str| ("Depth", depth.to_owned());
-    let ask = |verb, headers, body: &str| Ask { verb, headers, body: body.to_owned() };
     let mut all = Vec::new();
     for row in METHODS.iter().filter(|row| row.verb != "REPORT") {
         match row.verb {
@@ -177,33 +191,35 @@ fn asks() -> Vec<Ask> {
             verb => all.push(ask(verb, vec![], "")),
         }
     }
-    for report in REPORTS {
-        let name = report.name.to_string();
-        let props = "<D:prop><D:displayname/><D:getetag/><C:calendar-data/><D:group-membership/></D:prop>";
-        let inside = match report.name.local {
-            "free-busy-query" => "<C:time-range start=\"20200101T000000Z\" end=\"20300101T000000Z\"/>".to_owned(),
-            "calendar-query" => format!("{props}<C:filter><C:comp-filter name=\"VCALENDAR\"/></C:filter>"),
-            "calendar-multiget" => format!(
-                "{props}<D:href>/dav/calendars/alice/qzveil/q.ics</D:href><D:href>/dav/calendars/bob/open/o.ics</D:href>\
-                 <D:href>/dav/calendars/alice/work/../qzveil/q.ics</D:href><D:href>/dav/calendars/alice/work/a.ics</D:href>"
-            ),
-            "principal-match" => format!("<D:principal-property><D:owner/></D:principal-property>{props}"),
-            "principal-property-search" => {
-                format!("<D:property-search><D:prop><D:displayname/></D:prop><D:match>b</D:match></D:property-search>{props}")
-            }
-            "calendarserver-principal-search" => format!("<CS:search-token>b</CS:search-token>{props}"),
-            "sync-collection" => format!("<D:sync-token/><D:sync-level>infinite</D:sync-level>{props}"),
-            "expand-property" => "<D:property name=\"current-user-principal\"><D:property name=\"calendar-home-set\" \
-                namespace=\"urn:ietf:params:xml:ns:caldav\"><D:property name=\"displayname\"/></D:property><D:property \
-                name=\"group-membership\"><D:property name=\"displayname\"/></D:property></D:property>".to_owned(),
-            _ => props.to_owned(),
-        };
-        let body = format!(
-            "<{name} xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" xmlns:CS=\"http://calendarserver.org/ns/\">{inside}</{name}>"
-        );
-        all.push(ask("REPORT", vec![depth("0")], &body));
-    }
     all
+}
+
+/// A report, with what it takes.
+fn report(report: &Report) -> Ask {
+    let name = report.name.to_string();
+    let props = "<D:prop><D:displayname/><D:getetag/><C:calendar-data/><D:group-membership/></D:prop>";
+    let inside = match report.name.local {
+        "free-busy-query" => "<C:time-range start=\"20200101T000000Z\" end=\"20300101T000000Z\"/>".to_owned(),
+        "calendar-query" => format!("{props}<C:filter><C:comp-filter name=\"VCALENDAR\"/></C:filter>"),
+        "calendar-multiget" => format!(
+            "{props}<D:href>/dav/calendars/alice/qzveil/q.ics</D:href><D:href>/dav/calendars/bob/open/o.ics</D:href>\
+             <D:href>/dav/calendars/alice/work/../qzveil/q.ics</D:href><D:href>/dav/calendars/alice/work/a.ics</D:href>"
+        ),
+        "principal-match" => format!("<D:principal-property><D:owner/></D:principal-property>{props}"),
+        "principal-property-search" => {
+            format!("<D:property-search><D:prop><D:displayname/></D:prop><D:match>b</D:match></D:property-search>{props}")
+        }
+        "calendarserver-principal-search" => format!("<CS:search-token>b</CS:search-token>{props}"),
+        "sync-collection" => format!("<D:sync-token/><D:sync-level>infinite</D:sync-level>{props}"),
+        "expand-property" => "<D:property name=\"current-user-principal\"><D:property name=\"calendar-home-set\" \
+            namespace=\"urn:ietf:params:xml:ns:caldav\"><D:property name=\"displayname\"/></D:property><D:property \
+            name=\"group-membership\"><D:property name=\"displayname\"/></D:property></D:property>".to_owned(),
+        _ => props.to_owned(),
+    };
+    let body = format!(
+        "<{name} xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" xmlns:CS=\"http://calendarserver.org/ns/\">{inside}</{name}>"
+    );
+    ask("REPORT", vec![depth("0")], &body)
 }
 
 /// All that is kept, table by table and row by row, except what is kept of the calendars of that name in alice's home, if it
@@ -244,8 +260,9 @@ fn told(answer: &Answer, line: &str) -> Option<String> {
             .replace("/../qzveil/", "")
             .replace("/dav/calendars/bob/open/", "")
     };
-    let headers: String = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-    let text = echo(&headers) + &echo(&answer.text());
+    let headers: Vec<String> =
+        answer.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let text = echo(&headers.join("\n")) + "\n" + &echo(&answer.text());
     text.contains(OUTSIDE).then(|| format!("{line}: {}\n{text}", answer.status))
 }
 

@@ -41,6 +41,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     12 "0012_invite",
     13 "0013_personal",
     14 "0014_watch",
+    15 "0015_trash",
     16 "0016_fullness",
 ];
 

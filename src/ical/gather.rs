@@ -79,7 +79,11 @@ fn made_up(component: Component<'_>) -> String {
     let mut hash = Sha256::new();
     for line in component.lines().filter(|line| !line.is("DTSTAMP") && !line.is("UID")) {
         hash.update(line.name().to_ascii_uppercase());
-        hash.update(line.raw().split(|octet| matches!(octet, b'\r' | b'\n')).collect::<Vec<_>>().concat());
+        for (nth, part) in line.raw().split(|octet| *octet == b'\n').enumerate() {
+            // However it is folded: RFC 5545 §3.1.
+            let part = part.strip_suffix(b"\r").unwrap_or(part);
+            hash.update(part.get(usize::from(nth > 0)..).unwrap_or_default());
+        }
         hash.update([0]);
     }
     let mut uid = String::with_capacity(36);

@@ -314,7 +314,7 @@ mod tests {
             let b = "BEGIN:VEVENT\r\nU\r\n ID:b\r\nEND:VEVENT";
             assert_eq!(objects, [vec![a, again], vec![torn], vec![b], vec![todo]], "in parts of {part}");
             let lines: Vec<u64> = found.pieces.iter().map(|piece| piece.line).collect();
-            assert_eq!(lines, [5, 29, 15, 17, 23]);
+            assert_eq!(lines, [5, 30, 15, 17, 23]);
             assert!(found.pieces[2].torn && !found.pieces[3].torn);
             assert_eq!((found.heads.len(), found.stray), (2, 1));
             assert_eq!(found.heads[0], "VERSION:2.0\r\n");

@@ -64,12 +64,12 @@ impl Look {
         let texts = [&self.name, &self.color, &self.description, &self.order];
         let told = NAMES.iter().zip(texts).filter_map(|(name, text)| Some((name, text.as_deref()?.trim())));
         let property = |(name, text): (&Name, &str)| {
-            let name = QName::new(name.ns.uri(), name.local);
-            let mut w = Writer::fragment();
-            w.wrap_owned(&name, |w| w.text(text));
-            Property { name, value: w.into_string() }
+            let mut w = Writer::new(*name);
+            w.text(text);
+            let value = parse(&w.finish()).ok()?.fragment();
+            Some(Property { name: QName::new(name.ns.uri(), name.local), value })
         };
-        told.filter(|(_, text)| !text.is_empty()).map(property).collect()
+        told.filter(|(_, text)| !text.is_empty()).filter_map(property).collect()
     }
 }
 

@@ -46,7 +46,7 @@ impl Kalends {
         let at = dir.display();
         let settings = format!(
             "server.listen = [\"unix:{at}/http.sock\"]\nmonitor.listen = \"\"\nlog.level = \"warn\"\n\
-             cluster.data_dir = \"{at}/cluster\"\n"
+             cluster.data_dir = \"{at}/cluster\"\napi.listen = \"unix:{at}/api.sock\"\n"
         );
         fs::write(dir.join("settings.toml"), settings).unwrap();
         let child = spawn(&dir);

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::support::{self, Db};
 
 /// Longer than anything takes that works.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A server and its database, both gone with this.
 pub struct Server {

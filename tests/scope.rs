@@ -227,22 +227,24 @@ fn report(report: &Report) -> Ask {
 async fn kept(server: &Server, but: Option<&str>) -> BTreeMap<String, Vec<String>> {
     let pool = &server.db.pool;
     let tables = sql(
-        "select c.table_name::text, bool_or(c.column_name = 'calendar_id') from information_schema.columns c
+        "select c.table_name::text, bool_or(c.column_name = 'calendar_id'), c.table_schema::text
+         from information_schema.columns c
          join information_schema.tables t using (table_schema, table_name)
          where t.table_type = 'BASE TABLE' and c.table_schema not in ('pg_catalog', 'information_schema')
-         and not exists (select from pg_catalog.pg_inherits where inhrelid = c.table_name::regclass)
-         group by 1 order by 1",
+         and not exists (select from pg_catalog.pg_inherits where inhrelid = format('%I.%I', c.table_schema, c.table_name)::regclass)
+         group by 1, 3 order by 1",
     );
     let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for row in pool.rows(&tables, &[]).await.unwrap() {
-        let (table, has): (String, bool) = (row.at(0).unwrap(), row.at(1).unwrap());
+        let (table, has, schema): (String, bool, String) =
+            (row.at(0).unwrap(), row.at(1).unwrap(), row.at(2).unwrap());
         let column = match table.as_str() {
             "calendar" => "id",
             _ if has => "calendar_id",
             _ => "-1",
         };
         let text = format!(
-            "select t::text from {table} t where $1::text is null or {column} not in (select calendar_id from bind where name = $1) order by 1"
+            "select t::text from \"{schema}\".{table} t where $1::text is null or {column} not in (select calendar_id from bind where name = $1) order by 1"
         );
         let query = sql(Box::leak(text.into_boxed_str()));
         let rows = pool.rows(&query, &[&but]).await.unwrap();

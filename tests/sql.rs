@@ -12,7 +12,10 @@ use std::path::Path;
 use futures_util::StreamExt;
 use kalends::api::{
     self,
-    store::person::{self, Person},
+    store::{
+        password::{self, Password},
+        person::{self, Person},
+    },
 };
 use kalends::config::Database;
 use kalends::db::{Client, Pool, Query, Rows, Tx, migrate};
@@ -140,6 +143,23 @@ async fn spoken_to(pool: &Pool, id: uuid::Uuid) {
     let kept = Person { name: "alicia".to_owned(), ..french };
     assert_eq!(person::of(pool, id).await.unwrap(), kept);
     assert_eq!(person::of_all(pool, &[id]).await.unwrap()[&id], kept);
+    let (number, now) = (uuid::Uuid::from_u128(7), std::time::SystemTime::now());
+    let new = Password {
+        id: number,
+        label: "phone".to_owned(),
+        read_only: true,
+        calendars: None,
+        expires: None,
+        created: now,
+        used: None,
+    };
+    assert!(password::add(pool, (id, "alice"), &new, b"hash").await.unwrap().is_some());
+    assert!(password::label(pool, id, number, "tablet").await.unwrap());
+    assert_eq!(password::by_hash(pool, b"hash").await.unwrap().map(|found| found.id), Some(number));
+    password::used(pool, &[(number, now, "192.0.2.1".to_owned())]).await.unwrap();
+    let all = password::of(pool, id).await.unwrap();
+    assert_eq!((all.len(), all[0].label.as_str(), all[0].used.is_some()), (1, "tablet", true));
+    assert!(password::revoke(pool, id, number).await.unwrap());
 }
 
 /// Every statement of the product.

@@ -196,7 +196,7 @@ async fn restarts(times: u32) {
     for (way, worker) in workers {
         let seen = worker.await.unwrap();
         println!("{way:?}: {} answers, longest {} ms", seen.answers, seen.longest.as_millis());
-        assert!(seen.answers > 20, "{way:?} did not take part: {seen:?}");
+        assert!(seen.answers > 5, "{way:?} did not take part: {seen:?}");
         answers += seen.answers;
         lost.extend(seen.lost.into_iter().map(|what| format!("{way:?}: {what}")));
     }

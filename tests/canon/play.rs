@@ -251,10 +251,10 @@ mod tests {
     use crate::canon::transcript::Transcript;
 
     const MULTISTATUS: &str = "HTTP/1.1 207 Multi-Status\r\nContent-Type: application/xml\r\nETag: \"1\"\r\n\r\n\
-        <d:multistatus xmlns:d='DAV:'><d:response><d:href>/dav/alice-7/</d:href><d:propstat><d:prop><d:getetag>\"1\"</d:getetag></d:prop>\
+        <d:multistatus xmlns:d='DAV:'><d:response><d:href>/dav/alice-0007/</d:href><d:propstat><d:prop><d:getetag>\"1\"</d:getetag></d:prop>\
         <d:status>HTTP/1.1 200 OK</d:status></d:propstat></d:response></d:multistatus>";
     const CUT: &str = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab";
-    const CALENDAR: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/calendar\r\nAllow: PUT, GET\r\n\r\nBEGIN:X\r\nSUMMARY:of alice-7\r\nEND:X\r\n";
+    const CALENDAR: &str = "HTTP/1.1 200 OK\r\nContent-Type: text/calendar\r\nAllow: PUT, GET\r\n\r\nBEGIN:X\r\nSUMMARY:of alice-0007\r\nEND:X\r\n";
 
     /// A server that gives these answers, one a connection, and tells what it was asked.
     fn by_rote(answers: &'static [&'static str]) -> (SocketAddr, JoinHandle<Vec<String>>) {
@@ -356,9 +356,9 @@ mod tests {
         let (server, heard) = by_rote(answers);
         assert_eq!(play(&transcript, &[server], &Cast::new(7)), Ok(()));
         let heard = heard.join().unwrap();
-        assert!(heard[1].starts_with("PUT /dav/bob-7/e-1.ics HTTP/1.1\r\n"), "{}", heard[1]);
+        assert!(heard[1].starts_with("PUT /dav/bob-0007/e-1.ics HTTP/1.1\r\n"), "{}", heard[1]);
         for line in [
-            "X-Forwarded-User: bob-7\r\n",
+            "X-Forwarded-User: bob-0007\r\n",
             "If-Match: \"e-1\"\r\n",
             "Content-Type: text/calendar; charset=utf-8\r\n",
         ] {

@@ -5,6 +5,8 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use crate::support;
@@ -13,7 +15,7 @@ use crate::support;
 pub struct Systemd {
     pub dir: PathBuf,
     listener: UnixListener,
-    told: UnixDatagram,
+    told: Mutex<Receiver<String>>,
 }
 
 /// A running service.
@@ -33,9 +35,10 @@ impl Systemd {
         let listener = UnixListener::bind(dir.join("kalends.sock")).unwrap();
         let open = std::os::unix::fs::PermissionsExt::from_mode(0o666);
         std::fs::set_permissions(dir.join("kalends.sock"), open).unwrap();
-        let told = UnixDatagram::bind(dir.join("notify")).unwrap();
-        told.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        Self { dir, listener, told }
+        let heard = UnixDatagram::bind(dir.join("notify")).unwrap();
+        let (ear, told) = channel();
+        std::thread::spawn(move || listen(&heard, &ear));
+        Self { dir, listener, told: Mutex::new(told) }
     }
 
     pub fn socket(&self) -> PathBuf {
@@ -62,12 +65,11 @@ impl Systemd {
 
     /// Waits until the service tells this, and gives all of the message.
     pub fn hear(&self, what: &str) -> String {
-        let mut buffer = [0; 4096];
+        let told = self.told.lock().unwrap();
         loop {
-            let count = self.told.recv(&mut buffer).unwrap_or_else(|error| {
+            let message = told.recv_timeout(Duration::from_secs(120)).unwrap_or_else(|error| {
                 panic!("{what} is not told: {error}\n{}", self.log());
             });
-            let message = String::from_utf8_lossy(&buffer[..count]).into_owned();
             if message.lines().any(|line| line == what) {
                 return message;
             }
@@ -76,6 +78,16 @@ impl Systemd {
 
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.dir.join("log")).unwrap_or_default()
+    }
+}
+
+/// Takes each message when it comes, as systemd does: whoever tells waits where ten lie there.
+fn listen(heard: &UnixDatagram, ear: &Sender<String>) {
+    let mut buffer = [0; 4096];
+    while let Ok(count) = heard.recv(&mut buffer) {
+        if ear.send(String::from_utf8_lossy(&buffer[..count]).into_owned()).is_err() {
+            return;
+        }
     }
 }
 

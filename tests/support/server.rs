@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use crate::support::{self, Db};
 
 /// Longer than anything takes that works.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A server and its database, both gone with this.
 pub struct Server {

@@ -109,13 +109,17 @@ pub async fn get(call: &Call) -> Result<Response> {
             .with(HeaderName::from_static("x-robots-tag"), "noindex, nofollow, noarchive")
     };
     if answered.status == Status::NOT_MODIFIED {
+        // Its connection serves others.
+        answered.read(0).await?;
         return Ok(head(Status::NOT_MODIFIED));
     }
     let head = head(Status::OK).with(header::CONTENT_DISPOSITION, disposition(&feed.calendar_name));
-    if call.head {
-        return Ok(head.body(ICALENDAR, bytes::Bytes::new()));
-    }
     let (feeder, stream) = Payload::stream(WAITING);
+    if call.head {
+        answered.read(0).await?;
+        feeder.finish();
+        return Ok(head.stream(ICALENDAR, stream));
+    }
     let cutter = Cutter::new(shows, feed.token.as_bytes());
     tokio::spawn(relay(answered, cutter, feeder).in_current_span());
     Ok(head.stream(ICALENDAR, stream))

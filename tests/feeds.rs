@@ -301,15 +301,20 @@ async fn what_leads_nowhere_is_the_same_whatever_the_reason() {
 #[tokio::test]
 async fn a_calendar_that_is_called_otherwise_is_still_there() {
     let mut play = Play::start(with_kinds).await;
-    let link = play.link(json!({ "caldav_path": CALENDAR })).await;
-    let moved = "UPDATE calendar SET name = 'office' WHERE name = 'calendar' AND home_id = (SELECT id FROM principal WHERE name = 'alice')";
-    assert_eq!(update(&play, moved).await, 1);
-    assert!(play.dav.ask("MKCALENDAR /dav/calendars/alice/calendar/", &[], "").await.is_done());
-    play.put("b", &server::event("b", "Secret")).await;
+    let make = async |play: &mut Play, uid: &str, summary: &str| {
+        assert!(play.dav.ask("MKCALENDAR /dav/calendars/alice/work/", &[], "").await.is_done());
+        let body = server::event(uid, summary);
+        assert!(play.dav.ask("PUT /dav/calendars/alice/work/x.ics", &[], body).await.is_done());
+    };
+    make(&mut play, "x", "Meeting").await;
+    let link = play.link(json!({ "caldav_path": "/calendars/alice/work/" })).await;
+    let to = [("Destination", "/dav/calendars/alice/office/")];
+    assert!(play.dav.ask("MOVE /dav/calendars/alice/work/", &to, "").await.is_done());
+    make(&mut play, "y", "Secret").await;
     for _ in 0..2 {
         let answer = play.follow(&link, &[]).await;
         let text = answer.text();
-        assert!(answer.status == 200 && text.contains("Lunch") && !text.contains("Secret"), "{text}");
+        assert!(answer.status == 200 && text.contains("Meeting") && !text.contains("Secret"), "{text}");
     }
     let (_, listed) = play.alice.get("subscription-tokens/").await;
     assert_eq!(listed[0]["caldav_path"], "/calendars/alice/office/");

@@ -443,14 +443,22 @@ async fn where_no_passwords_are_set_up_the_name_has_to_do_or_there_are_no_links(
     let mut play = Play::start(public).await;
     let link = play.link(json!({ "caldav_path": CALENDAR })).await;
     assert_eq!(play.follow(&link, &[]).await.status, 200);
-    // A name alone is not believed of somebody who is known by a subject.
-    let mut play = Play::start(|settings| {
-        public(settings);
+    // A name alone is not believed of somebody who is known by a subject, and would take somebody out of their groups.
+    let subject = |settings: &mut Settings| {
         settings.identity.subject_header = HeaderName::named("X-Forwarded-Sub");
-    })
-    .await;
-    let (status, told) =
-        play.alice.call("POST", "subscription-tokens/", json!({ "caldav_path": CALENDAR })).await;
-    assert_eq!((status, &told["errors"][0]["code"]), (403, &json!("not_available")));
-    assert_eq!(play.alice.get("subscription-tokens/").await, (200, json!([])));
+    };
+    let groups = |settings: &mut Settings| {
+        settings.identity.groups_header = HeaderName::named("X-Forwarded-Groups");
+    };
+    for more in [subject as fn(&mut Settings), groups] {
+        let mut play = Play::start(|settings| {
+            public(settings);
+            more(settings);
+        })
+        .await;
+        let wish = json!({ "caldav_path": CALENDAR });
+        let (status, told) = play.alice.call("POST", "subscription-tokens/", wish).await;
+        assert_eq!((status, &told["errors"][0]["code"]), (403, &json!("not_available")));
+        assert_eq!(play.alice.get("subscription-tokens/").await, (200, json!([])));
+    }
 }

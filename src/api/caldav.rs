@@ -77,7 +77,7 @@ impl CalDav {
 
     /// It for somebody who is not asking: what it is told is spelt as a password of that reach would be, so that it opens
     /// nothing else and makes nobody. Where no kind of sign-in stands for such a value, the name alone has to do.
-    pub fn reading(&self, settings: &Settings, user: &str, scope: Scope, id: &str) -> Result<As<'_>> {
+    pub fn reading(&self, settings: &Settings, user: &str, scope: &Scope, id: &str) -> Result<As<'_>> {
         let identity = &settings.identity;
         let mut headers = HeaderMap::new();
         let mut say = |name: Option<&str>, value: &str| {
@@ -87,8 +87,10 @@ impl CalDav {
             Ok::<(), Error>(())
         };
         let kind = |kinds: &[String]| kinds.first().cloned().unwrap_or_default();
+        // To be in no groups is what a bare name without any would say, unless its kind of sign-in tells nothing of them.
+        let groups = identity.groups_header.name().is_some() && identity.auth_type_header.name().is_none();
         let (value, kind) = match &identity.credential_types[..] {
-            [] => (Some(user.to_owned()), kind(&identity.subjectless)),
+            [] => ((!groups).then(|| user.to_owned()), kind(&identity.subjectless)),
             kinds => (scope.spell(user), kind(kinds)),
         };
         say(identity.header.name(), &value.ok_or_else(Error::not_found)?)?;

@@ -146,7 +146,7 @@ async fn open(call: &Call, feed: &Feed, method: Method, known: Option<HeaderValu
     let shared = &call.shared;
     let ask = async |place: &str| {
         let caldav =
-            shared.caldav.reading(&shared.settings, &feed.name, scope(feed, Some(place)), &call.id)?;
+            shared.caldav.reading(&shared.settings, &feed.name, &scope(feed, Some(place)), &call.id)?;
         let path = format!("{}{}/{EXPORT}", shared.caldav.home(&feed.name), segment(place));
         let mut more = vec![(header::ACCEPT, HeaderValue::from_static("text/calendar"))];
         more.extend(known.clone().map(|known| (header::IF_NONE_MATCH, known)));
@@ -163,7 +163,7 @@ async fn open(call: &Call, feed: &Feed, method: Method, known: Option<HeaderValu
         return Ok(first);
     }
     refused(first.status)?;
-    let caldav = shared.caldav.reading(&shared.settings, &feed.name, scope(feed, None), &call.id)?;
+    let caldav = shared.caldav.reading(&shared.settings, &feed.name, &scope(feed, None), &call.id)?;
     let place = place(&caldav, feed).await?.filter(|place| *place != feed.place);
     let place = place.ok_or_else(Error::not_found)?;
     let second = ask(&place).await?;

@@ -68,8 +68,8 @@ impl Play {
     }
 
     async fn ask(&mut self, method: &str, link: &Value, headers: &[(&str, &str)]) -> Answer {
-        let line = format!("{method} /ical/{}.ics", link["token"].as_str().unwrap());
-        self.stranger.0.ask(&line, headers, "").await
+        let target = format!("{method} /ical/{}.ics", link["token"].as_str().unwrap());
+        self.stranger.0.ask(&target, headers, "").await
     }
 }
 

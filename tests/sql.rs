@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use kalends::api::{
     self,
     store::{
+        feed::{self, Feed},
         password::{self, Password},
         person::{self, Person},
     },
@@ -143,23 +144,56 @@ async fn spoken_to(pool: &Pool, id: uuid::Uuid) {
     let kept = Person { name: "alicia".to_owned(), ..french };
     assert_eq!(person::of(pool, id).await.unwrap(), kept);
     assert_eq!(person::of_all(pool, &[id]).await.unwrap()[&id], kept);
-    let (number, now) = (uuid::Uuid::from_u128(7), std::time::SystemTime::now());
-    let new = Password {
-        id: number,
-        label: "phone".to_owned(),
-        read_only: true,
-        calendars: None,
-        expires: None,
-        created: now,
+}
+
+/// A password for a program, and what becomes of it.
+async fn let_in(pool: &Pool, person: uuid::Uuid) {
+    let (id, created) = (uuid::Uuid::new_v4(), std::time::SystemTime::UNIX_EPOCH);
+    let label = "Phone".to_owned();
+    let new = Password { id, label, read_only: true, calendars: None, expires: None, created, used: None };
+    assert!(password::add(pool, (person, "alice"), &new, b"hash").await.unwrap().is_some());
+    assert_eq!(password::by_hash(pool, b"hash").await.unwrap().unwrap().id, id);
+    assert!(password::label(pool, person, id, "Laptop").await.unwrap());
+    password::used(pool, &[(id, created, "192.0.2.1".to_owned())]).await.unwrap();
+    assert_eq!(password::of(pool, person).await.unwrap()[0].label, "Laptop");
+    assert!(password::revoke(pool, person, id).await.unwrap());
+}
+
+/// A link that somebody makes, and what becomes of it.
+async fn linked(pool: &Pool, person: uuid::Uuid) {
+    let (id, created) = (uuid::Uuid::new_v4(), std::time::SystemTime::UNIX_EPOCH);
+    let text = str::to_owned;
+    let mut new = Feed {
+        id,
+        person,
+        name: text("alice"),
+        calendar: uuid::Uuid::new_v4(),
+        place: text("work"),
+        busy_only: false,
+        token: text("t0"),
+        calendar_name: text("Work"),
+        label: String::new(),
+        active: true,
+        created,
         used: None,
     };
-    assert!(password::add(pool, (id, "alice"), &new, b"hash").await.unwrap().is_some());
-    assert!(password::label(pool, id, number, "tablet").await.unwrap());
-    assert_eq!(password::by_hash(pool, b"hash").await.unwrap().map(|found| found.id), Some(number));
-    password::used(pool, &[(number, now, "192.0.2.1".to_owned())]).await.unwrap();
-    let all = password::of(pool, id).await.unwrap();
-    assert_eq!((all.len(), all[0].label.as_str(), all[0].used.is_some()), (1, "tablet", true));
-    assert!(password::revoke(pool, id, number).await.unwrap());
+    assert!(feed::add(pool, &new).await.unwrap());
+    let same = Feed { id: uuid::Uuid::new_v4(), token: text("t1"), ..new.clone() };
+    assert!(!feed::add(pool, &same).await.unwrap());
+    assert!(feed::add(pool, &Feed { busy_only: true, ..same.clone() }).await.unwrap());
+    assert!(!feed::convert(pool, person, id, true).await.unwrap(), "there is one");
+    assert_eq!(feed::remove(pool, person, &[same.id]).await.unwrap(), 1);
+    assert!(feed::convert(pool, person, id, true).await.unwrap());
+    feed::called(pool, person, "alicia").await.unwrap();
+    feed::moved(pool, id, "office").await.unwrap();
+    feed::used(pool, &[(id, created)]).await.unwrap();
+    let kept = feed::by_token(pool, "t0").await.unwrap().unwrap();
+    let (name, place, busy_only, used) = (text("alicia"), text("office"), true, Some(created));
+    new = Feed { name, place, busy_only, used, created: kept.created, ..new };
+    assert_eq!(kept, new);
+    assert!(feed::change(pool, &Feed { active: false, ..new }).await.unwrap());
+    assert_eq!(feed::by_token(pool, "t0").await.unwrap(), None);
+    assert_eq!(feed::of(pool, person).await.unwrap().len(), 1);
 }
 
 /// Every statement of the product.
@@ -794,6 +828,8 @@ async fn arrive(pool: &Pool) {
     assert_eq!(store::principal::by_ids(pool, &[1]).await.unwrap(), [alice]);
     let key = store::principal::keys(pool, &[1]).await.unwrap()[&1];
     spoken_to(pool, key).await;
+    let_in(pool, key).await;
+    linked(pool, key).await;
     assert!(store::principal::groups(pool, &["staff"]).await.unwrap().is_empty());
     assert!(store::principal::members(pool, "staff", 9).await.unwrap().is_empty());
 }

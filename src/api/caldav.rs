@@ -3,7 +3,9 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{
-    front::{Ask, Client, HeaderMap, HeaderName, HeaderValue, Method, Said, Status, header},
+    config::Settings,
+    front::{Answered, Ask, Client, HeaderMap, HeaderName, HeaderValue, Method, Said, Status, header},
+    model::Scope,
     xml::{self, Element, Name, Writer},
 };
 
@@ -71,6 +73,33 @@ impl CalDav {
             headers.insert(HeaderName::from_static("x-request-id"), id);
         }
         As { caldav: self, headers }
+    }
+
+    /// It for somebody who is not asking: what it is told is spelt as a password of that reach would be, so that it opens
+    /// nothing else and makes nobody. Where no kind of sign-in stands for such a value, the name alone has to do.
+    pub fn reading(&self, settings: &Settings, user: &str, scope: &Scope, id: &str) -> Result<As<'_>> {
+        let identity = &settings.identity;
+        let mut headers = HeaderMap::new();
+        let mut say = |name: Option<&str>, value: &str| {
+            let name = name.and_then(|name| name.parse::<HeaderName>().ok());
+            let value = HeaderValue::from_bytes(value.as_bytes()).map_err(|_| Error::not_found())?;
+            headers.extend(name.map(|name| (name, value)));
+            Ok::<(), Error>(())
+        };
+        let kind = |kinds: &[String]| kinds.first().cloned().unwrap_or_default();
+        // To be in no groups is what a bare name without any would say, unless its kind of sign-in tells nothing of them.
+        let groups = identity.groups_header.name().is_some() && identity.auth_type_header.name().is_none();
+        let (value, kind) = match &identity.credential_types[..] {
+            [] => ((!groups).then(|| user.to_owned()), kind(&identity.subjectless)),
+            kinds => (scope.spell(user), kind(kinds)),
+        };
+        say(identity.header.name(), &value.ok_or_else(Error::not_found)?)?;
+        say(identity.auth_type_header.name(), &kind)?;
+        if !identity.secret.is_empty() {
+            say(identity.secret_header.name(), identity.secret.reveal())?;
+        }
+        say(Some("x-request-id"), id)?;
+        Ok(As { caldav: self, headers })
     }
 
     /// The path of somebody's home.
@@ -172,6 +201,19 @@ impl As<'_> {
     /// Sends a document of XML to a collection.
     pub async fn post(&self, path: &str, body: bytes::Bytes) -> Result<Told> {
         self.ask("POST", path, Vec::new(), body).await?.done()
+    }
+
+    /// Reads what is there, whatever comes of it; the body is still to come.
+    pub async fn open(
+        &self,
+        method: Method,
+        path: String,
+        more: Vec<(HeaderName, HeaderValue)>,
+    ) -> Result<Answered> {
+        let mut headers = self.headers.clone();
+        headers.extend(more);
+        let ask = Ask { method, target: path, headers, body: bytes::Bytes::new() };
+        Ok(self.caldav.client.ask(&ask, true).await?)
     }
 
     /// Any other request, whatever comes of it.

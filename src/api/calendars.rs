@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    caldav::Resource,
+    caldav::{Resource, decoded},
     error::{Error, Refusal, Result},
     input::{Change, Faults, Input},
     page::page,
@@ -104,6 +104,12 @@ impl Home {
         Self { inbox: inbox.map(|inbox| inbox.path.clone()), default, calendars, path }
     }
 
+    /// The calendars in it.
+    #[must_use]
+    pub fn calendars(&self) -> &[Calendar] {
+        &self.calendars
+    }
+
     /// The calendar of that id, or of that name in its path.
     pub fn find(self, wanted: &str) -> Result<Calendar> {
         let mut all = self.calendars;
@@ -146,6 +152,12 @@ impl Calendar {
         let tag = tag(&shown);
         shown["etag"] = format!("\"{tag}\"").into();
         Some(Self { id, path: resource.path.clone(), shown })
+    }
+
+    /// Its name in the path.
+    #[must_use]
+    pub fn name(&self) -> String {
+        decoded(self.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default())
     }
 
     fn tag(&self) -> &str {

@@ -14,7 +14,8 @@ use super::{
 pub struct Route {
     /// The method.
     pub method: &'static str,
-    /// The path under [`super::service::BASE`], as `users/{id}/`; what stands in braces is one segment.
+    /// The path under [`super::service::BASE`], as `users/{id}/`, or with a slash before it a whole one; what stands in braces
+    /// is one segment, or the beginning of one.
     pub path: &'static str,
     /// Who may.
     pub who: Who,
@@ -50,6 +51,8 @@ pub enum Pace {
     General,
     /// Searches for people, apart.
     Search,
+    /// By itself.
+    Own,
 }
 
 /// What the body of a request is.
@@ -135,29 +138,32 @@ impl Route {
 /// more than one where there should be one, make no difference.
 #[must_use]
 pub fn located(path: &str) -> Vec<(&'static Route, Vec<String>)> {
-    let Some(rest) = path.strip_prefix(BASE.trim_end_matches('/')).filter(|rest| rest.starts_with('/'))
-    else {
-        return Vec::new();
+    let below = path.strip_prefix(BASE.trim_end_matches('/')).filter(|rest| rest.starts_with('/'));
+    let segments = |path: &'_ str| -> Vec<String> {
+        path.split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect()
     };
-    let segments: Vec<&str> = rest.split('/').filter(|segment| !segment.is_empty()).collect();
-    let matched = ROUTES.iter().filter_map(|route| Some((route, parts(route.path, &segments)?)));
+    let (whole, below) = (segments(path), below.map(segments));
+    let matched = ROUTES.iter().filter_map(|route| {
+        let segments = if route.path.starts_with('/') { &whole } else { below.as_ref()? };
+        Some((route, parts(route.path, segments)?))
+    });
     let mut found: Vec<(&Route, Vec<String>)> = matched.collect();
     let fewest = found.iter().map(|(_, parts)| parts.len()).min().unwrap_or_default();
     found.retain(|(_, parts)| parts.len() == fewest);
     found
 }
 
-fn parts(pattern: &str, segments: &[&str]) -> Option<Vec<String>> {
+fn parts(pattern: &str, segments: &[String]) -> Option<Vec<String>> {
     let wanted: Vec<&str> = pattern.split('/').filter(|segment| !segment.is_empty()).collect();
     if wanted.len() != segments.len() {
         return None;
     }
     let mut parts = Vec::new();
     for (wanted, segment) in wanted.iter().zip(segments) {
-        match wanted.starts_with('{') {
-            true => parts.push(decoded(segment)),
-            false if wanted == segment => {}
-            false => return None,
+        match wanted.strip_prefix('{').and_then(|wanted| wanted.split_once('}')) {
+            Some((_, end)) => parts.push(decoded(segment.strip_suffix(end)?)),
+            None if wanted == segment => {}
+            None => return None,
         }
     }
     Some(parts)
@@ -195,6 +201,11 @@ mod tests {
             assert_eq!(at(path), Vec::new(), "{path}");
         }
         assert_eq!(at("/api/v1.0/users/a%20b")[0].2, ["a b"]);
+        let link = vec![("GET", "/ical/{token}.ics", vec!["x".to_owned()])];
+        assert_eq!(at("/ical/x.ics"), link);
+        for path in ["/ical/x", "/ical/", "/ical/x/y.ics", "/api/v1.0/ical/x.ics"] {
+            assert_eq!(at(path), Vec::new(), "{path}");
+        }
     }
 
     #[test]
@@ -202,7 +213,7 @@ mod tests {
         for (place, route) in ROUTES.iter().enumerate() {
             let same = |other: &&Route| other.method == route.method && other.path == route.path;
             assert!(!ROUTES[..place].iter().any(|other| same(&other)), "{} {}", route.method, route.path);
-            assert!(route.path.ends_with('/') && !route.path.starts_with('/'), "{}", route.path);
+            assert!(route.path.ends_with('/') != route.path.starts_with('/'), "{}", route.path);
             assert!(route.doc.ends_with('.') && route.doc.len() > 10, "{}", route.doc);
             assert!(Status::from_u16(route.gives.0).is_ok_and(|status| status.is_success()));
         }

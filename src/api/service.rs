@@ -1,6 +1,6 @@
 //! THE TABLE of routes and THE ROAD of a request: identify, locate, admit, throttle, read, run, answer.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use serde_json::Value;
 
@@ -16,7 +16,9 @@ use super::{
     calendars,
     check::{self, Checker},
     error::{Error, Refusal, Result},
+    feeds,
     input::Input,
+    links,
     page::PAGES,
     passwords,
     route::{Pace, Route, Takes, Who, allow, located},
@@ -50,6 +52,38 @@ pub const ROUTES: &[Route] = &[
     Route::get("config/", "Config", |call| Box::pin(site::config(call)))
         .open()
         .doc("What web pages need to know of this installation."),
+    Route::get("/ical/{token}.ics", "text/calendar", |call| Box::pin(feeds::get(call)))
+        .open()
+        .pace(Pace::Own)
+        .refuses(&[304, 404, 429])
+        .doc("A calendar, as far as the secret link to it shows it; whoever has the link needs nothing else."),
+    Route::get("subscription-tokens/", "SubscriptionToken[]", |call| Box::pin(links::list(call)))
+        .refuses(&[403])
+        .doc("The secret links to one's calendars."),
+    Route::post("subscription-tokens/", "SubscriptionTokenNew", "SubscriptionToken", |call| {
+        Box::pin(links::create(call))
+    })
+    .refuses(&[200, 403, 404])
+    .doc("Makes a secret link to one of one's calendars; 200 with the one that there is where there is one."),
+    Route::get("subscription-tokens/by-path/", "SubscriptionToken", |call| Box::pin(links::by_path(call)))
+        .query(links::BY_PATH)
+        .refuses(&[400, 403, 404])
+        .doc("The secret link to a calendar."),
+    Route::delete("subscription-tokens/by-path/", |call| Box::pin(links::remove_by_path(call)))
+        .query(links::BY_PATH)
+        .refuses(&[400, 403, 404])
+        .doc("Ends the secret links to a calendar; the next that is made is another."),
+    Route::get("subscription-tokens/{id}/", "SubscriptionToken", |call| Box::pin(links::retrieve(call)))
+        .refuses(&[403, 404])
+        .doc("One secret link."),
+    Route::patch("subscription-tokens/{id}/", "SubscriptionTokenPatch", "SubscriptionToken", |call| {
+        Box::pin(links::update(call))
+    })
+    .refuses(&[403, 404])
+    .doc("Calls a secret link otherwise, makes it show more or less, or stops it."),
+    Route::delete("subscription-tokens/{id}/", |call| Box::pin(links::remove(call)))
+        .refuses(&[403, 404])
+        .doc("Ends a secret link."),
     Route::get("users/", "User[]", |call| Box::pin(users::search(call)))
         .query(&[("q", "A whole e-mail address; less than five characters, or none with @, find nobody.")])
         .pace(Pace::Search)
@@ -110,7 +144,10 @@ pub struct Shared {
     pub site: site::Site,
     /// Who checks passwords of programs.
     pub checker: Arc<Checker>,
-    throttle: Throttle,
+    /// How often people ask, and strangers.
+    pub throttle: Throttle,
+    /// Which links were used.
+    pub uses: feeds::Uses,
 }
 
 /// The REST service.
@@ -130,6 +167,10 @@ pub struct Call {
     pub headers: HeaderMap,
     /// What was sent.
     pub input: Input,
+    /// Where the client is.
+    pub client: Option<IpAddr>,
+    /// Whether it wants the headers alone.
+    pub head: bool,
     said: Option<Said>,
     identity: Option<Identity>,
 }
@@ -167,7 +208,10 @@ impl Api {
     pub fn new(settings: Arc<Settings>, pool: Pool, caldav: CalDav) -> Self {
         let site = site::Site::new(&settings);
         let checker = Checker::start(Arc::clone(&settings), pool.clone());
-        Self(Arc::new(Shared { settings, pool, caldav, site, checker, throttle: Throttle::default() }))
+        let (throttle, uses) = (Throttle::default(), feeds::Uses::default());
+        let shared = Arc::new(Shared { settings, pool, caldav, site, checker, throttle, uses });
+        feeds::start(&shared);
+        Self(shared)
     }
 
     /// Who checks passwords of programs.
@@ -188,7 +232,8 @@ impl Api {
         if found.is_empty() {
             return Err(Error::not_found());
         }
-        let method = if request.method == "HEAD" { "GET" } else { request.method.as_str() };
+        let head = request.method == "HEAD";
+        let method = if head { "GET" } else { request.method.as_str() };
         let open = found.iter().any(|(route, _)| route.who == Who::Anyone);
         if let (Err(denial), false) = (&request.identity, open) {
             return Err(denial.into());
@@ -218,10 +263,11 @@ impl Api {
             Takes::Nothing => Input::default(),
             Takes::Json(_) => Input::read(&request.headers, &request.body.read(MOST_JSON).await?)?,
         };
-        let (id, headers, said) = (request.id, request.headers, request.said);
+        let (id, headers, said, client) = (request.id, request.headers, request.said, request.client);
         let (parts, query) = (parts.clone(), request.query.unwrap_or_default());
-        (route.run)(&Call { shared: Arc::clone(shared), id, parts, query, headers, input, said, identity })
-            .await
+        let shared = Arc::clone(shared);
+        let call = Call { shared, id, parts, query, headers, input, client, head, said, identity };
+        (route.run)(&call).await
     }
 }
 
@@ -230,6 +276,7 @@ impl Shared {
         let every = |most, seconds| Rate { most, window: Duration::from_secs(seconds) };
         let counted = match pace {
             Pace::Search => self.throttle.count("search", who, &[every(30, 60), every(180, 3600)]),
+            Pace::Own => Ok(()),
             Pace::General => match self.settings.api.requests_per_minute {
                 0 => Ok(()),
                 most => self.throttle.count("general", who, &[every(most, 60)]),
@@ -240,6 +287,10 @@ impl Shared {
 }
 
 impl Service for Api {
+    fn told<'a>(&self, path: &'a str) -> &'a str {
+        if path.starts_with(feeds::PATH) { feeds::PATH } else { path }
+    }
+
     fn methods(&self) -> String {
         let mut methods: Vec<&str> = ROUTES.iter().map(|route| route.method).collect();
         methods.extend(["HEAD", "OPTIONS"]);

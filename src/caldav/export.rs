@@ -34,6 +34,7 @@ pub struct Export {
     end: Option<i64>,
     expand: bool,
     kind: Option<Component>,
+    access: bool,
     /// The form, where the query names one.
     pub form: Option<Form>,
 }
@@ -53,6 +54,8 @@ impl Export {
                 "end" => export.end = Some(time(&value)?),
                 "expand" => export.expand = value == "1",
                 "componentType" => export.kind = Some(kind(&value)?),
+                // Ours: what is shown to others is cut by it.
+                "access" => export.access = value == "1",
                 "accept" => export.form = Some(form(&value)?),
                 _ => {}
             }
@@ -75,6 +78,7 @@ impl Export {
         calendar: &Calendar,
         merge: Merge,
     ) -> Result<(Rows<'static>, Exporting)> {
+        let merge = if self.access { merge.telling_access() } else { merge };
         let window = self.start.unwrap_or(FOREVER.start)..self.end.unwrap_or(FOREVER.end);
         let timed = self.start.is_some() || self.end.is_some();
         let (zones, lens) = (Timezones::of(&cx.headers), seen::of(cx, calendar));

@@ -375,6 +375,15 @@ vocabulary! {
         /// It is listed.
         Listed = "listed",
     }
+    /// What a link shows of events that are not public.
+    Unpublic {
+        /// All of them.
+        Full = "full",
+        /// When they are.
+        Busy = "busy",
+        /// Nothing of private ones.
+        Hidden = "hidden",
+    }
     /// How a calendar that is shared gets into the home of whom it is shared with.
     Accept {
         /// At once.
@@ -454,6 +463,7 @@ kinds! {
     Tls: "word", "disable, prefer, require or verify-full", quote;
     Audience: "word", "everyone, groups or nobody", quote;
     Shown: "word", "hidden or listed", quote;
+    Unpublic: "word", "busy, hidden or full", quote;
     Accept: "word", "automatic or invitation", quote;
     Required: "word", "never, arrive or always", quote;
     Level: "word", "error, warn, info, debug or trace", quote;

@@ -9,7 +9,7 @@ mod settings;
 pub use check::exposure;
 pub use kind::{
     Accept, Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Moment, Origin, Page, Required,
-    Secret, Shown, Size, Span, Tls, Unreadable,
+    Secret, Shown, Size, Span, Tls, Unpublic, Unreadable,
 };
 pub use load::{Error, Fault};
 pub use settings::{

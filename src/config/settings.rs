@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::config::kind::{
     Accept, Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Moment, Origin, Page, Required,
-    Secret, Shown, Size, Span, Tls,
+    Secret, Shown, Size, Span, Tls, Unpublic,
 };
 use crate::config::load::Reader;
 
@@ -270,6 +270,13 @@ settings! {
         config_file: PathBuf = PathBuf::new();
         /// File with the JSON object that `config/` tells as `theme_customization`.
         theme_file: PathBuf = PathBuf::new();
+    }
+    /// Secret links to calendars (`/ical/TOKEN.ics`), which people make by the REST service.
+    feeds: Feeds {
+        /// What links show of events that their owner has marked private or confidential: when they are (`busy`), nothing of private ones (`hidden`), or all (`full`).
+        private: Unpublic = Unpublic::Busy;
+        /// Requests for links that may come from one address in a minute; 0 is no limit. Each link has a limit of its own, 60.
+        requests_per_minute: u32 = 300;
     }
     /// What is told on standard error.
     log: Log {

@@ -49,6 +49,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
 pub const API: &[Migration] = files!["api":
     1 "0001_person",
     2 "0002_app_password",
+    3 "0003_feed",
 ];
 
 /// The schema that the REST service keeps what is its own in.

@@ -67,7 +67,7 @@ pub(super) async fn answer<S: Service>(
     let client = client.filter(|_| judgement.trusted).map_or(peer, Peer::Tcp);
     let user = judgement.identity.as_ref().map_or("", |identity| identity.user.as_str());
     let called = judgement.identity.as_ref().map(Identity::called).unwrap_or_default();
-    let (method, path) = (head.method.as_str(), head.uri.path());
+    let (method, path) = (head.method.as_str(), service.told(head.uri.path()));
     let span =
         tracing::error_span!(target: "kalends", "request", id, peer = %client, user = &*called, method, path);
     let label = label(&head.method);
@@ -200,9 +200,9 @@ struct Told {
 
 fn shape(id: &str, head: Parts, judgement: Judgement, told: Told, body: Body) -> Request {
     let (said, basic) = told.relayed.unzip();
-    let address = told.client.address();
+    let client = told.client.address();
     let basic = basic.flatten().filter(|_| judgement.trusted);
-    let question = basic.map(|(user, password)| Question { user, password, address });
+    let question = basic.map(|(user, password)| Question { user, password, address: client });
     let path = head.uri.path().to_owned();
     let query = head.uri.query().map(str::to_owned);
     let (method, mut headers, identity) = (head.method, head.headers, judgement.identity);
@@ -211,7 +211,7 @@ fn shape(id: &str, head: Parts, judgement: Judgement, told: Told, body: Body) ->
         headers.entry(HOST).or_insert(host);
     }
     let said = said.filter(|_| identity.is_ok());
-    Request { id: id.to_owned(), method, path, query, headers, identity, said, question, body }
+    Request { id: id.to_owned(), method, path, query, headers, identity, said, question, client, body }
 }
 
 fn dress(answer: Response, id: &str, record: Record, place: Option<Place>) -> http::Response<Outgoing> {

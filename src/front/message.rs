@@ -1,6 +1,7 @@
 //! The shapes of a request and its answer, and the one trait between HTTP and what is served.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -23,6 +24,11 @@ const STALL: Duration = Duration::from_mins(1);
 pub trait Service: Send + Sync + 'static {
     /// Answers one. The future is dropped when the client goes away or the time for the answer is over.
     fn call(&self, request: Request) -> impl Future<Output = Response> + Send;
+
+    /// What is told of a path in logs: all of it, unless a part of it is a secret.
+    fn told<'a>(&self, path: &'a str) -> &'a str {
+        path
+    }
 
     /// The methods it knows, as a list in a header: what web pages may send, where the settings let them.
     fn methods(&self) -> String {
@@ -49,6 +55,8 @@ pub struct Request {
     pub said: Option<Said>,
     /// The password that came along, which whoever trusts the peer may check; only of a front that relays.
     pub question: Option<Question>,
+    /// Where the client is, as far as that is known.
+    pub client: Option<IpAddr>,
     /// The body, not yet read.
     pub body: Body,
 }

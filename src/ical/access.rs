@@ -25,7 +25,7 @@ const LEVELS: [(Access, &str); 4] = [
 ];
 
 /// The property by which clients of one product say it, for the whole object.
-const PROPERTY: &str = "X-CALENDARSERVER-ACCESS";
+pub(super) const PROPERTY: &str = "X-CALENDARSERVER-ACCESS";
 
 impl Access {
     /// What an object says of itself: by its own property, else by the strictest CLASS of its components. A word that is not
@@ -56,7 +56,7 @@ impl Access {
 
     /// The properties of a component of that name that others see (caldav-privateevents §4.2.2.4 and §4.2.2.5). EXRULE is
     /// among them: without it there would be instances that are none.
-    fn shows(self, component: &str, property: &str) -> bool {
+    pub(super) fn shows(self, component: &str, property: &str) -> bool {
         const ALWAYS: [&str; 4] = ["UID", "DTSTAMP", "DTSTART", "DURATION"];
         const OFTEN: [&str; 7] =
             ["RECURRENCE-ID", "SEQUENCE", "STATUS", "RRULE", "RDATE", "EXDATE", "EXRULE"];

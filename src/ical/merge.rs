@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 
+use crate::ical::access::PROPERTY as ACCESS;
 use crate::ical::calendar::{Calendar, Component};
 use crate::ical::write::Writer;
 use crate::ical::{decode, jcal, xcal};
@@ -32,6 +33,8 @@ pub struct Merge {
     text: String,
     zones: HashSet<String>,
     some: bool,
+    /// Whether components say what their objects say of who may see them.
+    telling: bool,
 }
 
 impl Merge {
@@ -68,6 +71,12 @@ impl Merge {
         Self { text: text.unwrap_or_default(), ..empty }
     }
 
+    /// The same in iCalendar, but that each component says what its object says of who may see it: the whole has no place for that.
+    #[must_use]
+    pub fn telling_access(self) -> Self {
+        Self { telling: self.syntax == Syntax::Ical, ..self }
+    }
+
     /// Adds the components of a stored object, each time zone only the first time that its TZID comes.
     pub fn add(&mut self, calendar: &Calendar) {
         for component in calendar.components() {
@@ -75,8 +84,17 @@ impl Merge {
                 && !self
                     .zones
                     .insert(component.property("TZID").map(|p| p.text().into_owned()).unwrap_or_default());
-            if !known {
-                self.component(component);
+            if known {
+                continue;
+            }
+            match calendar.property(ACCESS).filter(|_| self.telling && !component.is("VTIMEZONE")) {
+                Some(access) => {
+                    let (raw, begin) = (component.raw(), component.begin().raw().len());
+                    self.lines.raw(&raw[..begin]);
+                    self.lines.raw(access.raw());
+                    self.lines.raw(&raw[begin..]);
+                }
+                None => self.component(component),
             }
         }
     }
@@ -153,6 +171,20 @@ mod tests {
         assert!(text.contains("NAME:Home\\, sweet\r\n"));
         assert!(text.contains("X-APPLE-CALENDAR-COLOR:#FF0000FF\r\n") && !text.contains("\nCOLOR"));
         assert_eq!(Calendar::parse(text.into()).unwrap().components().count(), 3);
+    }
+
+    #[test]
+    fn who_may_see_an_object_is_told_where_it_is_asked_for() {
+        let object = "BEGIN:VCALENDAR\r\nX-CALENDARSERVER-ACCESS:PRIVATE\r\nBEGIN:VEVENT\r\nUID:a\r\nEND:VEVENT\r\nEND:VCALENDAR\r\n";
+        let object = Calendar::parse(Bytes::from(object)).unwrap();
+        let mut merges =
+            [Merge::new(Syntax::Ical, None, None), Merge::new(Syntax::Ical, None, None).telling_access()];
+        merges.iter_mut().for_each(|merge| merge.add(&object));
+        let [plain, telling] = merges.map(Merge::finish);
+        assert!(plain.contains("BEGIN:VEVENT\r\nUID:a\r\nEND:VEVENT\r\n"));
+        assert!(
+            telling.contains("BEGIN:VEVENT\r\nX-CALENDARSERVER-ACCESS:PRIVATE\r\nUID:a\r\nEND:VEVENT\r\n")
+        );
     }
 
     #[test]

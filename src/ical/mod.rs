@@ -11,6 +11,7 @@ mod decode;
 pub mod edit;
 mod evaluated;
 mod expand;
+pub mod feed;
 pub mod filter;
 pub mod freebusy;
 pub mod gather;

@@ -1,9 +1,11 @@
 //! What the REST service asks of its own schema; each file is the twin of one under sql/api.
 
+pub mod feed;
 pub mod password;
 pub mod person;
 
 use crate::db::Query;
 
 /// Every statement, file by file, for the tests that prepare them all.
-pub const ALL: &[(&str, &[Query])] = &[("password", password::ALL), ("person", person::ALL)];
+pub const ALL: &[(&str, &[Query])] =
+    &[("feed", feed::ALL), ("password", password::ALL), ("person", person::ALL)];

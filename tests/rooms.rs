@@ -21,7 +21,7 @@ const USES: &[(&str, &[&str])] = &[
     ("dav", &["config", "observe", "model", "xml", "db", "front", "store", "share"]),
     ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav", "share"]),
     ("import", &["model", "xml", "db", "ical", "store", "caldav"]),
-    ("api", &["config", "observe", "model", "xml", "db", "front"]),
+    ("api", &["config", "observe", "model", "xml", "db", "front", "ical"]),
     ("cluster", &["config", "db"]),
     ("probe", &["config", "xml"]),
     (

@@ -183,7 +183,7 @@ impl As<'_> {
         body: bytes::Bytes,
     ) -> Result<Told> {
         let mut headers = self.headers.clone();
-        if !body.is_empty() {
+        if !body.is_empty() && !more.iter().any(|(name, _)| name == header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
         }
         headers.extend(more);

@@ -7,6 +7,8 @@ pub mod caldav;
 pub mod calendars;
 pub mod check;
 pub mod error;
+pub mod form;
+pub mod import;
 pub mod input;
 pub mod page;
 pub mod passwords;

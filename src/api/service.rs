@@ -2,12 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::{
     config::Settings,
     db::Pool,
-    front::{Denial, HeaderMap, Identity, Request, Response, Said, Service, Status, header},
+    front::{BodyError, Denial, HeaderMap, Identity, Request, Response, Said, Service, Status, header},
     observe::metrics,
 };
 
@@ -16,6 +17,7 @@ use super::{
     calendars,
     check::{self, Checker},
     error::{Error, Refusal, Result},
+    import,
     input::Input,
     page::PAGES,
     passwords,
@@ -65,6 +67,16 @@ pub const ROUTES: &[Route] = &[
     Route::post("calendars/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::create(call)))
         .refuses(&[403])
         .doc("Makes a calendar."),
+    Route::octets("calendars/import-events/", (import::FORM, import::MOST_FORM), "ImportCounts", |call| {
+        Box::pin(import::events(call))
+    })
+    .refuses(&[403])
+    .doc("Brings the events of a file of iCalendar into a calendar that a form names by its path on CalDAV."),
+    Route::octets("calendars/{id}/import/", (import::CALENDAR, import::MOST), "ImportReport", |call| {
+        Box::pin(import::report(call))
+    })
+    .refuses(&[403, 404, 415])
+    .doc("Brings the events of a stream of iCalendar into a calendar, and tells of each that did not come in why."),
     Route::get("calendars/{id}/", "Calendar", |call| Box::pin(calendars::retrieve(call)))
         .refuses(&[304, 404, 412])
         .doc("One calendar."),
@@ -128,8 +140,10 @@ pub struct Call {
     pub query: String,
     /// The headers.
     pub headers: HeaderMap,
-    /// What was sent.
+    /// What was sent, of a route that takes JSON.
     pub input: Input,
+    /// What was sent, of one that takes octets, or why it could not be read.
+    pub octets: std::result::Result<Bytes, BodyError>,
     said: Option<Said>,
     identity: Option<Identity>,
 }
@@ -214,14 +228,16 @@ impl Api {
         }
         let who = identity.as_ref().map_or("", |identity| identity.user.as_str());
         shared.pace(route.pace, who)?;
-        let input = match route.takes {
-            Takes::Nothing => Input::default(),
-            Takes::Json(_) => Input::read(&request.headers, &request.body.read(MOST_JSON).await?)?,
-        };
+        let (mut input, mut octets) = (Input::default(), Ok(Bytes::new()));
+        match route.takes {
+            Takes::Nothing => {}
+            Takes::Json(_) => input = Input::read(&request.headers, &request.body.read(MOST_JSON).await?)?,
+            Takes::Octets(_, most) => octets = request.body.read(most).await,
+        }
         let (id, headers, said) = (request.id, request.headers, request.said);
         let (parts, query) = (parts.clone(), request.query.unwrap_or_default());
-        (route.run)(&Call { shared: Arc::clone(shared), id, parts, query, headers, input, said, identity })
-            .await
+        let shared = Arc::clone(shared);
+        (route.run)(&Call { shared, id, parts, query, headers, input, octets, said, identity }).await
     }
 }
 

@@ -3,7 +3,7 @@
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{
-    front::{Ask, Client, HeaderMap, HeaderName, HeaderValue, Method, Said, Status, header},
+    front::{Answered, Ask, Client, HeaderMap, HeaderName, HeaderValue, Method, Said, Status, header},
     xml::{self, Element, Name, Writer},
 };
 
@@ -70,6 +70,12 @@ impl CalDav {
         if let Ok(id) = HeaderValue::from_str(id) {
             headers.insert(HeaderName::from_static("x-request-id"), id);
         }
+        As { caldav: self, headers }
+    }
+
+    /// It for whoever these headers name.
+    #[must_use]
+    pub fn with(&self, headers: HeaderMap) -> As<'_> {
         As { caldav: self, headers }
     }
 
@@ -174,6 +180,24 @@ impl As<'_> {
         self.ask("POST", path, Vec::new(), body).await?.done()
     }
 
+    /// The headers that tell who is asking.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// What is there, to be read piece by piece; the refusal, where it is refused.
+    pub async fn open(&self, target: String) -> Result<Answered> {
+        let ask =
+            Ask { method: Method::GET, target, headers: self.headers.clone(), body: bytes::Bytes::new() };
+        let answered = self.caldav.client.ask(&ask, true).await?;
+        if answered.status.is_success() {
+            return Ok(answered);
+        }
+        let status = answered.status;
+        Err(refusal(status, condition(&answered.read(MOST).await?)))
+    }
+
     /// Any other request, whatever comes of it.
     pub async fn ask(
         &self,
@@ -236,7 +260,7 @@ fn condition(body: &[u8]) -> Option<String> {
     root.children().next().map(|condition| condition.name().local.to_string())
 }
 
-fn multistatus(told: &Told) -> Result<Vec<Resource>> {
+pub(super) fn multistatus(told: &Told) -> Result<Vec<Resource>> {
     let wrong = |why: String| Error::Upstream(format!("its answer cannot be read: {why}"));
     let root = xml::parse(&told.body).map_err(|fault| wrong(fault.to_string()))?;
     if !root.is(Name::dav("multistatus")) {

@@ -119,6 +119,12 @@ impl Home {
 }
 
 impl Home {
+    /// The calendars that are kept in it, and not those of others that are seen there.
+    pub fn own(self) -> Vec<Calendar> {
+        let own = |one: &Calendar| one.shown["role"] == "owner";
+        self.calendars.into_iter().filter(own).collect()
+    }
+
     /// The calendar of that path on CalDAV, with or without what stands before `/calendars/`; of whom it is may be written as
     /// an address, in any letters.
     pub fn at(self, call: &Call, path: &str) -> Option<Calendar> {

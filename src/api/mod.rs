@@ -6,7 +6,9 @@
 pub mod caldav;
 pub mod calendars;
 pub mod check;
+pub mod edit;
 pub mod error;
+pub mod export;
 pub mod form;
 pub mod import;
 pub mod input;
@@ -18,4 +20,7 @@ pub mod shares;
 pub mod site;
 pub mod store;
 pub mod throttle;
+pub mod trash;
 pub mod users;
+pub mod when;
+pub mod zip;

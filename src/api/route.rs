@@ -113,6 +113,12 @@ impl Route {
         Self::new("DELETE", path, (204, ""), run)
     }
 
+    /// The same with that status when all is well.
+    #[must_use]
+    pub const fn gives(self, status: u16) -> Self {
+        Self { gives: (status, self.gives.1), ..self }
+    }
+
     /// The same for anybody.
     #[must_use]
     pub const fn open(self) -> Self {

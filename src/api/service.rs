@@ -16,15 +16,16 @@ use super::{
     caldav::{As, CalDav, decoded},
     calendars,
     check::{self, Checker},
+    edit,
     error::{Error, Refusal, Result},
-    import,
+    export, import,
     input::Input,
     page::PAGES,
     passwords,
     route::{Pace, Route, Takes, Who, allow, located},
     shares, site,
     throttle::{Rate, Throttle},
-    users,
+    trash, users,
 };
 
 /// The path that all routes stand under.
@@ -89,6 +90,30 @@ pub const ROUTES: &[Route] = &[
     Route::delete("calendars/{id}/", |call| Box::pin(calendars::delete(call)))
         .refuses(&[403, 404, 412])
         .doc("Deletes a calendar, or takes one of somebody else out of one's home."),
+    Route::post("calendars/{id}/events/{uid}/edit/", "EventEdit", "EventEdited", |call| Box::pin(edit::edit(call)))
+        .gives(200)
+        .refuses(&[403, 404, 409, 412])
+        .doc("Changes or deletes one instance of an event, that and all later ones, or all of it."),
+    Route::get("calendars/{id}/export/", "Calendar data", |call| Box::pin(export::calendar(call)))
+        .query(export::QUERY)
+        .refuses(&[403, 404])
+        .doc("A whole calendar as one stream of iCalendar."),
+    Route::get("account/export/", "Archive", |call| Box::pin(export::account(call)))
+        .doc("All that is kept of whoever is signed in, as a zip archive."),
+    Route::get("calendars/{id}/trash/", "Page<Trashed>", |call| Box::pin(trash::of_calendar(call)))
+        .query(PAGES)
+        .refuses(&[403, 404])
+        .doc("What was deleted from a calendar and can be taken back."),
+    Route::get("trash/", "Page<Trashed>", |call| Box::pin(trash::list(call)))
+        .query(PAGES)
+        .doc("What was deleted from one's home and can be taken back: events and whole calendars."),
+    Route::delete("trash/{entry}/", |call| Box::pin(trash::purge(call)))
+        .refuses(&[403, 404])
+        .doc("Erases something that was deleted, with all that it had been before."),
+    Route::post("trash/{entry}/restore/", "Restore", "Restored", |call| Box::pin(trash::restore(call)))
+        .gives(200)
+        .refuses(&[403, 404, 409])
+        .doc("Takes back something that was deleted, to where it was or into another calendar."),
     Route::get("calendars/{id}/shares/", "Page<Share>", |call| Box::pin(shares::list(call)))
         .query(PAGES)
         .refuses(&[403, 404])

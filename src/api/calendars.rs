@@ -120,6 +120,7 @@ impl Home {
 
 impl Home {
     /// The calendars that are kept in it, and not those of others that are seen there.
+    #[must_use]
     pub fn own(self) -> Vec<Calendar> {
         let own = |one: &Calendar| one.shown["role"] == "owner";
         self.calendars.into_iter().filter(own).collect()

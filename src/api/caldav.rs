@@ -102,6 +102,12 @@ impl CalDav {
         Ok(As { caldav: self, headers })
     }
 
+    /// It for whoever these headers name.
+    #[must_use]
+    pub fn with(&self, headers: HeaderMap) -> As<'_> {
+        As { caldav: self, headers }
+    }
+
     /// The path of somebody's home.
     #[must_use]
     pub fn home(&self, user: &str) -> String {
@@ -216,6 +222,22 @@ impl As<'_> {
         Ok(self.caldav.client.ask(&ask, true).await?)
     }
 
+    /// The headers that tell who is asking.
+    #[must_use]
+    pub fn headers(&self) -> &HeaderMap {
+        &self.headers
+    }
+
+    /// What is there, to be read piece by piece; the refusal, where it is refused.
+    pub async fn stream(&self, target: String) -> Result<Answered> {
+        let answered = self.open(Method::GET, target, Vec::new()).await?;
+        if answered.status.is_success() {
+            return Ok(answered);
+        }
+        let status = answered.status;
+        Err(refusal(status, condition(&answered.read(MOST).await?)))
+    }
+
     /// Any other request, whatever comes of it.
     pub async fn ask(
         &self,
@@ -225,7 +247,7 @@ impl As<'_> {
         body: bytes::Bytes,
     ) -> Result<Told> {
         let mut headers = self.headers.clone();
-        if !body.is_empty() {
+        if !body.is_empty() && !more.iter().any(|(name, _)| name == header::CONTENT_TYPE) {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/xml; charset=utf-8"));
         }
         headers.extend(more);
@@ -278,7 +300,7 @@ fn condition(body: &[u8]) -> Option<String> {
     root.children().next().map(|condition| condition.name().local.to_string())
 }
 
-fn multistatus(told: &Told) -> Result<Vec<Resource>> {
+pub(super) fn multistatus(told: &Told) -> Result<Vec<Resource>> {
     let wrong = |why: String| Error::Upstream(format!("its answer cannot be read: {why}"));
     let root = xml::parse(&told.body).map_err(|fault| wrong(fault.to_string()))?;
     if !root.is(Name::dav("multistatus")) {

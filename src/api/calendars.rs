@@ -124,6 +124,34 @@ impl Home {
     }
 }
 
+impl Home {
+    /// The calendars that are kept in it, and not those of others that are seen there.
+    #[must_use]
+    pub fn own(self) -> Vec<Calendar> {
+        let own = |one: &Calendar| one.shown["role"] == "owner";
+        self.calendars.into_iter().filter(own).collect()
+    }
+
+    /// The calendar of that path on CalDAV, with or without what stands before `/calendars/`; of whom it is may be written as
+    /// an address, in any letters.
+    pub fn at(self, call: &Call, path: &str) -> Option<Calendar> {
+        let (_, rest) = path.split_once("/calendars/")?;
+        let (user, name) = rest.trim_end_matches('/').split_once('/')?;
+        let identity = call.identity().ok()?;
+        let own = self.path.trim_end_matches('/').rsplit('/').next().map(super::caldav::decoded);
+        let said = super::caldav::decoded(user);
+        let names = [own.as_deref(), Some(identity.user.as_str()), identity.email.as_deref()];
+        if name.contains('/') || !names.iter().flatten().any(|own| own.eq_ignore_ascii_case(&said)) {
+            return None;
+        }
+        let name = super::caldav::decoded(name);
+        self.calendars.into_iter().find(|one| {
+            one.path.trim_end_matches('/').rsplit('/').next().map(super::caldav::decoded).as_ref()
+                == Some(&name)
+        })
+    }
+}
+
 impl Calendar {
     fn read(call: &Call, resource: &Resource, default: Option<&str>) -> Option<Self> {
         let caldav = &call.shared.caldav;

@@ -115,6 +115,29 @@ impl Input {
         }
     }
 
+    /// An object in the object; none where it is not there or null.
+    pub fn object(&self, field: &'static str, faults: &mut Faults) -> Option<Self> {
+        match self.0.get(field)? {
+            Value::Object(fields) => return Some(Self(fields.clone())),
+            Value::Null => {}
+            _ => faults.add(field, "invalid", "Invalid data. Expected an object."),
+        }
+        None
+    }
+
+    /// One of some words, as they are written here.
+    pub fn choice(
+        &self,
+        field: &'static str,
+        words: &'static [&'static str],
+        faults: &mut Faults,
+    ) -> Change<&'static str> {
+        self.parsed(field, faults, |text| {
+            let known = words.iter().find(|word| word.eq_ignore_ascii_case(text)).copied();
+            known.ok_or_else(|| ("invalid_choice", format!("\"{text}\" is not a valid choice.")))
+        })
+    }
+
     /// True or false.
     pub fn flag(&self, field: &'static str, faults: &mut Faults) -> Option<bool> {
         let flag = self.0.get(field)?.as_bool();

@@ -62,6 +62,8 @@ pub enum Takes {
     Nothing,
     /// An object of JSON: the name of what it is.
     Json(&'static str),
+    /// Octets of that media type, at most so many; the route looks at them itself.
+    Octets(&'static str, usize),
 }
 
 /// What runs a route.
@@ -85,6 +87,17 @@ impl Route {
         Self { takes: Takes::Json(takes), ..Self::new("POST", path, (201, gives), run) }
     }
 
+    /// A route that takes octets of that media type, at most so many.
+    #[must_use]
+    pub const fn octets(
+        path: &'static str,
+        (media, most): (&'static str, usize),
+        gives: &'static str,
+        run: Run,
+    ) -> Self {
+        Self { takes: Takes::Octets(media, most), ..Self::new("POST", path, (200, gives), run) }
+    }
+
     /// A route that changes something.
     #[must_use]
     pub const fn patch(path: &'static str, takes: &'static str, gives: &'static str, run: Run) -> Self {
@@ -101,6 +114,12 @@ impl Route {
     #[must_use]
     pub const fn delete(path: &'static str, run: Run) -> Self {
         Self::new("DELETE", path, (204, ""), run)
+    }
+
+    /// The same with that status when all is well.
+    #[must_use]
+    pub const fn gives(self, status: u16) -> Self {
+        Self { gives: (status, self.gives.1), ..self }
     }
 
     /// The same for anybody.

@@ -2,12 +2,13 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use serde_json::Value;
 
 use crate::{
     config::Settings,
     db::Pool,
-    front::{Denial, HeaderMap, Identity, Request, Response, Said, Service, Status, header},
+    front::{BodyError, Denial, HeaderMap, Identity, Request, Response, Said, Service, Status, header},
     observe::metrics,
 };
 
@@ -15,8 +16,9 @@ use super::{
     caldav::{As, CalDav, decoded},
     calendars,
     check::{self, Checker},
+    edit,
     error::{Error, Refusal, Result},
-    feeds,
+    export, feeds, import,
     input::Input,
     links,
     page::PAGES,
@@ -24,7 +26,7 @@ use super::{
     route::{Pace, Route, Takes, Who, allow, located},
     shares, site,
     throttle::{Rate, Throttle},
-    users,
+    trash, users,
 };
 
 /// The path that all routes stand under.
@@ -99,6 +101,16 @@ pub const ROUTES: &[Route] = &[
     Route::post("calendars/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::create(call)))
         .refuses(&[403])
         .doc("Makes a calendar."),
+    Route::octets("calendars/import-events/", (import::FORM, import::MOST_FORM), "ImportCounts", |call| {
+        Box::pin(import::events(call))
+    })
+    .refuses(&[403])
+    .doc("Brings the events of a file of iCalendar into a calendar that a form names by its path on CalDAV."),
+    Route::octets("calendars/{id}/import/", (import::CALENDAR, import::MOST), "ImportReport", |call| {
+        Box::pin(import::report(call))
+    })
+    .refuses(&[403, 404, 415])
+    .doc("Brings the events of a stream of iCalendar into a calendar, and tells of each that did not come in why."),
     Route::get("calendars/{id}/", "Calendar", |call| Box::pin(calendars::retrieve(call)))
         .refuses(&[304, 404, 412])
         .doc("One calendar."),
@@ -111,6 +123,30 @@ pub const ROUTES: &[Route] = &[
     Route::delete("calendars/{id}/", |call| Box::pin(calendars::delete(call)))
         .refuses(&[403, 404, 412])
         .doc("Deletes a calendar, or takes one of somebody else out of one's home."),
+    Route::post("calendars/{id}/events/{uid}/edit/", "EventEdit", "EventEdited", |call| Box::pin(edit::edit(call)))
+        .gives(200)
+        .refuses(&[403, 404, 409, 412])
+        .doc("Changes or deletes one instance of an event, that and all later ones, or all of it."),
+    Route::get("calendars/{id}/export/", "Calendar data", |call| Box::pin(export::calendar(call)))
+        .query(export::QUERY)
+        .refuses(&[403, 404])
+        .doc("A whole calendar as one stream of iCalendar."),
+    Route::get("account/export/", "Archive", |call| Box::pin(export::account(call)))
+        .doc("All that is kept of whoever is signed in, as a zip archive."),
+    Route::get("calendars/{id}/trash/", "Page<Trashed>", |call| Box::pin(trash::of_calendar(call)))
+        .query(PAGES)
+        .refuses(&[403, 404])
+        .doc("What was deleted from a calendar and can be taken back."),
+    Route::get("trash/", "Page<Trashed>", |call| Box::pin(trash::list(call)))
+        .query(PAGES)
+        .doc("What was deleted from one's home and can be taken back: events and whole calendars."),
+    Route::delete("trash/{entry}/", |call| Box::pin(trash::purge(call)))
+        .refuses(&[403, 404])
+        .doc("Erases something that was deleted, with all that it had been before."),
+    Route::post("trash/{entry}/restore/", "Restore", "Restored", |call| Box::pin(trash::restore(call)))
+        .gives(200)
+        .refuses(&[403, 404, 409])
+        .doc("Takes back something that was deleted, to where it was or into another calendar."),
     Route::get("calendars/{id}/shares/", "Page<Share>", |call| Box::pin(shares::list(call)))
         .query(PAGES)
         .refuses(&[403, 404])
@@ -165,12 +201,14 @@ pub struct Call {
     pub query: String,
     /// The headers.
     pub headers: HeaderMap,
-    /// What was sent.
+    /// What was sent, of a route that takes JSON.
     pub input: Input,
     /// Where the client is.
     pub client: Option<IpAddr>,
     /// Whether it wants the headers alone.
     pub head: bool,
+    /// What was sent, of one that takes octets, or why it could not be read.
+    pub octets: std::result::Result<Bytes, BodyError>,
     said: Option<Said>,
     identity: Option<Identity>,
 }
@@ -259,14 +297,16 @@ impl Api {
         }
         let who = identity.as_ref().map_or("", |identity| identity.user.as_str());
         shared.pace(route.pace, who)?;
-        let input = match route.takes {
-            Takes::Nothing => Input::default(),
-            Takes::Json(_) => Input::read(&request.headers, &request.body.read(MOST_JSON).await?)?,
-        };
+        let (mut input, mut octets) = (Input::default(), Ok(Bytes::new()));
+        match route.takes {
+            Takes::Nothing => {}
+            Takes::Json(_) => input = Input::read(&request.headers, &request.body.read(MOST_JSON).await?)?,
+            Takes::Octets(_, most) => octets = request.body.read(most).await,
+        }
         let (id, headers, said, client) = (request.id, request.headers, request.said, request.client);
         let (parts, query) = (parts.clone(), request.query.unwrap_or_default());
         let shared = Arc::clone(shared);
-        let call = Call { shared, id, parts, query, headers, input, client, head, said, identity };
+        let call = Call { shared, id, parts, query, headers, input, octets, client, head, said, identity };
         (route.run)(&call).await
     }
 }

@@ -94,9 +94,14 @@ const AT_ONCE: usize = 64;
 pub fn read(settings: &Settings, name: Option<&str>, octets: Bytes) -> Result<Incoming, String> {
     let mut put = understood(settings, "", Form::Ical, octets).map_err(|refusal| why(&refusal))?.put;
     put.name = name.filter(|name| is_name(name)).map_or_else(|| of_uid(&put.uid), str::to_owned);
-    let index = &put.index;
-    let dead = put.component == Component::Vevent && index.instances.is_empty() && index.tail.is_none();
+    let dead = is_over(&put);
     Ok(Incoming { put, dead })
+}
+
+/// Whether it is an event of which no occurrence is left.
+#[must_use]
+pub fn is_over(put: &Put) -> bool {
+    put.component == Component::Vevent && put.index.instances.is_empty() && put.index.tail.is_none()
 }
 
 impl Incoming {

@@ -113,6 +113,8 @@ conditions! {
     VALID_ACCESS_RESTRICTION = cs "valid-access-restriction" FORBIDDEN "caldav-privateevents §4.2.6";
     /// Nothing is put into the trash but by deleting it.
     NOT_IN_TRASH = cs "not-in-trash" FORBIDDEN "calendarserver";
+    /// What is imported happens at some time.
+    HAS_OCCURRENCE = own "has-occurrence" FORBIDDEN "decision 36";
     /// The home holds no more calendars than it may.
     MAX_CALENDARS = cs "max-collections" FORBIDDEN "calendarserver";
     /// The calendar holds no more objects than it may.

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ical::calendar::{Calendar, Component};
 use crate::ical::merge::PRODID;
+use crate::ical::pieces::{Piece, Pieces};
 use crate::ical::split::zones_of;
 use crate::ical::text::Invalid;
 use crate::ical::value::parse_utc;
@@ -66,6 +67,28 @@ pub fn gather(
     }
     out.line("END:VCALENDAR");
     Ok(Gathered { octets: out.finish().into(), doubles })
+}
+
+/// Makes an object of these pieces of a stream that is at hand as a whole.
+///
+/// # Errors
+/// As [`gather`] does, and where a component has no END.
+pub fn from_stream(stream: &Bytes, found: &Pieces, pieces: &[Piece]) -> Result<Gathered, Invalid> {
+    let octets = |piece: &Piece| {
+        let place = |at: u64| usize::try_from(at).map_or(stream.len(), |at| at.min(stream.len()));
+        stream.slice(place(piece.at)..place(piece.at.saturating_add(piece.octets)))
+    };
+    if let Some(torn) = pieces.iter().find(|piece| piece.torn) {
+        let line = usize::try_from(torn.line).unwrap_or(usize::MAX);
+        return Err(Invalid { line, column: 1, reason: "it has no END" });
+    }
+    let parts: Vec<Bytes> = pieces.iter().map(octets).collect();
+    let calendars = || pieces.iter().map(|piece| piece.calendar);
+    let head = calendars().next().and_then(|calendar| found.heads.get(calendar as usize));
+    let zone = |tzid: &str| {
+        calendars().find_map(|calendar| found.zones.get(&(calendar, tzid.to_owned()))).map(octets)
+    };
+    gather(head.map_or("", String::as_str), &parts, zone)
 }
 
 /// A UID without a value says nothing.

@@ -33,7 +33,7 @@ use super::{MOST_RESOURCES, failed, fresh_name, member, most_octets, shelf, stat
 use super::{wants_changed, with_tag};
 
 /// Of how many times its octets a stream may be, taken apart: what its objects share, each of them has.
-const GROWTH: usize = 2;
+pub const GROWTH: usize = 2;
 
 /// One object of the stream.
 struct Item {

@@ -4,6 +4,7 @@
 mod add;
 mod batch;
 mod crud;
+mod import;
 
 use std::sync::Arc;
 
@@ -33,6 +34,8 @@ use super::{
 
 /// What stands behind the question mark of an add-member URL.
 pub const ADD_MEMBER: &str = "add-member";
+/// The same of what is brought from elsewhere.
+pub const IMPORT: &str = "import";
 /// Resources in one batch.
 const MOST_RESOURCES: usize = 500;
 /// Octets of a batch, where the settings do not say less.
@@ -47,6 +50,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
         ADD_MEMBER => add::run(&cx, given.bytes).await,
         "" if is_xml(&cx.headers) => document(&cx, given.bytes).await,
         "" => batch::run(&cx, given.bytes).await,
+        IMPORT => import::run(&cx, given.bytes).await,
         _ => Err(Refusal::not_found().into()),
     }
 }

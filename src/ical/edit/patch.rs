@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::ical::calendar::Calendar;
+use crate::ical::decode::escaped;
 use crate::ical::edit::Fault;
 use crate::ical::edit::splice::Wanted;
 use crate::ical::write::Writer;
@@ -44,6 +45,14 @@ impl Patch {
         self.set(&name, lines)?;
         self.lines.push(line.to_owned());
         Ok(self)
+    }
+
+    /// Adds a property of that text, with the escapes that it needs.
+    ///
+    /// # Errors
+    /// As [`Patch::line`] does.
+    pub fn text(self, name: &str, text: &str) -> Result<Self, Fault> {
+        self.line(&[name, ":", &escaped(text)].concat())
     }
 
     /// Takes away all lines of a name.

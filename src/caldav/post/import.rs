@@ -1,0 +1,169 @@
+//! Objects that somebody brings from elsewhere (`?import`): a stream as other products write them, of which each object is
+//! told whether it is new, was there, or cannot be stored (docs/decisions/0036).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::task::yield_now;
+
+use crate::{
+    caldav::{
+        form::Form,
+        import::is_over,
+        put::content_type,
+        storing::{Shelf, Understood, understood},
+        told::{Told, tell},
+    },
+    config::Settings,
+    dav::{
+        Cx, Error, Refusal, Result,
+        access::{self, Household},
+        condition::{
+            HAS_OCCURRENCE, NO_UID_CONFLICT, SUPPORTED_CALENDAR_DATA, VALID_CALENDAR_DATA,
+            VALID_CALENDAR_OBJECT_RESOURCE,
+        },
+        guard::{Guard, Touch},
+        header::Prefer,
+        locks,
+        multistatus::{Multistatus, propstat},
+    },
+    db::Tx,
+    front::{Response, Status},
+    ical::{
+        gather::{from_stream, said},
+        pieces::{Pieces, Scanner},
+    },
+    model::{Privilege, SyncToken},
+    store::{Calendar, object},
+};
+
+use super::{
+    MOST_RESOURCES, batch::GROWTH, failed, fresh_name, member, most_octets, shelf, state, stored, too_many,
+    with_tag,
+};
+
+/// One object of the stream.
+struct Item {
+    uid: Option<String>,
+    object: Result<Understood, Refusal>,
+}
+
+/// What became of an object.
+enum Fate {
+    /// It was not there; what its sender reads of it, if that is something else.
+    Made(Option<Understood>),
+    /// The same octets were there, under that path.
+    Unchanged(String),
+    /// It is not stored.
+    Refused(Refusal),
+}
+
+/// Stores the objects of a stream that are not there yet.
+pub async fn run(cx: &Cx, octets: Bytes) -> Result<Response> {
+    if content_type(&cx.headers)? != Form::Ical {
+        return Err(SUPPORTED_CALENDAR_DATA.into());
+    }
+    let guard = locks::guard(cx).await?;
+    let house = access::household(cx).await?;
+    let items = items(&cx.settings, &octets).await?;
+    drop(octets);
+    let (all, guard, house) = (&items, &guard, &house);
+    let ((fates, state), (calendar, told)) =
+        cx.pool.transaction(async |tx: Arc<Tx>| put_all(cx, &tx, house, all, guard).await).await?;
+    tell(cx, &calendar, &told).await;
+    let mut answer = Multistatus::new(Prefer::default());
+    for (item, fate) in items.iter().zip(&fates) {
+        match (&item.object, fate) {
+            (Ok(object), Fate::Made(other)) => {
+                let object = other.as_ref().unwrap_or(object);
+                let href = member(cx, &object.put.name)?.own_href();
+                answer.other(&href, |w| propstat(Status::OK, w, |w| stored(object, false, w)));
+            }
+            (_, Fate::Unchanged(href)) => answer.status(href, Status::NOT_MODIFIED),
+            (Err(refusal), _) | (_, Fate::Refused(refusal)) => {
+                answer.other("", |w| failed(refusal, item.uid.as_deref(), w));
+            }
+        }
+    }
+    Ok(with_tag(answer.finish(), state))
+}
+
+/// The objects of a stream, in the order in which they begin. Others get their turn in between.
+async fn items(settings: &Settings, octets: &Bytes) -> Result<Vec<Item>> {
+    let found = scanned(octets)?;
+    let (mut items, mut room) = (Vec::new(), GROWTH * most_octets(settings));
+    for pieces in found.objects() {
+        let made = from_stream(octets, &found, pieces);
+        let object = match made {
+            Ok(made) => {
+                room = room.checked_sub(made.octets.len()).ok_or_else(|| {
+                    Refusal::plain(
+                        Status::PAYLOAD_TOO_LARGE,
+                        "the objects are too long, each with its time zones",
+                    )
+                })?;
+                let uid = said(&made.octets, "UID");
+                (uid, understood(settings, &fresh_name(), Form::Ical, made.octets))
+            }
+            Err(fault) => (None, Err(VALID_CALENDAR_DATA.because(fault.to_string()))),
+        };
+        items.push(Item { uid: object.0, object: object.1 });
+        yield_now().await;
+    }
+    Ok(items)
+}
+
+fn scanned(octets: &Bytes) -> Result<Pieces, Refusal> {
+    let mut scanner = Scanner::default();
+    scanner.feed(octets);
+    let found = scanner.finish();
+    match found.objects().count() {
+        0 => Err(VALID_CALENDAR_OBJECT_RESOURCE.because("there is no object in it")),
+        count if count > MOST_RESOURCES => Err(too_many()),
+        _ => Ok(found),
+    }
+}
+
+/// Stores what can be stored; gives what became of each, and the state that the calendar is in then.
+async fn put_all(
+    cx: &Cx,
+    tx: &Tx,
+    house: &Household,
+    items: &[Item],
+    guard: &Guard,
+) -> Result<((Vec<Fate>, SyncToken), (Calendar, Vec<Told>))> {
+    let shelf = shelf(cx, tx, house).await?;
+    shelf.may_add()?;
+    // What is said of the calendar is said of the whole request.
+    guard.permits(&shelf.now(None), &[Touch::Calendar])?;
+    let mut fates = Vec::with_capacity(items.len());
+    for item in items {
+        fates.push(match &item.object {
+            Err(refusal) => Fate::Refused(refusal.clone()),
+            Ok(object) if is_over(&object.put) => {
+                Fate::Refused(HAS_OCCURRENCE.because("none of its occurrences is left"))
+            }
+            Ok(object) => match shelf.store(object, guard).await {
+                Ok(done) => Fate::Made(done.other),
+                Err(Error::Refused(refusal)) if refusal.condition == Some(NO_UID_CONFLICT) => {
+                    twin(&shelf, object, refusal).await?
+                }
+                Err(Error::Refused(refusal)) => Fate::Refused(refusal),
+                Err(fault) => return Err(fault),
+            },
+        });
+    }
+    let state = state(cx, tx, &shelf).await?;
+    Ok(((fates, state), shelf.told()))
+}
+
+/// What another object of that UID makes of it: whoever may read that is told whether it is the same.
+async fn twin(shelf: &Shelf<'_>, sent: &Understood, refusal: Refusal) -> Result<Fate> {
+    let calendar = shelf.calendar();
+    if !calendar.rights.has(Privilege::Read) {
+        return Ok(Fate::Refused(refusal));
+    }
+    let there = object::standing(shelf.tx(), calendar, &[], &[&sent.put.uid]).await?;
+    let same = there.into_iter().find(|(object, _)| object.etag == sent.put.etag);
+    Ok(same.map_or(Fate::Refused(refusal), |(object, _)| Fate::Unchanged(shelf.href(&object.name))))
+}

@@ -63,7 +63,8 @@ bench: ## the micro-benchmarks, then side by side with other servers (../shared/
 	@cargo bench --locked
 	@benches/side_by_side.sh
 
-docs: ## print docs/settings.md and docs/compliance.md from the tables in the code
+docs: ## print docs/settings.md, docs/compliance.md and docs/rest.md from the tables in the code
 	@cargo build --locked --quiet
 	@$(debug) list settings > docs/settings.md
 	@$(debug) list > docs/compliance.md
+	@$(debug) list rest > docs/rest.md

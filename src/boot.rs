@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use crate::{
+    api::{manual, openapi},
     caldav::{index, listing, service::CalDav},
     cluster::Cluster,
     config::{Fault, Listen, Required, Settings},
@@ -163,12 +164,17 @@ pub fn check_proxy(file: Option<&Path>, plan: &Plan, telling: Telling) -> Result
 }
 
 /// What `kalends list` can be asked for.
-pub use listing::NAMES as TABLES;
+pub const TABLES: [&str; 8] =
+    ["features", "methods", "reports", "properties", "conditions", "settings", "openapi", "rest"];
 
 /// `kalends list`: a table of what the server knows, as Markdown.
 #[must_use]
 pub fn list(table: Option<&str>) -> String {
-    listing::print(table)
+    match table {
+        Some("openapi") => format!("{:#}\n", openapi::document()),
+        Some("rest") => manual::print(),
+        table => listing::print(table),
+    }
 }
 
 /// What of kalends a process is.

@@ -17,6 +17,7 @@ use super::{
     check::{self, Checker},
     error::{Error, Refusal, Result},
     input::Input,
+    openapi,
     page::PAGES,
     passwords,
     route::{Pace, Route, Takes, Who, allow, located},
@@ -50,6 +51,14 @@ pub const ROUTES: &[Route] = &[
     Route::get("config/", "Config", |call| Box::pin(site::config(call)))
         .open()
         .doc("What web pages need to know of this installation."),
+    Route::get("openapi.json/", "Document", |call| Box::pin(async { openapi::served(call) }))
+        .open()
+        .refuses(&[304])
+        .doc("This service, as OpenAPI 3.1 describes it."),
+    Route::get("swagger.json/", "Document", |call| Box::pin(async { openapi::served(call) }))
+        .open()
+        .refuses(&[304])
+        .doc("The same, by another name."),
     Route::get("users/", "User[]", |call| Box::pin(users::search(call)))
         .query(&[("q", "A whole e-mail address; less than five characters, or none with @, find nobody.")])
         .pace(Pace::Search)
@@ -61,40 +70,41 @@ pub const ROUTES: &[Route] = &[
         .doc("Sets the language or the time zone of whoever is signed in."),
     Route::get("calendars/", "Page<Calendar>", |call| Box::pin(calendars::list(call)))
         .query(PAGES)
+        .refuses(&[404])
         .doc("The calendars in one's home: one's own, and those of others that are shared."),
-    Route::post("calendars/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::create(call)))
-        .refuses(&[403])
+    Route::post("calendars/", "CalendarNew", "Calendar", |call| Box::pin(calendars::create(call)))
+        .refuses(&[403, 409, 423])
         .doc("Makes a calendar."),
     Route::get("calendars/{id}/", "Calendar", |call| Box::pin(calendars::retrieve(call)))
         .refuses(&[304, 404, 412])
         .doc("One calendar."),
     Route::put("calendars/{id}/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::update(call)))
-        .refuses(&[403, 404, 412])
+        .refuses(&[403, 404, 409, 412, 423])
         .doc("Changes what is named of a calendar."),
     Route::patch("calendars/{id}/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::update(call)))
-        .refuses(&[403, 404, 412])
+        .refuses(&[403, 404, 409, 412, 423])
         .doc("Changes what is named of a calendar."),
     Route::delete("calendars/{id}/", |call| Box::pin(calendars::delete(call)))
-        .refuses(&[403, 404, 412])
+        .refuses(&[403, 404, 409, 412, 423])
         .doc("Deletes a calendar, or takes one of somebody else out of one's home."),
     Route::get("calendars/{id}/shares/", "Page<Share>", |call| Box::pin(shares::list(call)))
         .query(PAGES)
         .refuses(&[403, 404])
         .doc("With whom a calendar is shared, as far as one may know it."),
     Route::post("calendars/{id}/shares/", "ShareInvite", "Share", |call| Box::pin(shares::invite(call)))
-        .refuses(&[200, 403, 404])
+        .refuses(&[200, 403, 404, 409, 423])
         .doc("Shares a calendar with a person or a group, or changes what they may do; 200 where it was shared."),
     Route::get("calendars/{id}/shares/{share}/", "Share", |call| Box::pin(shares::retrieve(call)))
         .refuses(&[403, 404])
         .doc("One share of a calendar."),
     Route::put("calendars/{id}/shares/{share}/", "SharePatch", "Share", |call| Box::pin(shares::update(call)))
-        .refuses(&[403, 404])
+        .refuses(&[403, 404, 409, 423])
         .doc("Changes what somebody may do with a calendar."),
     Route::patch("calendars/{id}/shares/{share}/", "SharePatch", "Share", |call| Box::pin(shares::update(call)))
-        .refuses(&[403, 404])
+        .refuses(&[403, 404, 409, 423])
         .doc("Changes what somebody may do with a calendar."),
     Route::delete("calendars/{id}/shares/{share}/", |call| Box::pin(shares::remove(call)))
-        .refuses(&[403, 404])
+        .refuses(&[403, 404, 409, 423])
         .doc("Shares a calendar with somebody no longer."),
 ];
 

@@ -29,7 +29,7 @@ use crate::{
         Pool,
         migrate::{self as migrations, API, API_SCHEMA, CALDAV},
     },
-    front::{self, Drained, Front, Listener, Monitor, Remote, Service},
+    front::{self, Drained, Entitlements, Front, Listener, Monitor, Remote, Service},
     observe::{
         self, Exporting, Logs, Traces,
         health::Health,
@@ -229,13 +229,15 @@ impl Running {
         let settings = Arc::new(settings);
         let (stop, stopping) = watch::channel(false);
         let (mut listeners, mut caldav) = (Vec::new(), None);
+        let entitlements = Arc::new(Entitlements::new(&settings)?);
         if part == Part::All {
             migrations::migrate(&pool, CALDAV).await.context(OUTDATED)?;
             listeners = front::open(&settings)?;
         }
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(Listener::address).collect();
         let opened = if part == Part::Rest || settings.api.listen.is_some() {
-            Some(rest::open(&settings, &pool, &listeners, stopping.clone()).await?)
+            let stopping = stopping.clone();
+            Some(rest::open(&settings, &pool, &listeners, &entitlements, stopping).await?)
         } else {
             None
         };
@@ -246,7 +248,7 @@ impl Running {
             tokio::spawn(index::keep(pool.clone(), settings.clone(), stopping.clone()));
             let (kept, keeping) = (Arc::clone(&settings), pool.clone());
             tokio::spawn(async move { upkeep::run(&kept, keeping, stopping).await });
-            let service = CalDav::new(Arc::clone(&settings), pool);
+            let service = CalDav::new(Arc::clone(&settings), pool, entitlements);
             caldav = Some(Served::start(listeners, service, Front::new(&settings)?));
         }
         let rest_address = opened.as_ref().and_then(|(listener, _)| listener.address());

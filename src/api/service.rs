@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     config::Settings,
     db::Pool,
-    front::{Denial, HeaderMap, Identity, Request, Response, Said, Service, Status, header},
+    front::{Denial, Entitlements, HeaderMap, Identity, Request, Response, Said, Service, Status, header},
     observe::metrics,
 };
 
@@ -120,6 +120,8 @@ pub struct Shared {
     pub site: site::Site,
     /// Who checks passwords of programs.
     pub checker: Arc<Checker>,
+    /// Who may have calendars of their own.
+    pub entitlements: Arc<Entitlements>,
     throttle: Throttle,
 }
 
@@ -156,6 +158,15 @@ impl Call {
         self.identity.as_ref().ok_or_else(|| Error::Fault("nobody is asking".into()))
     }
 
+    /// Refuses who is not entitled to calendars of their own, and also where nobody can tell.
+    pub async fn entitled(&self) -> Result<()> {
+        if self.shared.entitlements.of(self.identity()?).await == Some(true) {
+            return Ok(());
+        }
+        let detail = "You are not entitled to calendars of your own.";
+        Err(Refusal::new(Status::FORBIDDEN, "permission_denied", detail).into())
+    }
+
     /// The value of that parameter of the query, decoded; the first one counts.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<String> {
@@ -174,10 +185,18 @@ pub fn json(status: Status, value: &Value) -> Response {
 impl Api {
     /// The service of these settings, over that database and that CalDAV service.
     #[must_use]
-    pub fn new(settings: Arc<Settings>, pool: Pool, caldav: CalDav) -> Self {
+    pub fn new(settings: Arc<Settings>, pool: Pool, caldav: CalDav, entitlements: Arc<Entitlements>) -> Self {
         let site = site::Site::new(&settings);
         let checker = Checker::start(Arc::clone(&settings), pool.clone());
-        Self(Arc::new(Shared { settings, pool, caldav, site, checker, throttle: Throttle::default() }))
+        Self(Arc::new(Shared {
+            settings,
+            pool,
+            caldav,
+            site,
+            checker,
+            entitlements,
+            throttle: Throttle::default(),
+        }))
     }
 
     /// Who checks passwords of programs.

@@ -294,7 +294,7 @@ async fn while_nobody_can_tell_nothing_is_made_and_pages_are_open() {
     let status = |line: &str| format!("HTTP/1.1 {line}\r\nContent-Length: {}\r\n\r\n{YES}", YES.len());
     let moods = [
         Mood::Gone,
-        Mood::Slow(Duration::from_secs(60)),
+        Mood::Slow(Duration::from_mins(1)),
         Mood::Says(status("500 Internal Server Error")),
         Mood::Says(status("401 Unauthorized")),
         Mood::Says(status("404 Not Found")),
@@ -374,7 +374,7 @@ async fn its_last_word_outlives_its_time_while_it_is_silent() {
 #[tokio::test]
 async fn a_silent_service_holds_nobody_up_again_and_again() {
     let accounts = Accounts::start().await;
-    accounts.mood(Mood::Slow(Duration::from_secs(60)));
+    accounts.mood(Mood::Slow(Duration::from_mins(1)));
     let rest = Rest::start(|settings| {
         accounts.settings()(settings);
         settings.entitlements.ttl = Span::seconds(300);

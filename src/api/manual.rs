@@ -26,9 +26,13 @@ pub fn print() -> String {
     }
     page += "\n400, 429, 502 and 503 may come of any request; 401 and 403 of any that is not open; 408, 413 and 415 of any with a body.\n";
     page += "\n## Routes\n";
-    ROUTES.iter().for_each(|one| route(&mut page, one));
+    for one in ROUTES {
+        route(&mut page, one);
+    }
     page += "\n## Types\n";
-    SCHEMAS.iter().for_each(|one| schema(&mut page, one));
+    for one in SCHEMAS {
+        schema(&mut page, one);
+    }
     page
 }
 

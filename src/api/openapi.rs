@@ -1,4 +1,4 @@
-//! The description of the service for programs (OpenAPI 3.1), made of the routes and the types.
+//! The description of the service for programs (`OpenAPI` 3.1), made of the routes and the types.
 
 use std::sync::LazyLock;
 
@@ -69,7 +69,7 @@ pub fn written(path: &str) -> &str {
     if bare.contains('.') { bare } else { path }
 }
 
-/// Whether a success of it has the header ETag: that of what has a field of that name.
+/// Whether a success of it has the header `ETag`: that of what has a field of that name.
 #[must_use]
 pub fn tagged(route: &Route) -> bool {
     named(route.gives.1).is_some_and(|schema| schema.fields.iter().any(|field| field.name == "etag"))
@@ -144,10 +144,9 @@ fn parameters(route: &Route) -> Vec<Value> {
         json!({ "name": name, "in": "path", "required": true, "description": doc(name), "schema": schema })
     });
     let query = route.query.iter().map(|(name, doc)| {
-        let schema = match NUMBERS.contains(name) {
-            true => json!({ "type": "integer", "minimum": 1 }),
-            false => json!({ "type": "string" }),
-        };
+        let number = NUMBERS.contains(name);
+        let schema =
+            if number { json!({ "type": "integer", "minimum": 1 }) } else { json!({ "type": "string" }) };
         json!({ "name": name, "in": "query", "description": doc, "schema": schema })
     });
     let condition = |name: &str, status: u16, doc: &str| {
@@ -229,7 +228,9 @@ fn refusal(status: u16, doc: &str) -> Value {
 /// The document as it is sent, and its tag.
 static SENT: LazyLock<(String, String)> = LazyLock::new(|| {
     let text = document().to_string();
-    let tag = Sha256::digest(&text)[..8].iter().map(|octet| format!("{octet:02x}")).collect();
+    let mut octets = [0; 8];
+    octets.copy_from_slice(&Sha256::digest(&text)[..8]);
+    let tag = format!("{:016x}", u64::from_be_bytes(octets));
     (text, tag)
 });
 

@@ -165,7 +165,7 @@ mod tests {
     fn what_is_said_holds_for_its_time_and_silence_for_a_moment() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let ttl = Duration::from_secs(300);
+        let ttl = Duration::from_mins(5);
         let fresh = Known { said: Some((false, start)), asked: start };
         assert_eq!((fresh.holds(ttl, at(299)), fresh.holds(ttl, at(300))), (true, false));
         let stale = Known { said: Some((true, start)), asked: at(1000) };

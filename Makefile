@@ -26,11 +26,12 @@ check: ## formatting, lints and the licences of dependencies
 	@python3 tests/tools/deny.py
 	@if command -v cargo-deny > /dev/null; then cargo deny check bans licenses sources; fi # advisories: by hand, they need a network
 
-test: ## everything that must be green before a commit: check, the tests, the small clients, single sign-on
+test: ## everything that must be green before a commit: check, the tests, the REST service, the small clients, single sign-on
 	@$(install) test
 	@$(MAKE) --no-print-directory check
 	@cargo test --locked --no-fail-fast
 	@cargo build --locked --quiet
+	@KALENDS=$(debug) tests/rest/run.sh short
 	@KALENDS=$(debug) tests/clients/run.sh
 	@KALENDS=$(debug) tests/sso/run.sh
 
@@ -48,11 +49,13 @@ bless: ## rewrite the expected answers of tests/wire; read the difference before
 	@$(install) test
 	@KALENDS_BLESS=1 cargo test --locked --test wire
 
-soak: ## the long tests, which `make test` leaves out: consistency under load, kill -9, restarts, every zone, many more rules
+soak: ## the long tests, which `make test` leaves out: consistency under load, kill -9, restarts, every zone, many more rules, 10,000 requests of Schemathesis
 	@$(install) soak
 	@cargo test --locked --release --lib --test ical --test recur -- --ignored
 	@cargo test --locked --release --test bounds
 	@cargo test --locked --release --test concurrency --test home_sync --test crowd --test leaks --test hostile --test durability --test remote --test systemd -- --ignored --test-threads=1 --nocapture
+	@cargo build --locked --release --quiet
+	@KALENDS=$(CARGO_TARGET_DIR)/release/kalends tests/rest/run.sh long
 
 fuzz: ## look for octets that break the targets of tests/fuzz: TARGET= one of them, SECONDS= for how long each
 	@$(install) fuzz
@@ -63,7 +66,8 @@ bench: ## the micro-benchmarks, then side by side with other servers (../shared/
 	@cargo bench --locked
 	@benches/side_by_side.sh
 
-docs: ## print docs/settings.md and docs/compliance.md from the tables in the code
+docs: ## print docs/settings.md, docs/compliance.md and docs/rest.md from the tables in the code
 	@cargo build --locked --quiet
 	@$(debug) list settings > docs/settings.md
 	@$(debug) list > docs/compliance.md
+	@$(debug) list rest > docs/rest.md

@@ -21,6 +21,7 @@ use tokio::{
 };
 
 use crate::{
+    api::{manual, openapi},
     caldav::{index, listing, service::CalDav},
     cluster::Cluster,
     config::{Fault, Listen, Required, Settings},
@@ -28,7 +29,7 @@ use crate::{
         Pool,
         migrate::{self as migrations, API, API_SCHEMA, CALDAV},
     },
-    front::{self, Drained, Front, Listener, Monitor, Remote, Service},
+    front::{self, Drained, Entitlements, Front, Listener, Monitor, Remote, Service},
     observe::{
         self, Exporting, Logs, Traces,
         health::Health,
@@ -163,12 +164,17 @@ pub fn check_proxy(file: Option<&Path>, plan: &Plan, telling: Telling) -> Result
 }
 
 /// What `kalends list` can be asked for.
-pub use listing::NAMES as TABLES;
+pub const TABLES: [&str; 8] =
+    ["features", "methods", "reports", "properties", "conditions", "settings", "openapi", "rest"];
 
 /// `kalends list`: a table of what the server knows, as Markdown.
 #[must_use]
 pub fn list(table: Option<&str>) -> String {
-    listing::print(table)
+    match table {
+        Some("openapi") => format!("{:#}\n", openapi::document()),
+        Some("rest") => manual::print(),
+        table => listing::print(table),
+    }
 }
 
 /// What of kalends a process is.
@@ -223,13 +229,15 @@ impl Running {
         let settings = Arc::new(settings);
         let (stop, stopping) = watch::channel(false);
         let (mut listeners, mut caldav) = (Vec::new(), None);
+        let entitlements = Arc::new(Entitlements::new(&settings)?);
         if part == Part::All {
             migrations::migrate(&pool, CALDAV).await.context(OUTDATED)?;
             listeners = front::open(&settings)?;
         }
         let addresses: Vec<SocketAddr> = listeners.iter().filter_map(Listener::address).collect();
         let opened = if part == Part::Rest || settings.api.listen.is_some() {
-            Some(rest::open(&settings, &pool, &listeners, stopping.clone()).await?)
+            let stopping = stopping.clone();
+            Some(rest::open(&settings, &pool, &listeners, &entitlements, stopping).await?)
         } else {
             None
         };
@@ -240,7 +248,7 @@ impl Running {
             tokio::spawn(index::keep(pool.clone(), settings.clone(), stopping.clone()));
             let (kept, keeping) = (Arc::clone(&settings), pool.clone());
             tokio::spawn(async move { upkeep::run(&kept, keeping, stopping).await });
-            let service = CalDav::new(Arc::clone(&settings), pool);
+            let service = CalDav::new(Arc::clone(&settings), pool, entitlements);
             caldav = Some(Served::start(listeners, service, Front::new(&settings)?));
         }
         let rest_address = opened.as_ref().and_then(|(listener, _)| listener.address());

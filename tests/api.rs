@@ -8,8 +8,9 @@ mod rest;
 mod server;
 mod support;
 
+use kalends::api::openapi;
 use kalends::config::{Audience, HeaderName, Settings};
-use rest::{Json, Rest, both};
+use rest::{Json, Rest, both, misfit};
 use serde_json::{Value, json};
 use server::Client;
 
@@ -46,6 +47,31 @@ async fn what_is_wrong_is_told_in_one_shape() {
         let expected = error("method_not_allowed", &format!("Method \"{method}\" not allowed."));
         assert_eq!(alice.call(method, path, json!({})).await, (405, expected), "{method} {path}");
     }
+}
+
+#[tokio::test]
+async fn the_document_is_there_for_everybody_and_its_examples_are_true() {
+    let rest = Rest::start(|_| ()).await;
+    let mut nobody = rest.client("").await;
+    let answer = nobody.0.ask("GET /api/v1.0/openapi.json", &[], "").await;
+    let told: Value = serde_json::from_slice(&answer.body).unwrap();
+    assert_eq!((answer.status, &told), (200, &openapi::document()));
+    assert_eq!(nobody.0.ask("GET /api/v1.0/swagger.json", &[], "").await.body, answer.body);
+    let tag = [("If-None-Match", answer.header("etag").unwrap())];
+    assert_eq!(nobody.0.ask("GET /api/v1.0/openapi.json", &tag, "").await.status, 304);
+    assert_eq!(told["openapi"], "3.1.0");
+    for (name, schema) in told["components"]["schemas"].as_object().unwrap() {
+        let example = &schema["examples"][0];
+        assert_eq!(misfit(&told, schema, example), None, "{name}");
+    }
+    let mut broken = told["components"]["schemas"]["Calendar"]["examples"][0].clone();
+    let calendar = &told["components"]["schemas"]["Calendar"];
+    broken["role"] = "king".into();
+    assert!(misfit(&told, calendar, &broken).is_some());
+    broken["role"] = "owner".into();
+    assert_eq!(misfit(&told, calendar, &broken), None);
+    broken["more"] = 1.into();
+    assert!(misfit(&told, calendar, &broken).is_some());
 }
 
 fn telling(settings: &mut Settings) {

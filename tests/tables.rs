@@ -16,6 +16,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use kalends::boot;
 use kalends::caldav::listing;
 use kalends::caldav::registry::{ALL_PROPS, FEATURES, METHODS, REPORTS};
 use kalends::config::{HeaderName, Settings};
@@ -189,9 +190,15 @@ fn the_page_of_settings_is_that_of_the_table() {
 }
 
 #[test]
+fn the_page_of_the_rest_service_is_that_of_its_tables() {
+    page("rest.md", &boot::list(Some("rest")));
+}
+
+#[test]
 fn every_listing_has_its_rows() {
-    for name in listing::NAMES {
-        assert!(listing::print(Some(name)).lines().count() > 5, "{name}");
+    assert!(listing::NAMES.iter().all(|name| boot::TABLES.contains(name)));
+    for name in boot::TABLES {
+        assert!(boot::list(Some(name)).lines().count() > 5, "{name}");
     }
     assert_eq!(listing::print(Some("weather")), "");
 }

@@ -338,6 +338,8 @@ pub async fn list(call: &Call) -> Result<Response> {
 
 /// `POST calendars/`
 pub async fn create(call: &Call) -> Result<Response> {
+    // CalDAV would refuse it, too, and not say why.
+    call.entitled().await?;
     let wish = Wish::read(&call.input, true)?;
     let home = Home::of(call).await?;
     let path = format!("{}{}/", home.path, Uuid::new_v4());

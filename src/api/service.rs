@@ -8,7 +8,10 @@ use serde_json::Value;
 use crate::{
     config::Settings,
     db::Pool,
-    front::{BodyError, Denial, HeaderMap, Identity, Request, Response, Said, Service, Status, header},
+    front::{
+        BodyError, Denial, Entitlements, HeaderMap, Identity, Request, Response, Said, Service, Status,
+        header,
+    },
     observe::metrics,
 };
 
@@ -20,7 +23,7 @@ use super::{
     error::{Error, Refusal, Result},
     export, feeds, import,
     input::Input,
-    links,
+    links, openapi,
     page::PAGES,
     passwords,
     route::{Pace, Route, Takes, Who, allow, located},
@@ -54,6 +57,14 @@ pub const ROUTES: &[Route] = &[
     Route::get("config/", "Config", |call| Box::pin(site::config(call)))
         .open()
         .doc("What web pages need to know of this installation."),
+    Route::get("openapi.json/", "Document", |call| Box::pin(async { openapi::served(call) }))
+        .open()
+        .refuses(&[304])
+        .doc("This service, as OpenAPI 3.1 describes it."),
+    Route::get("swagger.json/", "Document", |call| Box::pin(async { openapi::served(call) }))
+        .open()
+        .refuses(&[304])
+        .doc("The same, by another name."),
     Route::get("/ical/{token}.ics", "text/calendar", |call| Box::pin(feeds::get(call)))
         .open()
         .pace(Pace::Own)
@@ -97,9 +108,10 @@ pub const ROUTES: &[Route] = &[
         .doc("Sets the language or the time zone of whoever is signed in."),
     Route::get("calendars/", "Page<Calendar>", |call| Box::pin(calendars::list(call)))
         .query(PAGES)
+        .refuses(&[404])
         .doc("The calendars in one's home: one's own, and those of others that are shared."),
-    Route::post("calendars/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::create(call)))
-        .refuses(&[403])
+    Route::post("calendars/", "CalendarNew", "Calendar", |call| Box::pin(calendars::create(call)))
+        .refuses(&[403, 409, 423])
         .doc("Makes a calendar."),
     Route::octets("calendars/import-events/", (import::FORM, import::MOST_FORM), "ImportCounts", |call| {
         Box::pin(import::events(call))
@@ -115,13 +127,13 @@ pub const ROUTES: &[Route] = &[
         .refuses(&[304, 404, 412])
         .doc("One calendar."),
     Route::put("calendars/{id}/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::update(call)))
-        .refuses(&[403, 404, 412])
+        .refuses(&[403, 404, 409, 412, 423])
         .doc("Changes what is named of a calendar."),
     Route::patch("calendars/{id}/", "CalendarPatch", "Calendar", |call| Box::pin(calendars::update(call)))
-        .refuses(&[403, 404, 412])
+        .refuses(&[403, 404, 409, 412, 423])
         .doc("Changes what is named of a calendar."),
     Route::delete("calendars/{id}/", |call| Box::pin(calendars::delete(call)))
-        .refuses(&[403, 404, 412])
+        .refuses(&[403, 404, 409, 412, 423])
         .doc("Deletes a calendar, or takes one of somebody else out of one's home."),
     Route::post("calendars/{id}/events/{uid}/edit/", "EventEdit", "EventEdited", |call| Box::pin(edit::edit(call)))
         .gives(200)
@@ -152,19 +164,19 @@ pub const ROUTES: &[Route] = &[
         .refuses(&[403, 404])
         .doc("With whom a calendar is shared, as far as one may know it."),
     Route::post("calendars/{id}/shares/", "ShareInvite", "Share", |call| Box::pin(shares::invite(call)))
-        .refuses(&[200, 403, 404])
+        .refuses(&[200, 403, 404, 409, 423])
         .doc("Shares a calendar with a person or a group, or changes what they may do; 200 where it was shared."),
     Route::get("calendars/{id}/shares/{share}/", "Share", |call| Box::pin(shares::retrieve(call)))
         .refuses(&[403, 404])
         .doc("One share of a calendar."),
     Route::put("calendars/{id}/shares/{share}/", "SharePatch", "Share", |call| Box::pin(shares::update(call)))
-        .refuses(&[403, 404])
+        .refuses(&[403, 404, 409, 423])
         .doc("Changes what somebody may do with a calendar."),
     Route::patch("calendars/{id}/shares/{share}/", "SharePatch", "Share", |call| Box::pin(shares::update(call)))
-        .refuses(&[403, 404])
+        .refuses(&[403, 404, 409, 423])
         .doc("Changes what somebody may do with a calendar."),
     Route::delete("calendars/{id}/shares/{share}/", |call| Box::pin(shares::remove(call)))
-        .refuses(&[403, 404])
+        .refuses(&[403, 404, 409, 423])
         .doc("Shares a calendar with somebody no longer."),
 ];
 
@@ -184,6 +196,8 @@ pub struct Shared {
     pub throttle: Throttle,
     /// Which links were used.
     pub uses: feeds::Uses,
+    /// Who may have calendars of their own.
+    pub entitlements: Arc<Entitlements>,
 }
 
 /// The REST service.
@@ -225,6 +239,15 @@ impl Call {
         self.identity.as_ref().ok_or_else(|| Error::Fault("nobody is asking".into()))
     }
 
+    /// Refuses who is not entitled to calendars of their own, and also where nobody can tell.
+    pub async fn entitled(&self) -> Result<()> {
+        if self.shared.entitlements.of(self.identity()?).await == Some(true) {
+            return Ok(());
+        }
+        let detail = "You are not entitled to calendars of your own.";
+        Err(Refusal::new(Status::FORBIDDEN, "permission_denied", detail).into())
+    }
+
     /// The value of that parameter of the query, decoded; the first one counts.
     #[must_use]
     pub fn param(&self, name: &str) -> Option<String> {
@@ -243,11 +266,11 @@ pub fn json(status: Status, value: &Value) -> Response {
 impl Api {
     /// The service of these settings, over that database and that CalDAV service.
     #[must_use]
-    pub fn new(settings: Arc<Settings>, pool: Pool, caldav: CalDav) -> Self {
+    pub fn new(settings: Arc<Settings>, pool: Pool, caldav: CalDav, entitlements: Arc<Entitlements>) -> Self {
         let site = site::Site::new(&settings);
         let checker = Checker::start(Arc::clone(&settings), pool.clone());
         let (throttle, uses) = (Throttle::default(), feeds::Uses::default());
-        let shared = Arc::new(Shared { settings, pool, caldav, site, checker, throttle, uses });
+        let shared = Arc::new(Shared { settings, pool, caldav, site, checker, entitlements, throttle, uses });
         feeds::start(&shared);
         Self(shared)
     }

@@ -105,7 +105,9 @@ pub async fn me(call: &Call) -> Result<Response> {
     let user = User::asking(call).await?;
     let person = person::of(&call.shared.pool, user.id).await?;
     let mut shown = user.shown(&person, &call.shared.site.language().await);
-    shown["can_access"] = true.into();
+    // Where nobody can tell, pages are not shut.
+    let entitled = call.shared.entitlements.of(call.identity()?).await;
+    shown["can_access"] = entitled.unwrap_or(true).into();
     Ok(json(Status::OK, &shown))
 }
 

@@ -15,7 +15,7 @@ use crate::{
         Pool,
         migrate::{self as migrations, API, API_SCHEMA},
     },
-    front::{self, Client, Listener},
+    front::{self, Client, Entitlements, Listener},
 };
 
 use super::{OUTDATED, Part};
@@ -42,6 +42,7 @@ pub(super) async fn open(
     settings: &Arc<Settings>,
     pool: &Pool,
     caldav: &[Listener],
+    entitlements: &Arc<Entitlements>,
     stopping: watch::Receiver<bool>,
 ) -> Result<(Listener, Api)> {
     let Some(listen) = &settings.api.listen else {
@@ -51,7 +52,7 @@ pub(super) async fn open(
     let client = client(settings, caldav)?;
     let listener = Listener::open(listen, settings).map_err(|fault| Fault::new("api.listen", fault.text))?;
     let caldav = CalDav::new(client, &settings.server.base_paths[0]);
-    let api = Api::new(Arc::clone(settings), pool.clone(), caldav);
+    let api = Api::new(Arc::clone(settings), pool.clone(), caldav, Arc::clone(entitlements));
     if let Some(listen) = &settings.api.fastcgi {
         let door = Listener::open(listen, settings).map_err(|fault| Fault::new("api.fastcgi", fault.text))?;
         tokio::spawn(front::authorize(door, api.checker(), super::stopped(stopping)));

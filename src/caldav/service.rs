@@ -12,7 +12,10 @@ use crate::{
         target::BadPath,
     },
     db::Pool,
-    front::{BodyError, Denial, HeaderMap, Identity, Request, Response, Service, Status, header, is_safe},
+    front::{
+        BodyError, Denial, Entitlements, HeaderMap, Identity, Request, Response, Service, Status, header,
+        is_safe,
+    },
     model::{Kind, Privilege},
     observe::{metrics, trace},
     xml,
@@ -35,16 +38,17 @@ pub struct CalDav {
     space: Arc<Space>,
     info: Info,
     outline: u32,
+    entitlements: Arc<Entitlements>,
 }
 
 impl CalDav {
     /// The service of these settings over that database.
     #[must_use]
-    pub fn new(settings: Arc<Settings>, pool: Pool) -> Self {
+    pub fn new(settings: Arc<Settings>, pool: Pool, entitlements: Arc<Entitlements>) -> Self {
         let space = Arc::new(Space::new(&settings.server.base_paths, settings.identity.fold_case));
         let info = Info::new(&settings);
         let outline = TABLES.outline(&settings);
-        Self { settings, pool, space, info, outline }
+        Self { settings, pool, space, info, outline, entitlements }
     }
 
     async fn answer(&self, request: Request) -> Result<Response> {
@@ -79,6 +83,11 @@ impl CalDav {
         }
         let cx = self.context(&request, &identity, located).await?;
         access::reached(&cx, row.verb)?;
+        if makes_calendar(row.verb, kind) && self.entitlements.of(&identity).await != Some(true) {
+            return Err(
+                Refusal::plain(Status::FORBIDDEN, "You are not entitled to calendars of your own.").into()
+            );
+        }
         let given = self.given(row, request).await?;
         match (row.run)(cx.clone(), given).await {
             // What fails at a calendar may never be for what is there.
@@ -280,3 +289,8 @@ fn not_here(row: Option<&Method>, located: &Located, kind: Kind) -> Result<Respo
 /// What somebody sees who opens the address in a browser.
 const FOR_PEOPLE: &str =
     "This is a calendar server. Give this address to a calendar program: there is no page here.\n";
+
+/// Whether there is a calendar more when that is done.
+fn makes_calendar(verb: &str, kind: Kind) -> bool {
+    matches!(verb, "MKCALENDAR" | "MKCOL") || (verb == "COPY" && kind == Kind::Calendar)
+}

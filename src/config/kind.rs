@@ -267,6 +267,40 @@ impl fmt::Display for Collector {
     }
 }
 
+/// An address that is asked with a token: over TLS, or on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hook(String);
+
+impl Hook {
+    /// As `https://accounts.example.org/entitlements?service_id=1`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Hook {
+    type Err = Unreadable;
+    fn from_str(text: &str) -> Result<Self, Unreadable> {
+        let here = |rest: &&str| {
+            let host = rest.split(['/', '?']).next().unwrap_or_default();
+            ["127.0.0.1", "[::1]", "localhost"].iter().any(|name| {
+                host.strip_prefix(name).is_some_and(|port| port.is_empty() || port.starts_with(':'))
+            })
+        };
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://").filter(here));
+        let path = rest.and_then(path).ok_or(Unreadable)?;
+        let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#');
+        if plain { Ok(Self(text.to_owned())) } else { Err(Unreadable) }
+    }
+}
+
+impl fmt::Display for Hook {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// Something that is never shown.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
@@ -456,6 +490,7 @@ kinds! {
     Origin: "address of a site", "https://dav.example.org, without a path", quote;
     Page: "address of a document", "https://id.example.org/realms/x/protocol/openid-connect/certs", quote;
     Collector: "address of a collector", "http://127.0.0.1:4318/v1/traces, with its path", quote;
+    Hook: "address of a service", "https://accounts.example.org/entitlements; http only on this machine", quote;
     IpNet: "network", "10.1.2.0/24 or fd00::/64", quote;
     String: "text", "text in quotes", quote;
     u32: "number", "a whole number, 0 or more", str::to_owned;
@@ -639,6 +674,20 @@ mod tests {
             ["http://127.0.0.1:4318", "http://127.0.0.1:4318/", "127.0.0.1:4318", "http://a@b/v1/traces"]
         {
             assert!(read::<Collector>(bad).is_err(), "{bad}");
+        }
+        for good in
+            ["http://127.0.0.1:80/e?x=1", "http://localhost/e", "http://[::1]:1/e", "https://a.example.org/e"]
+        {
+            assert_eq!(read::<Hook>(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "http://a.example.org/e",
+            "http://127.0.0.1.example.org/e",
+            "http://localhost@b/e",
+            "ftp://127.0.0.1/e",
+            "https://a/#e",
+        ] {
+            assert!(read::<Hook>(bad).is_err(), "{bad}");
         }
     }
 }

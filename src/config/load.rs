@@ -88,7 +88,7 @@ impl Settings {
 
     /// Files that systemd may hand over: their relative paths lie in its credentials directory.
     fn find_files(&mut self, credentials: Option<&Path>) {
-        let Self { server, token, trace, api, .. } = self;
+        let Self { server, token, trace, api, entitlements, .. } = self;
         let files = [
             &mut server.tls_certificate,
             &mut server.tls_key,
@@ -98,6 +98,7 @@ impl Settings {
             &mut trace.ca_file,
             &mut api.config_file,
             &mut api.theme_file,
+            &mut entitlements.ca_file,
         ];
         for file in files.into_iter().filter(|file| !file.as_os_str().is_empty()) {
             *file = credentials.unwrap_or(Path::new("")).join(&file);
@@ -105,11 +106,12 @@ impl Settings {
     }
 
     fn read_secrets(&mut self, credentials: Option<&Path>, faults: &mut Vec<Fault>) {
-        let Self { identity, database, .. } = self;
+        let Self { identity, database, entitlements, .. } = self;
         for (key, secret, file) in [
             ("identity.secret", &mut identity.secret, &identity.secret_file),
             ("identity.previous_secret", &mut identity.previous_secret, &identity.previous_secret_file),
             ("database.url", &mut database.url, &database.url_file),
+            ("entitlements.token", &mut entitlements.token, &entitlements.token_file),
         ] {
             if file.as_os_str().is_empty() {
                 continue;

@@ -8,11 +8,11 @@ mod settings;
 
 pub use check::exposure;
 pub use kind::{
-    Accept, Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Moment, Origin, Page, Required,
-    Secret, Shown, Size, Span, Tls, Unpublic, Unreadable,
+    Accept, Audience, Collector, HeaderName, Hook, Kind, Level, Listen, LogFormat, Moment, Origin, Page,
+    Required, Secret, Shown, Size, Span, Tls, Unpublic, Unreadable,
 };
 pub use load::{Error, Fault};
 pub use settings::{
-    Api, Calendar, Cluster, Database, Identity, Limits, Log, Monitor, Privacy, Server, Setting, Settings,
-    Sharing, Token, Trace, markdown, settings,
+    Api, Calendar, Cluster, Database, Entitled, Identity, Limits, Log, Monitor, Privacy, Server, Setting,
+    Settings, Sharing, Token, Trace, markdown, settings,
 };

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 
 use crate::config::kind::{
-    Accept, Audience, Collector, HeaderName, Kind, Level, Listen, LogFormat, Moment, Origin, Page, Required,
-    Secret, Shown, Size, Span, Tls, Unpublic,
+    Accept, Audience, Collector, HeaderName, Hook, Kind, Level, Listen, LogFormat, Moment, Origin, Page,
+    Required, Secret, Shown, Size, Span, Tls, Unpublic,
 };
 use crate::config::load::Reader;
 
@@ -277,6 +277,21 @@ settings! {
         private: Unpublic = Unpublic::Busy;
         /// Requests for links that may come from one address in a minute; 0 is no limit. Each link has a limit of its own, 60.
         requests_per_minute: u32 = 300;
+    }
+    /// Who may have calendars of their own, as another service knows; everybody, where none is named.
+    entitlements: Entitled {
+        /// Its address, which is asked as `{url}?account_email=…` and answers `{"entitlements": {"can_access": true}}`; empty is off.
+        url: Option<Hook> = None;
+        /// What it knows this server by: `X-Service-Auth: Bearer …`.
+        token: Secret = Secret::default();
+        /// File with that; a relative path lies in systemd's credentials directory.
+        token_file: PathBuf = PathBuf::new();
+        /// Certificates to trust for that address instead of the system's, PEM; a relative path lies in systemd's credentials directory.
+        ca_file: PathBuf = PathBuf::new();
+        /// For how long its word is taken without asking again; while it does not answer, its last word holds.
+        ttl: Span = Span::seconds(300);
+        /// Time for its answer.
+        timeout: Span = Span::seconds(5);
     }
     /// What is told on standard error.
     log: Log {

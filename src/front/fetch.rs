@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
-use http::{HeaderValue, Request, Uri};
+use http::request::Builder;
+use http::{HeaderName, HeaderValue, Request, Uri};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -26,6 +27,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of the answer.
 const MOST: usize = 1 << 20;
 
+/// What services say to each other who they are with.
+const SERVICE_AUTH: HeaderName = HeaderName::from_static("x-service-auth");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// Where another server is, and how it is known.
@@ -58,23 +61,35 @@ impl Remote {
 
     /// Fetches the document; the error is for the log.
     pub(super) async fn get(&self) -> Result<Bytes, String> {
-        self.answer(Request::get(self.target()).header(ACCEPT, JSON), Bytes::new()).await
+        self.answer(Request::get(self.target()).header(ACCEPT, JSON), Bytes::new(), PATIENCE).await
     }
 
     /// Hands over a document of JSON; the error is for the log.
     pub async fn post(&self, document: Bytes) -> Result<Bytes, String> {
-        self.answer(Request::post(self.target()).header(CONTENT_TYPE, JSON), document).await
+        self.answer(Request::post(self.target()).header(CONTENT_TYPE, JSON), document, PATIENCE).await
     }
 
-    fn target(&self) -> &str {
+    /// Asks a question of its own, as who has that token, where one is needed; the error is for the log.
+    pub(super) async fn ask(&self, target: &str, token: &str, patience: Duration) -> Result<Bytes, String> {
+        let mut head = Request::get(target).header(ACCEPT, JSON);
+        if !token.is_empty() {
+            let mut value = HeaderValue::from_str(&format!("Bearer {token}")).map_err(|e| e.to_string())?;
+            value.set_sensitive(true);
+            head = head.header(SERVICE_AUTH, value);
+        }
+        self.answer(head, Bytes::new(), patience).await
+    }
+
+    /// Path and query.
+    pub(super) fn target(&self) -> &str {
         self.uri.path_and_query().map_or("/", |target| target.as_str())
     }
 
-    async fn answer(&self, head: http::request::Builder, body: Bytes) -> Result<Bytes, String> {
+    async fn answer(&self, head: Builder, body: Bytes, patience: Duration) -> Result<Bytes, String> {
         let authority = self.uri.authority().map_or(self.host.as_str(), |authority| authority.as_str());
         let request = head.header(HOST, authority).body(Full::new(body)).map_err(|e| e.to_string())?;
-        let answered = tokio::time::timeout(PATIENCE, self.send(request)).await;
-        answered.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))?
+        let answered = tokio::time::timeout(patience, self.send(request)).await;
+        answered.map_err(|_| format!("no answer within {} ms", patience.as_millis()))?
     }
 
     async fn send(&self, request: Request<Full<Bytes>>) -> Result<Bytes, String> {

@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 
+use kalends::api::{openapi, route::located};
 use kalends::boot::{Part, Running};
 use kalends::config::{Listen, Settings};
 use serde_json::Value;
@@ -84,6 +85,92 @@ impl Json {
         if !body.is_empty() {
             headers.push(("Content-Type", "application/json"));
         }
-        self.0.ask(&line, &headers, body).await
+        let answer = self.0.ask(&line, &headers, body).await;
+        documented(method, path, &answer);
+        answer
     }
+}
+
+/// Holds an answer against the document: its status is there, and its body is what is written of it.
+fn documented(method: &str, path: &str, answer: &Answer) {
+    let whole = format!("/api/v1.0/{}", path.split('?').next().unwrap_or_default());
+    let found = located(&whole);
+    let Some((route, _)) = found.iter().find(|(route, _)| route.method == method) else { return };
+    let all = openapi::document();
+    let place = format!("{method} {path}: {}", answer.status);
+    let operation = &all["paths"][format!("/{}", openapi::written(route.path))][method.to_lowercase()];
+    let told = &operation["responses"][answer.status.to_string()];
+    let told = followed(&all, told);
+    assert!(told.is_object(), "{place} is not documented");
+    for (name, header) in told["headers"].as_object().into_iter().flatten() {
+        let there = answer.header(&name.to_lowercase()).is_some();
+        assert!(there || header["required"] != true, "{place} has no {name}");
+    }
+    let schema = &told["content"]["application/json"]["schema"];
+    if schema.is_null() {
+        assert!(answer.body.is_empty(), "{place} has a body");
+        return;
+    }
+    assert_eq!(answer.header("content-type"), Some("application/json"), "{place}");
+    let body = serde_json::from_slice(&answer.body).expect("JSON");
+    if let Some(fault) = misfit(&all, schema, &body) {
+        panic!("{place}: {fault}\n{body}");
+    }
+}
+
+fn followed<'a>(all: &'a Value, schema: &'a Value) -> &'a Value {
+    let target = schema["$ref"].as_str().and_then(|target| all.pointer(target.trim_start_matches('#')));
+    target.unwrap_or(schema)
+}
+
+/// Why a value is not what a schema of the document says: of JSON Schema as much as the document uses, and no field may be there
+/// that is not named.
+pub fn misfit(all: &Value, schema: &Value, value: &Value) -> Option<String> {
+    let schema = followed(all, schema);
+    if let Some(any) = schema["anyOf"].as_array() {
+        let fits = any.iter().any(|schema| misfit(all, schema, value).is_none());
+        return (!fits).then(|| format!("{value} is none of {any:?}"));
+    }
+    let is = |kind: &str| match kind {
+        "string" => value.is_string(),
+        "integer" => value.is_i64(),
+        "boolean" => value.is_boolean(),
+        "array" => value.is_array(),
+        "object" => value.is_object(),
+        "null" => value.is_null(),
+        other => panic!("{other}"),
+    };
+    let kinds = match &schema["type"] {
+        Value::Array(kinds) => kinds.clone(),
+        Value::Null => Vec::new(),
+        kind => vec![kind.clone()],
+    };
+    if !kinds.is_empty() && !kinds.iter().filter_map(Value::as_str).any(is) {
+        return Some(format!("{value} is no {}", schema["type"]));
+    }
+    if let Some(words) = schema["enum"].as_array().filter(|words| !words.contains(value)) {
+        return Some(format!("{value} is none of {words:?}"));
+    }
+    if let Some(text) = value.as_str() {
+        let most = schema["maxLength"].as_u64().unwrap_or(u64::MAX);
+        let good = match schema["format"].as_str() {
+            Some("uuid") => text.parse::<uuid::Uuid>().is_ok(),
+            Some("date-time") => text.parse::<jiff::Timestamp>().is_ok(),
+            _ => text.chars().count() as u64 <= most,
+        };
+        return (!good).then(|| format!("{value} is no {schema}"));
+    }
+    if let Some(list) = value.as_array() {
+        return list.iter().find_map(|one| misfit(all, &schema["items"], one));
+    }
+    let (fields, known) = (value.as_object()?, schema["properties"].as_object()?);
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let mut missing = required.filter(|name| !fields.contains_key(*name));
+    if let Some(name) = missing.next() {
+        return Some(format!("{name} is missing"));
+    }
+    fields.iter().find_map(|(name, value)| match known.get(name) {
+        None => Some(format!("{name} is not documented")),
+        Some(schema) => misfit(all, schema, value).map(|fault| format!("{name}: {fault}")),
+    })
 }

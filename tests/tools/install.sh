@@ -15,6 +15,8 @@ PYPI=(
   caldav==3.6.0 caldav-server-tester==1.7.0 vdirsyncer==0.21.0 vobject==0.9.9
   promql-parser==0.11.0 # reads the expressions of deploy/monitoring
 )
+# In a place of its own: what it needs must not decide what the clients get.
+REST=(schemathesis==4.32.5)
 NPM=(
   tsdav@2.3.4
   oidc-provider@9.13.3 # the provider of tests/sso; says that it wants Node 22, runs with 20
@@ -70,6 +72,15 @@ python_clients() {
   python3 -m venv --clear "$venv"
   nice "$venv/bin/pip" install --quiet --disable-pip-version-check "${PYPI[@]}"
   printf '%s\n' "${PYPI[*]}" > "$mark"
+}
+
+rest_tester() {
+  local venv=$CLIENTS/venv-rest mark=$CLIENTS/venv-rest/.installed
+  [[ $(cat "$mark" 2> /dev/null) == "${REST[*]}" ]] && "$venv/bin/schemathesis" --version > /dev/null 2>&1 && return
+  say "installing ${REST[*]}"
+  python3 -m venv --clear "$venv"
+  nice "$venv/bin/pip" install --quiet --disable-pip-version-check "${REST[@]}"
+  printf '%s\n' "${REST[*]}" > "$mark"
 }
 
 # npm has Node itself, for machines whose own is too old for the provider.
@@ -133,5 +144,6 @@ if [[ $what == fuzz ]]; then
 elif [[ $what != run ]]; then
   mkdir -p "$CLIENTS"
   python_clients
+  rest_tester
   node_clients
 fi

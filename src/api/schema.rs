@@ -1,0 +1,493 @@
+//! THE TABLE of what requests and answers consist of: each type once, with an example; the routes name them.
+
+use serde_json::{Value, json};
+
+use Kind::{Any, Flag, Like, List, Number, Object, Of, One, Text, Time, Uuid};
+
+/// A type: an object with these fields.
+pub struct Schema {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is, in a sentence.
+    pub doc: &'static str,
+    /// Its fields.
+    pub fields: &'static [Field],
+    /// One, as JSON.
+    pub example: &'static str,
+}
+
+/// A field of a type.
+pub struct Field {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: Kind,
+    /// What that means.
+    pub doc: &'static str,
+    /// Whether it may be null.
+    pub null: bool,
+    /// Whether it may be absent.
+    pub optional: bool,
+}
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// A text of at most so many characters; 0 is no limit.
+    Text(u32),
+    /// A text that looks like that regular expression.
+    Like(&'static str),
+    /// A UUID.
+    Uuid,
+    /// A time (RFC 3339).
+    Time,
+    /// A whole number.
+    Number,
+    /// True or false.
+    Flag,
+    /// One of these words.
+    One(&'static [&'static str]),
+    /// A list.
+    List(&'static Kind),
+    /// Another type of this table.
+    Of(&'static str),
+    /// An object of any fields.
+    Object,
+    /// Anything.
+    Any,
+}
+
+const fn has(name: &'static str, kind: Kind, doc: &'static str) -> Field {
+    Field { name, kind, doc, null: false, optional: false }
+}
+
+const fn may(name: &'static str, kind: Kind, doc: &'static str) -> Field {
+    Field { optional: true, ..has(name, kind, doc) }
+}
+
+impl Field {
+    const fn or_null(self) -> Self {
+        Self { null: true, ..self }
+    }
+}
+
+const fn row(
+    name: &'static str,
+    doc: &'static str,
+    fields: &'static [Field],
+    example: &'static str,
+) -> Schema {
+    Schema { name, doc, fields, example }
+}
+
+const COLOR: Kind = Like("^#([0-9a-fA-F]{3}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})$");
+const COMPONENTS: Kind = List(&One(&["VEVENT", "VTODO", "VJOURNAL"]));
+const VISIBILITY: Kind = One(&["visible", "hidden"]);
+const ROLE: Kind = One(&["freebusy", "reader", "editor", "administrator", "owner"]);
+const GIVEN_ROLE: Kind = One(&["freebusy", "reader", "editor", "administrator"]);
+
+/// The types.
+pub const SCHEMAS: &[Schema] = &[
+    row(
+        "Error",
+        "What is answered when something is wrong.",
+        &[
+            has(
+                "type",
+                One(&["client_error", "validation_error", "server_error"]),
+                "Whose fault it is; a `validation_error` is about what was sent.",
+            ),
+            has("errors", List(&Of("Fault")), "Each fault; one, unless it is a `validation_error`."),
+        ],
+        r#"{"type": "validation_error", "errors": [{"code": "required", "detail": "This field is required.",
+  "attr": "name"}]}"#,
+    ),
+    row(
+        "Fault",
+        "One thing that is wrong.",
+        &[
+            has("code", Text(0), "What, for programs."),
+            has("detail", Text(0), "What, for people."),
+            has("attr", Text(0), "The field it is about.").or_null(),
+        ],
+        r#"{"code": "not_found", "detail": "Not found.", "attr": null}"#,
+    ),
+    row(
+        "Document",
+        "A description of this service in OpenAPI 3.1.",
+        &[
+            has("openapi", Text(0), "The version of OpenAPI."),
+            has("info", Object, "What it describes."),
+            has("paths", Object, "The routes."),
+            has("components", Object, "What they have in common."),
+        ],
+        r#"{"openapi": "3.1.0", "info": {}, "paths": {}, "components": {}}"#,
+    ),
+    row(
+        "Config",
+        "What web pages need to know of an installation.",
+        &[
+            has("ENVIRONMENT", Text(0), "What the installation is called."),
+            has("FRONTEND_THEME", Any, "The theme."),
+            has("FRONTEND_MORE_LINK", Any, "Where more is told."),
+            has("FRONTEND_FEEDBACK_BUTTON_SHOW", Any, "Whether there is a button for feedback."),
+            has("FRONTEND_FEEDBACK_BUTTON_IDLE", Any, "Whether it does nothing."),
+            has("FRONTEND_FEEDBACK_ITEMS", Any, "What it offers."),
+            has("FRONTEND_FEEDBACK_MESSAGES_WIDGET_ENABLED", Any, "Whether there is a widget for messages."),
+            has("FRONTEND_FEEDBACK_MESSAGES_WIDGET_API_URL", Any, "Where it sends them."),
+            has("FRONTEND_FEEDBACK_MESSAGES_WIDGET_CHANNEL", Any, "By which channel."),
+            has("FRONTEND_FEEDBACK_MESSAGES_WIDGET_PATH", Any, "Where the widget is loaded from."),
+            has("FRONTEND_HIDE_GAUFRE", Any, "Whether the menu of other services is hidden."),
+            has("MEDIA_BASE_URL", Any, "Where media are."),
+            has("LANGUAGES", List(&List(&Text(0))), "The languages: code and name of each."),
+            has("LANGUAGE_CODE", Text(0), "The language of who chose none."),
+            has("SENTRY_DSN", Any, "Where faults of the pages are told."),
+            has("theme_customization", Object, "What `api.theme_file` says."),
+        ],
+        r#"{"ENVIRONMENT": "production", "FRONTEND_THEME": null, "FRONTEND_MORE_LINK": null,
+  "FRONTEND_FEEDBACK_BUTTON_SHOW": false, "FRONTEND_FEEDBACK_BUTTON_IDLE": false,
+  "FRONTEND_FEEDBACK_ITEMS": {}, "FRONTEND_FEEDBACK_MESSAGES_WIDGET_ENABLED": false,
+  "FRONTEND_FEEDBACK_MESSAGES_WIDGET_API_URL": null,
+  "FRONTEND_FEEDBACK_MESSAGES_WIDGET_CHANNEL": null,
+  "FRONTEND_FEEDBACK_MESSAGES_WIDGET_PATH": null, "FRONTEND_HIDE_GAUFRE": false,
+  "MEDIA_BASE_URL": null, "LANGUAGES": [["en-us", "English"]], "LANGUAGE_CODE": "en-us",
+  "SENTRY_DSN": null, "theme_customization": {}}"#,
+    ),
+    row(
+        "User",
+        "Somebody.",
+        &[
+            has("id", Uuid, "What stays of them whatever they are called."),
+            has("email", Text(0), "Their address.").or_null(),
+            has("full_name", Text(0), "What they are called.").or_null(),
+            has("short_name", Text(20), "The same in short.").or_null(),
+            has("language", Text(0), "The language that they are talked to in."),
+        ],
+        r#"{"id": "0a4b7c12-98de-4a6b-8c1f-3f2d90b1e7aa", "email": "alice@example.org",
+  "full_name": "Alice Anyone", "short_name": "Alice", "language": "en-us"}"#,
+    ),
+    row(
+        "Me",
+        "Who is signed in.",
+        &[
+            has("id", Uuid, "What stays of them whatever they are called."),
+            has("email", Text(0), "Their address.").or_null(),
+            has("full_name", Text(0), "What they are called.").or_null(),
+            has("short_name", Text(20), "The same in short.").or_null(),
+            has("language", Text(0), "The language that they are talked to in."),
+            has("can_access", Flag, "Whether they are entitled to calendars of their own."),
+        ],
+        r#"{"id": "0a4b7c12-98de-4a6b-8c1f-3f2d90b1e7aa", "email": "alice@example.org",
+  "full_name": "Alice Anyone", "short_name": "Alice", "language": "en-us", "can_access": true}"#,
+    ),
+    row(
+        "UserSettings",
+        "Somebody, and how they want to be talked to.",
+        &[
+            has("id", Uuid, "What stays of them whatever they are called."),
+            has("email", Text(0), "Their address.").or_null(),
+            has("full_name", Text(0), "What they are called.").or_null(),
+            has("short_name", Text(20), "The same in short.").or_null(),
+            has("language", Text(0), "The language that they are talked to in."),
+            has("timezone", Text(0), "The time zone that pages show times in."),
+        ],
+        r#"{"id": "0a4b7c12-98de-4a6b-8c1f-3f2d90b1e7aa", "email": "alice@example.org",
+  "full_name": "Alice Anyone", "short_name": "Alice", "language": "en-us",
+  "timezone": "Europe/Paris"}"#,
+    ),
+    row(
+        "UserPatch",
+        "How somebody wants to be talked to; other fields are passed over.",
+        &[
+            may("language", Text(255), "One of those that `config/` tells.").or_null(),
+            may("timezone", Text(255), "A name of the IANA database.").or_null(),
+        ],
+        r#"{"language": "fr-fr", "timezone": "Europe/Paris"}"#,
+    ),
+    row(
+        "Calendar",
+        "A calendar, as it is seen in the home of whoever asks.",
+        &[
+            has("id", Uuid, "What stays of it whatever it is called; the same for everybody who sees it."),
+            has("name", Text(0), "What it is called."),
+            has("color", Text(0), "Its colour.").or_null(),
+            has("description", Text(0), "What it is for.").or_null(),
+            has("timezone", Text(0), "Its time zone.").or_null(),
+            has("order", Number, "Its place among the others.").or_null(),
+            has("visibility", VISIBILITY, "Whether pages show it."),
+            has("is_default", Flag, "Whether new events go into it."),
+            has("components", COMPONENTS, "What may be in it."),
+            has("owner", Text(0), "The user name of its owner.").or_null(),
+            has("role", ROLE, "What whoever asks may do with it."),
+            has("caldav_path", Text(0), "Its path below the base path of CalDAV."),
+            has("caldav_url", Text(0), "Where calendar programs find it."),
+            has("etag", Text(0), "The same as the header."),
+        ],
+        r##"{"id": "5f1c3b0e-2f4d-4f0a-9c55-8f6f6f0f1a11", "name": "Work", "color": "#3788d8",
+  "description": null, "timezone": "Europe/Paris", "order": 1, "visibility": "visible",
+  "is_default": false, "components": ["VEVENT"], "owner": "alice", "role": "owner",
+  "caldav_path": "/calendars/alice/5f1c/",
+  "caldav_url": "https://cal.example.org/dav/calendars/alice/5f1c/",
+  "etag": "\"9f86d081884c7d659a2feaa0c55ad015\""}"##,
+    ),
+    row(
+        "CalendarNew",
+        "A calendar to be made; other fields are passed over.",
+        &[
+            has("name", Text(255), "What it is called."),
+            may("color", COLOR, "Its colour.").or_null(),
+            may("description", Text(10_000), "What it is for.").or_null(),
+            may("timezone", Text(255), "A name of the IANA database.").or_null(),
+            may("order", Number, "Its place among the others.").or_null(),
+            may("visibility", VISIBILITY, "Whether pages show it.").or_null(),
+            may("is_default", Flag, "Whether new events go into it."),
+            may("components", COMPONENTS, "What may be in it; all of these if nothing is said.").or_null(),
+        ],
+        r##"{"name": "Work", "color": "#3788d8", "timezone": "Europe/Paris"}"##,
+    ),
+    row(
+        "CalendarPatch",
+        "What changes of a calendar: null takes away, and what is not named stays.",
+        &[
+            may("name", Text(255), "What it is called."),
+            may("color", COLOR, "Its colour.").or_null(),
+            may("description", Text(10_000), "What it is for.").or_null(),
+            may("timezone", Text(255), "A name of the IANA database.").or_null(),
+            may("order", Number, "Its place among the others.").or_null(),
+            may("visibility", VISIBILITY, "Whether pages show it.").or_null(),
+            may("is_default", Flag, "Whether new events go into it."),
+        ],
+        r##"{"color": "#00aa00", "description": null}"##,
+    ),
+    row(
+        "Share",
+        "With whom a calendar is shared, and what they may do.",
+        &[
+            has("id", Uuid, "What it is known by."),
+            has("role", ROLE, "What they may do."),
+            has(
+                "status",
+                One(&["accepted", "declined", "pending", "unknown"]),
+                "What became of the invitation; nobody here has an address that is `unknown`.",
+            ),
+            has("email", Text(0), "Their address, where they are known by one.").or_null(),
+            has("user", Text(0), "Their user name, where they are known by it.").or_null(),
+            has("group", Text(0), "The name of the group that it is.").or_null(),
+            has("name", Text(0), "What they are called.").or_null(),
+            has("summary", Text(0), "What the calendar was called in the invitation.").or_null(),
+        ],
+        r#"{"id": "6e0c1d1c-7a55-8a3c-9a42-0c5a2b7b9d01", "role": "editor", "status": "accepted",
+  "email": "bob@example.org", "user": null, "group": null, "name": "Bob Anyone", "summary": null}"#,
+    ),
+    row(
+        "ShareInvite",
+        "With whom a calendar is to be shared: one of `email`, `user` and `group`.",
+        &[
+            has("role", GIVEN_ROLE, "What they may do."),
+            may("email", Text(255), "Their address.").or_null(),
+            may("user", Text(255), "Their id, or their user name.").or_null(),
+            may("group", Text(255), "The name of a group.").or_null(),
+            may("name", Text(255), "What they are called.").or_null(),
+            may("summary", Text(255), "What the calendar is called in the invitation.").or_null(),
+        ],
+        r#"{"email": "bob@example.org", "role": "editor"}"#,
+    ),
+    row(
+        "SharePatch",
+        "What somebody may do from now on.",
+        &[may("role", GIVEN_ROLE, "What they may do.")],
+        r#"{"role": "reader"}"#,
+    ),
+    row(
+        "AppPassword",
+        "A password for one program.",
+        &[
+            has("id", Uuid, "What it is known by."),
+            has("label", Text(100), "What it is called."),
+            has("read_only", Flag, "Whether nothing can be changed by it."),
+            has("calendars", List(&Text(0)), "The names of the calendars that it opens; null is all.")
+                .or_null(),
+            has("expires_at", Time, "When it ends.").or_null(),
+            has("created_at", Time, "When it was made.").or_null(),
+            has("last_used_at", Time, "When it was last used.").or_null(),
+            has("last_used_from", Text(0), "From which address.").or_null(),
+        ],
+        r#"{"id": "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", "label": "Phone", "read_only": false,
+  "calendars": null, "expires_at": null, "created_at": "2026-01-31T09:00:00Z",
+  "last_used_at": null, "last_used_from": null}"#,
+    ),
+    row(
+        "AppPasswordNew",
+        "A password to be made for one program.",
+        &[
+            has("label", Text(100), "What it is called."),
+            may("read_only", Flag, "Whether nothing can be changed by it."),
+            may(
+                "calendars",
+                List(&Text(0)),
+                "The names or paths of the calendars that it opens; null is all.",
+            )
+            .or_null(),
+            may("expires_at", Time, "When it ends.").or_null(),
+        ],
+        r#"{"label": "Phone", "read_only": true, "calendars": ["calendar"]}"#,
+    ),
+    row(
+        "AppPasswordMade",
+        "A password that was made just now; nobody is told it again.",
+        &[
+            has("id", Uuid, "What it is known by."),
+            has("label", Text(100), "What it is called."),
+            has("read_only", Flag, "Whether nothing can be changed by it."),
+            has("calendars", List(&Text(0)), "The names of the calendars that it opens; null is all.")
+                .or_null(),
+            has("expires_at", Time, "When it ends.").or_null(),
+            has("created_at", Time, "When it was made.").or_null(),
+            has("last_used_at", Time, "When it was last used.").or_null(),
+            has("last_used_from", Text(0), "From which address.").or_null(),
+            has("username", Text(0), "The user name to type with it."),
+            has("secret", Text(0), "The password."),
+        ],
+        r#"{"id": "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed", "label": "Phone", "read_only": true,
+  "calendars": ["calendar"], "expires_at": null, "created_at": "2026-01-31T09:00:00Z",
+  "last_used_at": null, "last_used_from": null, "username": "alice",
+  "secret": "abcd-efgh-ijkm-npqr-stuv-wxyz-23"}"#,
+    ),
+    row(
+        "AppPasswordPatch",
+        "What a password is called from now on.",
+        &[has("label", Text(100), "What it is called.")],
+        r#"{"label": "Old phone"}"#,
+    ),
+];
+
+/// What stands in the braces of paths.
+pub const PARTS: &[(&str, &str)] =
+    &[("id", "The id; of a calendar also the last name in its path."), ("share", "The id of a share.")];
+
+/// The type of that name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static Schema> {
+    SCHEMAS.iter().find(|schema| schema.name == name)
+}
+
+/// What a name in the table of routes says: `X`, `X[]` (a list) or `Page<X>` (a page of a list).
+#[must_use]
+pub fn base(gives: &str) -> &str {
+    let inner = gives.strip_prefix("Page<").and_then(|rest| rest.strip_suffix('>')).unwrap_or(gives);
+    inner.strip_suffix("[]").unwrap_or(inner)
+}
+
+/// The same as JSON Schema.
+#[must_use]
+pub fn spelled(gives: &str) -> Value {
+    let inner = json!({ "$ref": format!("#/components/schemas/{}", base(gives)) });
+    match gives {
+        list if list.ends_with("[]") => json!({ "type": "array", "items": inner }),
+        page if page.starts_with("Page<") => json!({
+            "type": "object",
+            "required": ["count", "next", "previous", "results"],
+            "properties": {
+                "count": { "type": "integer", "description": "How many there are on all pages." },
+                "next": { "type": ["string", "null"], "description": "The path of the page after it." },
+                "previous": { "type": ["string", "null"], "description": "The path of the page before it." },
+                "results": { "type": "array", "items": inner },
+            },
+        }),
+        _ => inner,
+    }
+}
+
+/// An example of it.
+#[must_use]
+pub fn example(gives: &str) -> Value {
+    let one = named(base(gives)).and_then(|schema| serde_json::from_str(schema.example).ok());
+    let one = one.unwrap_or(Value::Null);
+    match gives {
+        list if list.ends_with("[]") => json!([one]),
+        page if page.starts_with("Page<") => {
+            json!({ "count": 1, "next": null, "previous": null, "results": [one] })
+        }
+        _ => one,
+    }
+}
+
+impl Schema {
+    /// It as JSON Schema.
+    #[must_use]
+    pub fn document(&self) -> Value {
+        let required: Vec<&str> =
+            self.fields.iter().filter(|field| !field.optional).map(|field| field.name).collect();
+        let fields = self.fields.iter().map(|field| (field.name.to_owned(), field.document()));
+        json!({
+            "type": "object",
+            "description": self.doc,
+            "required": required,
+            "properties": fields.collect::<serde_json::Map<_, _>>(),
+            "examples": [example(self.name)],
+        })
+    }
+}
+
+impl Field {
+    fn document(&self) -> Value {
+        let mut schema = self.kind.document();
+        if self.null && !matches!(self.kind, Any) {
+            schema = match schema["type"].as_str() {
+                Some(kind) => {
+                    schema["type"] = json!([kind, "null"]);
+                    if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
+                        words.push(Value::Null);
+                    }
+                    schema
+                }
+                None => json!({ "anyOf": [schema, { "type": "null" }] }),
+            };
+        }
+        schema["description"] = self.doc.into();
+        schema
+    }
+
+    /// What it holds, in a few words for people.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let null = if self.null { ", or null" } else { "" };
+        self.kind.words() + null
+    }
+}
+
+impl Kind {
+    fn document(&self) -> Value {
+        match self {
+            Text(0) => json!({ "type": "string" }),
+            Text(most) => json!({ "type": "string", "maxLength": most }),
+            Like(pattern) => json!({ "type": "string", "pattern": pattern }),
+            Uuid => json!({ "type": "string", "format": "uuid" }),
+            Time => json!({ "type": "string", "format": "date-time" }),
+            Number => json!({ "type": "integer", "format": "int32" }),
+            Flag => json!({ "type": "boolean" }),
+            One(words) => json!({ "type": "string", "enum": words }),
+            List(inner) => json!({ "type": "array", "items": inner.document() }),
+            Of(name) => spelled(name),
+            Object => json!({ "type": "object" }),
+            Any => json!({}),
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Text(0) => "text".into(),
+            Text(most) => format!("text of at most {most} characters"),
+            Like(pattern) => format!("text like `{}`", pattern.replace('|', "\\|")),
+            Uuid => "UUID".into(),
+            Time => "time, as `2026-01-31T09:00:00Z`".into(),
+            Number => "whole number".into(),
+            Flag => "true or false".into(),
+            One(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+            List(inner) => format!("list of: {}", inner.words()),
+            Of(name) => format!("[{name}](#{})", name.to_lowercase()),
+            Object => "object".into(),
+            Any => "anything".into(),
+        }
+    }
+}

@@ -4,10 +4,12 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Once;
 use std::time::Duration;
 
 use kalends::boot::Running;
-use kalends::config::{Listen, Settings};
+use kalends::config::{Level, Listen, Settings};
+use kalends::observe;
 use kalends::share::{self, notification::Reply};
 use kalends::store::{self, Notification, Viewer, calendar, notification, principal};
 use kalends::xml::{self, Element, Name};
@@ -19,6 +21,18 @@ use crate::support::{self, Db};
 
 /// Longer than anything takes that works.
 pub const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Why a server in this process failed is told; panics of tests stay what they are.
+fn tell_errors() {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| {
+        let hook = std::panic::take_hook();
+        let mut settings = Settings::default();
+        settings.log.level = Level::Error;
+        let _ = observe::init(&settings);
+        std::panic::set_hook(hook);
+    });
+}
 
 /// A server and its database, both gone with this.
 pub struct Server {
@@ -32,6 +46,7 @@ pub struct Server {
 impl Server {
     /// A server of these settings, on a port of its own.
     pub async fn start(change: impl FnOnce(&mut Settings)) -> Self {
+        tell_errors();
         let db = support::database().await;
         let mut settings = Settings { database: support::settings(&db.url), ..Settings::default() };
         settings.server.listen = vec![Listen::Tcp(([127, 0, 0, 1], 0).into())];

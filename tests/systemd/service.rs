@@ -67,7 +67,7 @@ impl Systemd {
     pub fn hear(&self, what: &str) -> String {
         let told = self.told.lock().unwrap();
         loop {
-            let message = told.recv_timeout(Duration::from_secs(120)).unwrap_or_else(|error| {
+            let message = told.recv_timeout(Duration::from_mins(2)).unwrap_or_else(|error| {
                 panic!("{what} is not told: {error}\n{}", self.log());
             });
             if message.lines().any(|line| line == what) {

@@ -98,6 +98,7 @@ const HOT: &[&str] = &[
     "caldav/lock.sql: release",
     "caldav/lock.sql: clear",
     "caldav/share.sql: of",
+    "caldav/share.sql: listed",
     "caldav/share.sql: held",
     "caldav/share.sql: lock",
     "caldav/share.sql: object",
@@ -676,7 +677,7 @@ fn searched(name: &str) -> &'static [&'static str] {
 /// The same of those about calendars in other homes: 9 and 10, where nobody sees them, or the homes where somebody does.
 fn shared(name: &str) -> &'static [&'static str] {
     match name.rsplit_once(' ').map_or(name, |(_, section)| section) {
-        "of" | "held" => &["'{7,8}'", "'{32,36}'", "12", "'{g1,g2}'"],
+        "of" | "listed" | "held" => &["'{7,8}'", "'{32,36}'", "12", "'{g1,g2}'"],
         "object" => &["7", "32", "'o150.ics'", "12", "'{g1,g2}'"],
         "lock_homes" => &["'{9,10}'"],
         "bind" => &["'{9,10}'", "7", "32", "'{c1,seen-1,other}'"],
@@ -1044,7 +1045,7 @@ async fn read(pool: &Pool, calendar: &Calendar) {
     let home = store::calendar::home(pool, &viewer(1), 1).await.unwrap().unwrap();
     assert!(home.state.revision > 0);
     assert_eq!(store::calendar::home_alone(pool, 1).await.unwrap().unwrap(), home);
-    assert_eq!(store::calendar::all(pool, &viewer(1), 1).await.unwrap().len(), 3);
+    assert_eq!(store::calendar::all(pool, &viewer(1), 1, true).await.unwrap().len(), 3);
     let names = ["a.ics".to_owned()];
     for body in [false, true] {
         let with = With { body, stored: Some(Vec::new()), ..With::default() };
@@ -1155,8 +1156,14 @@ async fn share(pool: &Pool, calendar: &Calendar) {
     store::property::set(&tx, Subject::seen(&seen), &[value]).await.unwrap();
     assert_eq!(store::calendar::home_in(&tx, &bob, 2).await.unwrap().unwrap().collections.len(), 1);
     tx.commit().await.unwrap();
-    let listed = store::calendar::all(pool, &bob, 2).await.unwrap();
+    let listed = store::calendar::all(pool, &bob, 2, true).await.unwrap();
     assert_eq!(listed.iter().map(|c| &*c.name).collect::<Vec<_>>(), ["calendar", "calendar-2"]);
+    let bound = listed[1].bound.as_deref().unwrap();
+    let origin = bound.origin.as_ref().unwrap();
+    assert_eq!((&*origin.owner, &*origin.name), ("alice", "calendar"));
+    let unnamed = store::Bound { origin: None, ..bound.clone() };
+    let unnamed = Calendar { bound: Some(unnamed.into()), ..listed[1].clone() };
+    assert_eq!(store::calendar::all(pool, &bob, 2, false).await.unwrap(), [listed[0].clone(), unnamed]);
     assert_eq!(listed[1].rights, Privilege::Bind.with_parts());
     let found = object::by_path(pool, &bob, 2, ("calendar-2", "a.ics")).await.unwrap().unwrap();
     assert_eq!(found.rights, Privilege::Bind.with_parts());

@@ -62,7 +62,7 @@ pub async fn share(cx: &Cx, orders: &[Order]) -> Result<Response> {
             }
             if !plan.is_empty() {
                 carry_out(cx, &tx, &calendar, &before, &plan).await?;
-                let owner = &acl::owner_of(&tx, house, calendar.bound.as_deref()).await?;
+                let owner = &acl::owner_of(&tx, house, calendar.home_id).await?;
                 let kept = (owner, calendar.name_at_home());
                 let deeds = deeds::of_lists(&cx.viewer.principal, kept, &before.aces, &plan.aces);
                 store::audit::record(&tx, &deeds).await?;

@@ -78,6 +78,7 @@ const HOT: &[&str] = &[
     "caldav/personal.sql: since",
     "caldav/personal.sql: since_in",
     "caldav/personal.sql: between",
+    "caldav/personal.sql: busy",
     "caldav/personal.sql: touch",
     "caldav/personal.sql: keep",
     "caldav/personal.sql: forget",
@@ -708,6 +709,7 @@ fn theirs(name: &str) -> &'static [&'static str] {
             &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000", "'{1}'", "true", "NULL", "8"]
         }
         "matching" => &["7", "32", "'{1}'", "'uid-150'", "true", "NULL", "8"],
+        "busy" => &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000", "8"],
         "touch" => &["7", "32", "700150"],
         "keep" => &["7", "32", "'o150.ics'", "8", "'x'"],
         _ => &["7", "32", "'o150.ics'", "8"],
@@ -1115,6 +1117,9 @@ async fn theirs_read(pool: &Pool, calendar: &Calendar) {
     for window in [None, Some((150..160, 150..160))] {
         let of = Candidates { kinds, window, uid: None, with: With::body() };
         assert_eq!(count(personal::candidates(pool, calendar, lens, &of).await.unwrap()).await, 1);
+    }
+    for (window, found) in [(150..160, 1), (210..220, 0)] {
+        assert_eq!(count(personal::taken(pool, calendar, (&window, &window)).await.unwrap()).await, found);
     }
 }
 

@@ -970,23 +970,24 @@ async fn invite_people(pool: &Pool, calendar: &Calendar) {
     let staff = guest(Some(Grantee::Group("staff".to_owned())), None);
     let guests = [staff, guest(None, Some("B@x")), guest(None, Some("c@x"))];
     invite::change(tx, calendar, &guests, &[], Answer::Accepted).await.unwrap();
-    invite::settle(tx, calendar, Answer::Accepted, (&[1], &["staff"])).await.unwrap();
-    invite::meet(tx, &bob, Answer::Accepted, true).await.unwrap();
+    let first = invite::First { answer: Answer::Accepted, most: 9 };
+    invite::settle(tx, calendar, first, (&[1], &["staff"])).await.unwrap();
+    invite::meet(tx, &bob, first, true).await.unwrap();
     assert_eq!(invite::asked(tx, bob.id).await.unwrap(), []);
     let name = invite::name_in(tx, bob.id, calendar).await.unwrap();
     let invites = invite::of_in(tx, calendar).await.unwrap();
     let of_bob = invites.iter().find(|one| matches!(one.sharee, Sharee::Person(..))).unwrap();
     assert_eq!((invites.len(), of_bob.answer, name.is_some()), (3, Answer::Accepted, true));
-    invite::settle(tx, calendar, Answer::Accepted, (&[bob.id], &[])).await.unwrap();
+    invite::settle(tx, calendar, first, (&[bob.id], &[])).await.unwrap();
     let place = invite::place(tx, bob.id, of_bob.uid).await.unwrap().unwrap();
     assert_eq!((place.home_id, place.name.as_str()), (1, "calendar"));
     assert!(invite::answer(tx, calendar, bob.id, Answer::Declined).await.unwrap());
     assert!(!invite::answer(tx, calendar, bob.id, Answer::Declined).await.unwrap());
-    invite::settle(tx, calendar, Answer::Accepted, (&[], &[])).await.unwrap();
+    invite::settle(tx, calendar, first, (&[], &[])).await.unwrap();
     assert_eq!(invite::name_in(tx, bob.id, calendar).await.unwrap(), None);
     let gone: Vec<_> = invites.iter().map(|one| one.uid).collect();
     invite::change(tx, calendar, &[], &gone, Answer::Accepted).await.unwrap();
-    invite::settle(tx, calendar, Answer::Accepted, (&[], &[])).await.unwrap();
+    invite::settle(tx, calendar, first, (&[], &[])).await.unwrap();
     assert!(invite::of_in(tx, calendar).await.unwrap().is_empty());
 }
 

@@ -356,3 +356,47 @@ async fn who_leaves_a_group_is_told_of_changes_no_more() {
     assert!(!has_it(&mut person(&server, "dave", "").await, "dave").await);
     assert_eq!(count().await, 0);
 }
+
+#[tokio::test]
+async fn who_has_enough_is_asked() {
+    let server = Server::start(|settings| {
+        telling(settings);
+        settings.sharing.max_automatic = 2;
+    })
+    .await;
+    let mut alice = person(&server, "alice", "").await;
+    let mut bob = person(&server, "bob", "team").await;
+    let body = |of: &str| set(&format!("mailto:{of}@example.org"), "read");
+    for (nth, comes) in [(0, true), (1, true), (2, false), (3, false)] {
+        let path = format!("/dav/calendars/alice/c{nth}/");
+        assert_eq!(alice.ask(&format!("MKCALENDAR {path}"), &[], "").await.status, 201);
+        // One by name, the others by the group.
+        let to = if nth == 0 { body("bob") } else { set("/dav/principals/groups/team/", "read") };
+        assert_eq!(post(&mut alice, &path, to).await.status, 200);
+        let home = inside(&mut bob, "/dav/calendars/bob/").await;
+        assert_eq!(home.contains(&format!("/dav/calendars/bob/c{nth}/")), comes, "{home:?}");
+    }
+    // What waits is an invitation like any other: to be accepted, to be taken back, to be asked again.
+    let waiting = "/dav/calendars/bob/notifications/";
+    let asked = inside(&mut bob, waiting).await;
+    assert_eq!(asked.len(), 2);
+    let told = bob.ask(&format!("GET {}", asked[0]), &[], "").await.text();
+    assert!(told.contains("<CS:invite-noresponse/>"), "{told}");
+    let uid = within(&told, "CS:uid").to_owned();
+    let accepted = post(&mut bob, "/dav/calendars/bob/", reply(&uid, "accepted")).await;
+    assert_eq!(accepted.status, 200, "{}", accepted.text());
+    assert_eq!(inside(&mut bob, waiting).await.len(), 1);
+    let home = inside(&mut bob, "/dav/calendars/bob/").await;
+    assert_eq!(home.iter().filter(|path| path.contains("/bob/c")).count(), 3 + 1, "{home:?}");
+    // What is there already stays, whatever else is said of it.
+    assert_eq!(post(&mut alice, "/dav/calendars/alice/c0/", set("/dav/principals/bob/", "read-write")).await.status, 200);
+    assert!(inside(&mut bob, "/dav/calendars/bob/").await.contains(&"/dav/calendars/bob/c0/".to_owned()));
+    // Who comes with all of it has no more of it at once.
+    for nth in 0..4 {
+        assert_eq!(post(&mut alice, &format!("/dav/calendars/alice/c{nth}/"), body("late")).await.status, 200);
+    }
+    let mut late = person(&server, "late", "").await;
+    let home = inside(&mut late, "/dav/calendars/late/").await;
+    assert_eq!(home.iter().filter(|path| path.contains("/late/c") && !path.ends_with("/calendar/")).count(), 2, "{home:?}");
+    assert_eq!(inside(&mut late, "/dav/calendars/late/notifications/").await.len(), 2);
+}

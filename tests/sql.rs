@@ -78,6 +78,7 @@ const HOT: &[&str] = &[
     "caldav/personal.sql: since",
     "caldav/personal.sql: since_in",
     "caldav/personal.sql: between",
+    "caldav/personal.sql: busy",
     "caldav/personal.sql: touch",
     "caldav/personal.sql: keep",
     "caldav/personal.sql: forget",
@@ -98,6 +99,7 @@ const HOT: &[&str] = &[
     "caldav/lock.sql: release",
     "caldav/lock.sql: clear",
     "caldav/share.sql: of",
+    "caldav/share.sql: listed",
     "caldav/share.sql: held",
     "caldav/share.sql: lock",
     "caldav/share.sql: object",
@@ -676,7 +678,7 @@ fn searched(name: &str) -> &'static [&'static str] {
 /// The same of those about calendars in other homes: 9 and 10, where nobody sees them, or the homes where somebody does.
 fn shared(name: &str) -> &'static [&'static str] {
     match name.rsplit_once(' ').map_or(name, |(_, section)| section) {
-        "of" | "held" => &["'{7,8}'", "'{32,36}'", "12", "'{g1,g2}'"],
+        "of" | "listed" | "held" => &["'{7,8}'", "'{32,36}'", "12", "'{g1,g2}'"],
         "object" => &["7", "32", "'o150.ics'", "12", "'{g1,g2}'"],
         "lock_homes" => &["'{9,10}'"],
         "bind" => &["'{9,10}'", "7", "32", "'{c1,seen-1,other}'"],
@@ -707,6 +709,7 @@ fn theirs(name: &str) -> &'static [&'static str] {
             &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000", "'{1}'", "true", "NULL", "8"]
         }
         "matching" => &["7", "32", "'{1}'", "'uid-150'", "true", "NULL", "8"],
+        "busy" => &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000", "8"],
         "touch" => &["7", "32", "700150"],
         "keep" => &["7", "32", "'o150.ics'", "8", "'x'"],
         _ => &["7", "32", "'o150.ics'", "8"],
@@ -967,23 +970,24 @@ async fn invite_people(pool: &Pool, calendar: &Calendar) {
     let staff = guest(Some(Grantee::Group("staff".to_owned())), None);
     let guests = [staff, guest(None, Some("B@x")), guest(None, Some("c@x"))];
     invite::change(tx, calendar, &guests, &[], Answer::Accepted).await.unwrap();
-    invite::settle(tx, calendar, Answer::Accepted, (&[1], &["staff"])).await.unwrap();
-    invite::meet(tx, &bob, Answer::Accepted, true).await.unwrap();
+    let first = invite::First { answer: Answer::Accepted, most: 9 };
+    invite::settle(tx, calendar, first, (&[1], &["staff"])).await.unwrap();
+    invite::meet(tx, &bob, first, true).await.unwrap();
     assert_eq!(invite::asked(tx, bob.id).await.unwrap(), []);
     let name = invite::name_in(tx, bob.id, calendar).await.unwrap();
     let invites = invite::of_in(tx, calendar).await.unwrap();
     let of_bob = invites.iter().find(|one| matches!(one.sharee, Sharee::Person(..))).unwrap();
     assert_eq!((invites.len(), of_bob.answer, name.is_some()), (3, Answer::Accepted, true));
-    invite::settle(tx, calendar, Answer::Accepted, (&[bob.id], &[])).await.unwrap();
+    invite::settle(tx, calendar, first, (&[bob.id], &[])).await.unwrap();
     let place = invite::place(tx, bob.id, of_bob.uid).await.unwrap().unwrap();
     assert_eq!((place.home_id, place.name.as_str()), (1, "calendar"));
     assert!(invite::answer(tx, calendar, bob.id, Answer::Declined).await.unwrap());
     assert!(!invite::answer(tx, calendar, bob.id, Answer::Declined).await.unwrap());
-    invite::settle(tx, calendar, Answer::Accepted, (&[], &[])).await.unwrap();
+    invite::settle(tx, calendar, first, (&[], &[])).await.unwrap();
     assert_eq!(invite::name_in(tx, bob.id, calendar).await.unwrap(), None);
     let gone: Vec<_> = invites.iter().map(|one| one.uid).collect();
     invite::change(tx, calendar, &[], &gone, Answer::Accepted).await.unwrap();
-    invite::settle(tx, calendar, Answer::Accepted, (&[], &[])).await.unwrap();
+    invite::settle(tx, calendar, first, (&[], &[])).await.unwrap();
     assert!(invite::of_in(tx, calendar).await.unwrap().is_empty());
 }
 
@@ -1044,7 +1048,7 @@ async fn read(pool: &Pool, calendar: &Calendar) {
     let home = store::calendar::home(pool, &viewer(1), 1).await.unwrap().unwrap();
     assert!(home.state.revision > 0);
     assert_eq!(store::calendar::home_alone(pool, 1).await.unwrap().unwrap(), home);
-    assert_eq!(store::calendar::all(pool, &viewer(1), 1).await.unwrap().len(), 3);
+    assert_eq!(store::calendar::all(pool, &viewer(1), 1, true).await.unwrap().len(), 3);
     let names = ["a.ics".to_owned()];
     for body in [false, true] {
         let with = With { body, stored: Some(Vec::new()), ..With::default() };
@@ -1115,6 +1119,9 @@ async fn theirs_read(pool: &Pool, calendar: &Calendar) {
         let of = Candidates { kinds, window, uid: None, with: With::body() };
         assert_eq!(count(personal::candidates(pool, calendar, lens, &of).await.unwrap()).await, 1);
     }
+    for (window, found) in [(150..160, 1), (210..220, 0)] {
+        assert_eq!(count(personal::taken(pool, calendar, (&window, &window)).await.unwrap()).await, found);
+    }
 }
 
 async fn renew(pool: &Pool, calendar: &Calendar) {
@@ -1155,8 +1162,14 @@ async fn share(pool: &Pool, calendar: &Calendar) {
     store::property::set(&tx, Subject::seen(&seen), &[value]).await.unwrap();
     assert_eq!(store::calendar::home_in(&tx, &bob, 2).await.unwrap().unwrap().collections.len(), 1);
     tx.commit().await.unwrap();
-    let listed = store::calendar::all(pool, &bob, 2).await.unwrap();
+    let listed = store::calendar::all(pool, &bob, 2, true).await.unwrap();
     assert_eq!(listed.iter().map(|c| &*c.name).collect::<Vec<_>>(), ["calendar", "calendar-2"]);
+    let bound = listed[1].bound.as_deref().unwrap();
+    let origin = bound.origin.as_ref().unwrap();
+    assert_eq!((&*origin.owner, &*origin.name), ("alice", "calendar"));
+    let unnamed = store::Bound { origin: None, ..bound.clone() };
+    let unnamed = Calendar { bound: Some(unnamed.into()), ..listed[1].clone() };
+    assert_eq!(store::calendar::all(pool, &bob, 2, false).await.unwrap(), [listed[0].clone(), unnamed]);
     assert_eq!(listed[1].rights, Privilege::Bind.with_parts());
     let found = object::by_path(pool, &bob, 2, ("calendar-2", "a.ics")).await.unwrap().unwrap();
     assert_eq!(found.rights, Privilege::Bind.with_parts());

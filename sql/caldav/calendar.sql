@@ -6,42 +6,35 @@
 SELECT s.key, s.revision, s.floor, c.ids, c.revisions, c.octets, b.owners, b.bound
 FROM home_state s
 CROSS JOIN (
-    SELECT coalesce(array_agg(id ORDER BY id), '{}') AS ids, coalesce(array_agg(revision ORDER BY id), '{}') AS revisions,
-           coalesce(array_agg(octets ORDER BY id), '{}') AS octets
-    FROM calendar WHERE home_id = $1 AND trashed IS NULL
+    SELECT coalesce(array_agg(id), '{}') AS ids, coalesce(array_agg(revision), '{}') AS revisions,
+           coalesce(array_agg(octets), '{}') AS octets
+    FROM (SELECT id, revision, octets FROM calendar WHERE home_id = $1 AND trashed IS NULL ORDER BY id) AS kept
 ) AS c
 CROSS JOIN (
-    SELECT coalesce(array_agg(owner_home_id ORDER BY calendar_id), '{}') AS owners,
-           coalesce(array_agg(calendar_id ORDER BY calendar_id), '{}') AS bound
+    SELECT coalesce(array_agg(owner_home_id), '{}') AS owners, coalesce(array_agg(calendar_id), '{}') AS bound
     FROM bind WHERE home_id = $1 AND owner_home_id <> home_id
 ) AS b
 WHERE s.home_id = $1;
 
 --: all
 SELECT b.name, b.owner_home_id, b.calendar_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created,
-       c.modified, c.shared, c.watched, c.locked > now() IS TRUE AS locked, g.granted
+       c.modified, c.shared, c.watched, c.locked > now() IS TRUE AS locked, CASE WHEN $2 <> $1 THEN (
+    SELECT bit_or(a.privileges) FROM ace a
+    WHERE a.home_id = $1 AND a.calendar_id IN (0, c.id)
+      AND (a.grantee IN (2, 3) OR a.principal_id = $2 OR a.group_name = ANY ($3::text[]))) END AS granted
 FROM bind b
 LEFT JOIN calendar c ON c.home_id = $1 AND c.id = b.calendar_id
-CROSS JOIN LATERAL (
-    SELECT bit_or(a.privileges) AS granted
-    FROM ace a
-    WHERE $2 <> $1 AND a.home_id = $1 AND a.calendar_id IN (0, c.id)
-      AND (a.grantee IN (2, 3) OR a.principal_id = $2 OR a.group_name = ANY ($3::text[]))
-) AS g
 WHERE b.home_id = $1
 ORDER BY b.name;
 
 --: by_name
 SELECT b.name, b.owner_home_id, b.calendar_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created,
-       c.modified, c.shared, c.watched, c.locked > now() IS TRUE AS locked, g.granted
+       c.modified, c.shared, c.watched, c.locked > now() IS TRUE AS locked, CASE WHEN $3 <> $1 THEN (
+    SELECT bit_or(a.privileges) FROM ace a
+    WHERE a.home_id = $1 AND a.calendar_id IN (0, c.id)
+      AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))) END AS granted
 FROM bind b
 LEFT JOIN calendar c ON c.home_id = $1 AND c.id = b.calendar_id
-CROSS JOIN LATERAL (
-    SELECT bit_or(a.privileges) AS granted
-    FROM ace a
-    WHERE $3 <> $1 AND a.home_id = $1 AND a.calendar_id IN (0, c.id)
-      AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
-) AS g
 WHERE b.home_id = $1 AND b.name = $2;
 
 --: lock

@@ -59,6 +59,13 @@ USING principal p
 WHERE m.home_id = $1 AND m.calendar_id = $2 AND m.member AND p.id = m.principal_id
   AND NOT EXISTS (SELECT FROM invite i WHERE i.home_id = $1 AND i.calendar_id = $2 AND i.group_name = ANY (p.groups));
 
+--: put_off
+-- Who has accepted because nobody was to be asked, and has $3 calendars of others or more, is asked.
+UPDATE invite i SET status = 0
+WHERE i.home_id = $1 AND i.calendar_id = $2 AND i.status = 1 AND i.modified = now() AND i.principal_id IS NOT NULL
+  AND NOT EXISTS (SELECT FROM bind b WHERE b.home_id = i.principal_id AND b.owner_home_id = $1 AND b.calendar_id = $2)
+  AND $3 <= (SELECT count(*) FROM bind b WHERE b.home_id = i.principal_id AND b.owner_home_id <> b.home_id);
+
 --: wanted
 -- The homes in which the calendar is to be seen: of those who accepted and have a privilege of $3 by an entry of its list; and whether
 -- somebody ($4, or a member of $5) may do something else there than before.
@@ -148,6 +155,18 @@ ON CONFLICT DO NOTHING;
 DELETE FROM invite m
 WHERE m.principal_id = $1 AND m.member AND NOT EXISTS (
     SELECT FROM invite i WHERE i.home_id = m.home_id AND i.calendar_id = m.calendar_id AND i.group_name = ANY ($2::text[]));
+
+--: put_off_person
+-- The same of somebody who comes: of what they accepted because nobody was to be asked, the first fill their home.
+UPDATE invite i SET status = 0
+FROM (
+    SELECT n.home_id, n.calendar_id, row_number() OVER (ORDER BY n.home_id, n.calendar_id) AS nth
+    FROM invite n
+    WHERE n.principal_id = $1 AND n.status = 1 AND n.modified = now() AND NOT EXISTS (
+        SELECT FROM bind b WHERE b.home_id = $1 AND b.owner_home_id = n.home_id AND b.calendar_id = n.calendar_id)
+) AS fresh
+WHERE i.home_id = fresh.home_id AND i.calendar_id = fresh.calendar_id AND i.principal_id = $1
+  AND fresh.nth > $2 - (SELECT count(*) FROM bind b WHERE b.home_id = $1 AND b.owner_home_id <> b.home_id);
 
 --: appear_person
 -- All of it that they accepted and may see ($3) is seen in their home, and nothing else of others is: under the name that it has at its

@@ -130,6 +130,43 @@ LEFT JOIN LATERAL (
 WHERE o.component = ANY ($7::smallint[])
 ORDER BY o.id;
 
+--: busy
+-- As in object.sql, as the viewer $7 has it: of what they said something themselves the octets are asked, with what they keep.
+WITH hit AS MATERIALIZED (
+    SELECT object_id, starts, ends, floating, busy FROM instance
+    WHERE home_id = $1 AND calendar_id = $2 AND NOT floating AND NOT lasting
+      AND starts >= $3 - 1209600 AND starts < $4 AND ends > $3
+    UNION ALL
+    SELECT object_id, starts, ends, floating, busy FROM instance
+    WHERE home_id = $1 AND calendar_id = $2 AND floating AND NOT lasting
+      AND starts >= $5 - 1209600 AND starts < $6 AND ends > $5
+    UNION ALL
+    SELECT object_id, starts, ends, floating, busy FROM instance
+    WHERE home_id = $1 AND calendar_id = $2 AND NOT floating AND lasting AND starts < $4 AND ends > $3
+    UNION ALL
+    SELECT object_id, starts, ends, floating, busy FROM instance
+    WHERE home_id = $1 AND calendar_id = $2 AND floating AND lasting AND starts < $6 AND ends > $5
+), own AS MATERIALIZED (
+    SELECT told.object_id, p.data
+    FROM (SELECT DISTINCT object_id FROM hit) AS told
+    CROSS JOIN LATERAL (
+        SELECT data FROM personal WHERE home_id = $1 AND object_id = told.object_id AND principal_id = $7 OFFSET 0
+    ) AS p
+)
+SELECT starts, ends, floating, busy, NULL::bytea AS octets, NULL::bytea AS personal FROM hit
+WHERE busy <> 0 AND NOT EXISTS (SELECT FROM own WHERE own.object_id = hit.object_id)
+UNION ALL
+SELECT 0, 0, false, 0::smallint, o.body, own.data FROM own
+JOIN object o ON o.home_id = $1 AND o.id = own.object_id
+WHERE o.component IN (1, 8) AND (o.tail < greatest($4, $6)) IS NOT TRUE
+UNION ALL
+SELECT 0, 0, false, 0::smallint, CASE WHEN o.pattern IS NULL OR p.data IS NOT NULL THEN o.body ELSE o.pattern END, p.data
+FROM object o
+LEFT JOIN LATERAL (
+    SELECT data FROM personal WHERE home_id = $1 AND object_id = o.id AND principal_id = $7 OFFSET 0
+) AS p ON true
+WHERE o.home_id = $1 AND o.calendar_id = $2 AND o.tail IS NOT NULL AND o.tail < greatest($4, $6) AND o.component IN (1, 8);
+
 --: matching
 -- As in object.sql; $7 is the viewer.
 SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.access, p.data AS personal,

@@ -11,8 +11,7 @@ ORDER BY namespace, local;
 -- What each of these homes keeps of the collection beside it.
 SELECT p.home_id, p.calendar_id, p.namespace, p.local, p.value
 FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
-JOIN property p ON p.home_id = told.home_id AND p.calendar_id = told.id AND p.object_id = 0
-ORDER BY p.namespace, p.local;
+JOIN property p ON p.home_id = told.home_id AND p.calendar_id = told.id AND p.object_id = 0;
 
 --: set
 INSERT INTO property (home_id, calendar_id, object_id, namespace, local, value)

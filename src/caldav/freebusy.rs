@@ -72,7 +72,7 @@ pub async fn published(
 async fn of_home(pool: &Pool, settings: &Settings, owner: Principal, query: &str) -> Result<Response> {
     let window = window(query, now())?;
     let (home_id, viewer) = (owner.id, Viewer::of(owner));
-    let calendars = store::calendar::all(pool, &viewer, home_id).await?;
+    let calendars = store::calendar::all(pool, &viewer, home_id, false).await?;
     // What somebody else keeps counts by what the owner of the home says of it.
     let kept: Vec<(i64, i64)> = calendars.iter().map(|calendar| (home_id, calendar.id)).collect();
     let mut stored = property::of_calendars(pool, &kept).await?;

@@ -67,7 +67,7 @@ pub async fn meet(tx: &Tx, settings: &Settings, who: &Principal) -> Result<(), d
     // Of those whom nobody may know nobody is in a group with anybody.
     let hidden = settings.privacy.principals == Audience::Nobody;
     let who = if hidden { &Principal { email: None, ..who.clone() } } else { who };
-    invite::meet(tx, who, sharing::first(settings.sharing.accept), anywhere).await?;
+    invite::meet(tx, who, sharing::first(settings), anywhere).await?;
     sharing::note::asked(settings, tx, who.id).await
 }
 

@@ -331,6 +331,8 @@ settings! {
     sharing: Sharing {
         /// How a shared calendar gets into the home of whom it is shared with: `automatic`, at once, or `invitation`, when they have accepted.
         accept: Accept = Accept::Automatic;
+        /// So many calendars of others come into one home by themselves; what is shared with somebody who has as many waits until they accept it, as by `invitation`. 0 is no limit.
+        max_automatic: u32 = 250;
         /// To how many people and groups one calendar may be shared; entries that one access control list may have.
         max_sharees: u32 = 250;
         /// Whether a meeting that somebody adds to a calendar of another must have the owner as its organizer.

@@ -6,7 +6,7 @@ use crate::{
     db::Tx,
     front::{Response, Status, header},
     model::{Privilege, Privileges},
-    store::{self, Ace, Bound, Calendar, Grantee, Principal},
+    store::{self, Ace, Calendar, Grantee, Principal},
     xml::{Element, Name},
 };
 
@@ -63,8 +63,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
             if rights.has(Privilege::ReadAcl) {
                 known.listed = before.iter().map(|ace| ace.grantee.clone()).collect();
             }
-            let bound = calendar.as_ref().and_then(|calendar| calendar.bound.as_deref());
-            let owner = &owner_of(&tx, house, bound).await?;
+            let owner = &owner_of(&tx, house, home_id).await?;
             let after = judge(entries, Around { calendar_id, owner, own, inherited, most }, &known)?;
             if !rights.has(Privilege::ReadPrivate) && discloses(&before, &after) {
                 return Err(Refusal::need(cx.located.own_href(), Privilege::ReadPrivate).into());
@@ -84,10 +83,11 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
 }
 
 /// Whose something is that was found in a home, and may be kept in another.
-pub async fn owner_of(tx: &Tx, house: &Household, bound: Option<&Bound>) -> Result<Principal> {
-    let Some(bound) = bound else { return Ok(house.owner.clone()) };
-    let found = store::principal::by_names_in(tx, &[&bound.owner]).await?.pop();
-    Ok(found.ok_or_else(Refusal::not_found)?)
+pub async fn owner_of(tx: &Tx, house: &Household, home_id: i64) -> Result<Principal> {
+    if home_id == house.owner.id {
+        return Ok(house.owner.clone());
+    }
+    Ok(store::principal::by_id_in(tx, home_id).await?.ok_or_else(Refusal::not_found)?)
 }
 
 /// Whether a list lets somebody see what is private whom the one before it did not: only who sees it themselves may do that.

@@ -25,11 +25,11 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::dav("current-user-principal"), Kinds::ANY, current_user_principal, "RFC 5397 §3"),
     Prop::live(Name::dav("current-user-privilege-set"), Kinds::ANY, privileges, "RFC 3744 §5.4")
         .guarded(Privilege::ReadCurrentUserPrivilegeSet),
-    Prop::live(Name::dav("owner"), Kinds::ANY, owner, "RFC 3744 §5.1"),
+    Prop::live(Name::dav("owner"), Kinds::ANY, owner, "RFC 3744 §5.1").needs(Needs::ORIGIN),
     Prop::live(Name::dav("group"), Kinds::ANY, nothing, "RFC 3744 §5.2"),
     Prop::live(Name::dav("supported-privilege-set"), Kinds::ANY, supported, "RFC 3744 §5.3"),
     Prop::live(Name::dav("acl"), Kinds::ANY, acl, "RFC 3744 §5.5")
-        .needs(Needs::ACL)
+        .needs(Needs::ACL.or(Needs::ORIGIN))
         .guarded(Privilege::ReadAcl),
     Prop::live(Name::dav("acl-restrictions"), Kinds::ANY, restrictions, "RFC 3744 §5.6"),
     Prop::live(Name::dav("inherited-acl-set"), Kinds::ANY, nothing, "RFC 3744 §5.7"),

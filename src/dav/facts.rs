@@ -212,17 +212,27 @@ pub async fn of_members(cx: &Cx, of: &Facts, needs: Needs) -> Result<Vec<Facts>>
             facts.acl = acl_if(cx, needs, Subject::home(house.owner.id)).await?;
             vec![facts]
         }
-        Kind::Home => {
-            let mut all = of_collections(cx, of, needs).await?;
-            all.extend(trash::listed(cx, of, needs).await?);
-            all
-        }
+        Kind::Home => of_collections(cx, of, needs).await?.0,
         Kind::Principal => match &of.principal {
             Some(who) => delegates::of_principal(cx, who, needs).await?,
             None => Vec::new(),
         },
         _ => Vec::new(),
     })
+}
+
+/// The facts of the home in the request's URL, and of what is in it: what both are made of is loaded once.
+pub async fn of_home_and_members(cx: &Cx, needs: Needs) -> Result<(Facts, Vec<Facts>)> {
+    let state = if needs.has(Needs::HOME) { Needs::QUOTA } else { Needs::NONE };
+    let alone = needs.without(Needs::HOME.or(Needs::STORED)).or(state);
+    let mut home = of_target(cx, alone).await?;
+    let (members, stored) = of_collections(cx, &home, needs).await?;
+    home.stored = stored;
+    if needs.has(Needs::HOME) {
+        let told = members.iter().filter_map(|facts| facts.calendar.as_ref());
+        home.home = home.home.map(|state| Arc::new(Home::clone(&state).telling(&cx.viewer, told)));
+    }
+    Ok((home, members))
 }
 
 /// How the rows of a collection's objects become facts: one after the other, for they may be many, in one place where all that
@@ -473,15 +483,20 @@ fn of_collection(user: &str, calendar: Calendar, href: String) -> Facts {
     Facts { bound: calendar.bound.clone(), calendar: Some(calendar), ..facts }
 }
 
-async fn of_collections(cx: &Cx, home: &Facts, needs: Needs) -> Result<Vec<Facts>> {
-    let Some(owner) = &home.principal else { return Ok(Vec::new()) };
-    let mut calendars = store::calendar::all(&cx.pool, &cx.viewer, owner.id).await?;
+/// What is in a home; and the stored properties of the home itself, if any are needed.
+async fn of_collections(cx: &Cx, home: &Facts, needs: Needs) -> Result<(Vec<Facts>, Vec<Property>)> {
+    let Some(owner) = &home.principal else { return Ok((Vec::new(), Vec::new())) };
+    let origins = needs.has(Needs::ORIGIN);
+    let mut calendars = store::calendar::all(&cx.pool, &cx.viewer, owner.id, origins).await?;
     calendars.retain(Calendar::is_listed);
     let mut stored = if needs.has(Needs::STORED) {
-        property::of_calendars(&cx.pool, &keepers(&calendars)).await?
+        let home = Subject::home(owner.id);
+        let kept = [(home.home_id, home.calendar_id)].into_iter().chain(keepers(&calendars));
+        property::of_calendars(&cx.pool, &kept.collect::<Vec<_>>()).await?
     } else {
         HashMap::new()
     };
+    let of_home = stored.remove(&(owner.id, 0)).unwrap_or_default();
     let locked: Vec<(i64, i64)> = calendars.iter().filter(|c| c.locked).map(Calendar::kept).collect();
     let mut locks = if needs.has(Needs::LOCKS) && !locked.is_empty() {
         store::lock::of_calendars(&cx.pool, &locked).await?
@@ -491,18 +506,21 @@ async fn of_collections(cx: &Cx, home: &Facts, needs: Needs) -> Result<Vec<Facts
     let mut lists =
         if needs.has(Needs::ACL) { lists(cx, owner.id, &calendars).await? } else { HashMap::new() };
     let mut shares = shares_if(cx, needs, &calendars.iter().collect::<Vec<_>>()).await?;
+    let path = cx.href(&Target::Home(owner.name.clone()));
     let facts = calendars.into_iter().map(|calendar| {
         let shares = shares.remove(&calendar.id).unwrap_or_default();
         let stored = seen(cx, &calendar, |keeper| stored.remove(&keeper).unwrap_or_default());
         let locks = locks.remove(&calendar.id).unwrap_or_default();
         let acl = needs.has(Needs::ACL).then(|| lists.remove(&calendar.id).unwrap_or_default().into());
-        let href = cx.href(&Target::Collection(owner.name.clone(), calendar.name.clone()));
+        let mut href = member(&path, &calendar.name);
+        href.push('/');
         let home = home.home.clone().filter(|_| calendar.bound.is_none());
         Facts { home, stored, locks, acl, shares, ..of_collection(&owner.name, calendar, href) }
     });
     let mut all: Vec<Facts> = facts.collect();
     own(cx, &mut all, needs).await?;
-    Ok(all)
+    all.extend(trash::listed(cx, home, needs).await?);
+    Ok((all, of_home))
 }
 
 /// The lists of these collections as seen in that home, each with what it inherits, by number.
@@ -520,12 +538,11 @@ async fn lists(cx: &Cx, home_id: i64, calendars: &[Calendar]) -> Result<HashMap<
 
 /// Who keeps the stored properties of these collections, each with the number of one: the home that it is seen in, and that
 /// which it is kept in.
-fn keepers(calendars: &[Calendar]) -> Vec<(i64, i64)> {
-    let both = calendars.iter().flat_map(|calendar| {
+fn keepers(calendars: &[Calendar]) -> impl Iterator<Item = (i64, i64)> {
+    calendars.iter().flat_map(|calendar| {
         let owners = calendar.bound.is_some().then(|| calendar.kept());
         [(calendar.seen_in(), calendar.id)].into_iter().chain(owners)
-    });
-    both.collect()
+    })
 }
 
 /// The stored properties of a collection, as it is seen.
@@ -533,7 +550,8 @@ pub async fn stored_of(cx: &Cx, calendar: &Calendar) -> Result<Vec<Property>> {
     if calendar.bound.is_none() {
         return Ok(property::of(&cx.pool, Subject::calendar(calendar)).await?);
     }
-    let mut both = property::of_calendars(&cx.pool, &keepers(slice::from_ref(calendar))).await?;
+    let kept: Vec<(i64, i64)> = keepers(slice::from_ref(calendar)).collect();
+    let mut both = property::of_calendars(&cx.pool, &kept).await?;
     Ok(seen(cx, calendar, |keeper| both.remove(&keeper).unwrap_or_default()))
 }
 

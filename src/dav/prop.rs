@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     model::{Kind, Kinds, Lock, Privilege, Privileges},
-    store::{Ace, Bound, Calendar, Home, Invite, Object, Principal, Property, history::Trashed},
+    store::{Ace, Bound, Calendar, Home, Invite, Object, Origin, Principal, Property, history::Trashed},
     xml::{Element, Name, QName, Writer},
 };
 
@@ -90,7 +90,13 @@ impl Facts {
     /// The user whose it is.
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
-        self.bound.as_deref().map(|bound| bound.owner.as_str()).or(self.target.user())
+        if self.bound.is_some() { self.origin().map(|origin| origin.owner.as_str()) } else { self.target.user() }
+    }
+
+    /// Of what is kept in another home than it is seen in: whose it is there.
+    #[must_use]
+    pub fn origin(&self) -> Option<&Origin> {
+        self.bound.as_deref()?.origin.as_ref()
     }
 
     /// The kind of the resource: what is found there tells a subscription from a calendar.
@@ -130,14 +136,21 @@ impl Needs {
     pub const OWN: Self = Self(1024);
     /// The state of the home of a collection.
     pub const QUOTA: Self = Self(8);
-
     /// The homes that are open to a principal.
     pub const CHARGES: Self = Self(256);
+    /// Whose a calendar is that is seen in another home than it is kept in.
+    pub const ORIGIN: Self = Self(2048);
 
     /// These and those.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// These but not those.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 
     /// Whether one of `other` is among these.

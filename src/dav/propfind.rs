@@ -32,7 +32,12 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     }
     // A name that only a lock reserves is there as well (RFC 4918 §9.10.4).
     let needs = ask.needs(cx.tables).or(Needs::LOCKS);
-    let root = facts::of_target(&cx, needs).await?;
+    let (root, members) = if kind == Kind::Home && depth == Depth::One {
+        let (home, members) = facts::of_home_and_members(&cx, needs).await?;
+        (home, Some(members))
+    } else {
+        (facts::of_target(&cx, needs).await?, None)
+    };
     locks::guard(&cx).await?.holds(&root)?;
     let prefer = Prefer::of(&cx.headers);
     // What is asked for alone, or has no members, is told of in any case.
@@ -53,7 +58,11 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
         }
         _ if kind == Kind::Trash => trash::listing(cx, answer, ask, needs).await,
         _ => {
-            for member in facts::of_members(&cx, &root, needs).await? {
+            let members = match members {
+                Some(members) => members,
+                None => facts::of_members(&cx, &root, needs).await?,
+            };
+            for member in members {
                 answer.response(&member, &ask, &cx);
             }
             Ok(answer.finish())

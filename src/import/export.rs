@@ -52,7 +52,7 @@ pub async fn person(pool: &Pool, who: &Principal, folder: &Path) -> Result<Sum> 
     });
     write(&folder.join(PERSON), &pretty(&told)?)?;
     let mut sum = Sum::default();
-    for calendar in calendar::all(pool, &viewer, who.id).await? {
+    for calendar in calendar::all(pool, &viewer, who.id, false).await? {
         let kept = matches!(calendar.kind, Kind::Calendar | Kind::Subscribed) && calendar.bound.is_none();
         if kept {
             sum.objects += whole(pool, &calendar, &folder.join(file_of(&calendar.name))).await?;

@@ -91,14 +91,28 @@ impl Privilege {
     /// The privileges that this one contains, itself included.
     #[must_use]
     pub const fn with_parts(self) -> Privileges {
+        WITH_PARTS[self as usize]
+    }
+
+    const fn gathered(self) -> Privileges {
         let (mut all, parts, mut at) = (Privileges(1 << self as u32), self.parts(), 0);
         while at < parts.len() {
-            all = all.or(parts[at].with_parts());
+            all = all.or(parts[at].gathered());
             at += 1;
         }
         all
     }
 }
+
+/// What each contains: it is asked for many times of each collection in a listing.
+const WITH_PARTS: [Privileges; Privilege::ALL.len()] = {
+    let (mut all, mut at) = ([Privileges::NONE; Privilege::ALL.len()], 0);
+    while at < all.len() {
+        all[Privilege::ALL[at] as usize] = Privilege::ALL[at].gathered();
+        at += 1;
+    }
+    all
+};
 
 /// What a viewer may do with a resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -73,6 +73,20 @@ impl Home {
     pub fn octets(&self) -> i64 {
         self.collections.iter().map(|held| held.octets).sum()
     }
+
+    /// A home that was looked at [by itself](home_alone), with what is kept elsewhere of the collections that it tells the viewer
+    /// of. For whoever is here for some of them nothing else is there.
+    #[must_use]
+    pub fn telling<'a>(self, viewer: &Viewer, of: impl Iterator<Item = &'a Calendar>) -> Self {
+        let told: Vec<&Calendar> = of.collect();
+        let elsewhere = told.iter().filter(|calendar| calendar.bound.is_some());
+        let seen = elsewhere.map(|calendar| Held { id: calendar.id, revision: calendar.state.revision, octets: 0 });
+        let mut home = with_seen(self, seen.collect());
+        if viewer.is_confined() {
+            home.collections.retain(|held| told.iter().any(|calendar| calendar.id == held.id));
+        }
+        home
+    }
 }
 
 /// A collection in a home, as the home sees it.
@@ -128,12 +142,11 @@ pub fn tag(state: SyncToken) -> String {
 pub async fn home(pool: &Pool, viewer: &Viewer, home_id: i64) -> Result<Option<Home>, Error> {
     let Some(row) = pool.optional(&HOME, &[&home_id]).await? else { return Ok(None) };
     let (home, seen) = read_home(&row)?;
-    let mut home = with_seen(home, share::held(pool, viewer, &seen).await?);
     if viewer.is_confined() {
-        let there = all(pool, viewer, home_id).await?;
-        home.collections.retain(|held| there.iter().any(|calendar| calendar.id == held.id));
+        let there = all(pool, viewer, home_id, false).await?;
+        return Ok(Some(home.telling(viewer, there.iter().filter(|calendar| calendar.is_listed()))));
     }
-    Ok(Some(home))
+    Ok(Some(with_seen(home, share::held(pool, viewer, &seen).await?)))
 }
 
 /// The same, as a transaction sees it.
@@ -169,8 +182,8 @@ fn with_seen(mut home: Home, seen: Vec<Held>) -> Home {
     home
 }
 
-/// The collections of a home and those of others that are seen in it, by name.
-pub async fn all(pool: &Pool, viewer: &Viewer, home_id: i64) -> Result<Vec<Calendar>, Error> {
+/// The collections of a home and those of others that are seen in it, by name; whose these are, if that is asked for.
+pub async fn all(pool: &Pool, viewer: &Viewer, home_id: i64, origins: bool) -> Result<Vec<Calendar>, Error> {
     let who = &viewer.principal;
     let rows = pool.rows(&ALL_OF_HOME, &[&home_id, &who.id, &who.groups]).await?;
     let (mut all, mut binds) = (Vec::with_capacity(rows.len()), Vec::new());
@@ -184,7 +197,7 @@ pub async fn all(pool: &Pool, viewer: &Viewer, home_id: i64) -> Result<Vec<Calen
         }
     }
     if !binds.is_empty() {
-        all.extend(share::calendars(pool, viewer, &binds).await?);
+        all.extend(share::calendars(pool, viewer, &binds, origins).await?);
         all.sort_by(|one, other| one.name.cmp(&other.name));
     }
     Ok(all)
@@ -204,7 +217,7 @@ pub async fn by_name(
     let row = pool.optional(&BY_NAME, &[&home_id, &name, &who.id, &who.groups]).await?;
     match row.map(|row| read(&row, viewer, home_id)).transpose()? {
         Some(Seen::Kept(calendar)) => Ok(Some(*calendar)),
-        Some(Seen::Bound(bind)) => Ok(share::calendars(pool, viewer, &[bind]).await?.pop()),
+        Some(Seen::Bound(bind)) => Ok(share::calendars(pool, viewer, &[bind], true).await?.pop()),
         None => Ok(None),
     }
 }

@@ -19,6 +19,7 @@ crate::queries!("caldav/invite.sql":
     DROP = "drop",
     ENROL = "enrol",
     EXPEL = "expel",
+    PUT_OFF = "put_off",
     WANTED = "wanted",
     TOUCH_HOMES = "touch_homes",
     TOUCH = "touch",
@@ -28,6 +29,7 @@ crate::queries!("caldav/invite.sql":
     NAME = "name",
     ENROL_PERSON = "enrol_person",
     EXPEL_PERSON = "expel_person",
+    PUT_OFF_PERSON = "put_off_person",
     APPEAR_PERSON = "appear_person",
     ASKED = "asked",
     ANSWERED = "answered",
@@ -44,6 +46,15 @@ pub enum Answer {
     Accepted,
     /// It is not.
     Declined,
+}
+
+/// What an invite is answered with before anybody has answered it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct First {
+    /// This,
+    pub answer: Answer,
+    /// but for those who have so many calendars of others: they are asked.
+    pub most: i64,
 }
 
 /// Who is invited.
@@ -176,12 +187,15 @@ fn group(guest: &Guest) -> Option<&str> {
 pub async fn settle(
     tx: &Tx,
     calendar: &Calendar,
-    answer: Answer,
+    first: First,
     (people, groups): (&[i64], &[&str]),
 ) -> Result<(), Error> {
     let (home, id, seen) = (&calendar.home_id, &calendar.id, seen());
-    tx.execute(&ENROL, &[home, id, &answer.code()]).await?;
+    tx.execute(&ENROL, &[home, id, &first.answer.code()]).await?;
     tx.execute(&EXPEL, &[home, id]).await?;
+    if first.answer == Answer::Accepted {
+        tx.execute(&PUT_OFF, &[home, id, &first.most]).await?;
+    }
     let rows = tx.rows(&WANTED, &[home, id, &seen, &people, &groups]).await?;
     let wanted = rows.iter().map(|row| Ok((row.at::<i64>("id")?, row.at("changed")?)));
     let wanted: BTreeMap<i64, bool> = wanted.collect::<Result<_, Error>>()?;
@@ -208,8 +222,8 @@ const fn seen() -> i32 {
 
 /// Brings a home in line with what its owner is invited to, by address or through groups; who is new somewhere is with that
 /// answer. Strangers are named only where the owner of the calendar may know them: anywhere, or where they share a group.
-pub async fn meet(tx: &Tx, who: &Principal, answer: Answer, anywhere: bool) -> Result<(), Error> {
-    let (id, groups, answer) = (&who.id, &who.groups, answer.code());
+pub async fn meet(tx: &Tx, who: &Principal, first: First, anywhere: bool) -> Result<(), Error> {
+    let (id, groups, answer) = (&who.id, &who.groups, first.answer.code());
     tx.execute(&ENROL_PERSON, &[id, groups, &answer]).await?;
     tx.execute(&EXPEL_PERSON, &[id, groups]).await?;
     let met = match &who.email {
@@ -224,6 +238,9 @@ pub async fn meet(tx: &Tx, who: &Principal, answer: Answer, anywhere: bool) -> R
         tx.execute(&NAME, &[id, address, &homes, &calendars, &answer]).await?;
     }
     share::lock_homes(tx, &[who.id]).await?;
+    if first.answer == Answer::Accepted {
+        tx.execute(&PUT_OFF_PERSON, &[id, &first.most]).await?;
+    }
     tx.execute(&APPEAR_PERSON, &[id, groups, &seen()]).await.map(drop)
 }
 

@@ -27,7 +27,7 @@ pub use object::{Object, Put};
 pub use personal::Lens;
 pub use principal::{Known, Principal};
 pub use property::{Property, Subject};
-pub use share::Bound;
+pub use share::{Bound, Origin};
 
 use std::{collections::HashMap, hash::Hash};
 

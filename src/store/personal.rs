@@ -1,5 +1,7 @@
 //! Objects as somebody sees them who does not own them, and what they keep of their own. The twin of sql/caldav/personal.sql.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 
 use crate::{
@@ -20,6 +22,7 @@ crate::queries!("caldav/personal.sql":
     SINCE = "since",
     SINCE_IN = "since_in",
     BETWEEN = "between",
+    BUSY = "busy",
     MATCHING = "matching",
     TOUCH = "touch",
     KEEP = "keep",
@@ -102,6 +105,22 @@ pub async fn by_name_in(
 ) -> Result<Option<(Object, Beside)>, Error> {
     let row = tx.optional(&BY_NAME, &[&calendar.home_id, &calendar.id, &name, &viewer]).await?;
     row.map(|row| Ok((read(&row)?, Beside::of(&row)?))).transpose()
+}
+
+/// When the time of the owner of the home that a calendar is seen in is not free, as [`object::taken`] has it.
+pub async fn taken(
+    pool: &Pool,
+    calendar: &Calendar,
+    (at, floating): (&Range<i64>, &Range<i64>),
+) -> Result<Rows<'static>, Error> {
+    let (home, id, who) = (&calendar.home_id, &calendar.id, calendar.seen_in());
+    pool.stream(&BUSY, &[home, id, &at.start, &at.end, &floating.start, &floating.end, &who]).await
+}
+
+/// What the viewer keeps of the object whose octets are in such a row.
+pub fn beside_taken(row: &Row) -> Result<Option<Bytes>, Error> {
+    let personal: Option<&[u8]> = row.at(5)?;
+    Ok(personal.map(Bytes::copy_from_slice))
 }
 
 /// The first `most` objects of these collections, each told by the home that it is kept in and its number; each with that.

@@ -113,7 +113,10 @@ pub async fn of_calendars(
 ) -> Result<HashMap<(i64, i64), Vec<Property>>, Error> {
     let (homes, ids): (Vec<i64>, Vec<i64>) = of.iter().copied().unzip();
     let rows = pool.rows(&OF_CALENDARS, &[&homes, &ids]).await?;
-    grouped(&rows, |row| Ok(((row.at("home_id")?, row.at("calendar_id")?), read(row)?)))
+    let mut kept = grouped(&rows, |row| Ok(((row.at("home_id")?, row.at("calendar_id")?), read(row)?)))?;
+    // Many short lists, which the index gives in this order anyway.
+    kept.values_mut().for_each(|properties: &mut Vec<Property>| properties.sort_by(|one, other| one.name.cmp(&other.name)));
+    Ok(kept)
 }
 
 /// Sets properties.

@@ -19,6 +19,7 @@ use super::{
 
 crate::queries!("caldav/share.sql":
     OF = "of",
+    LISTED = "listed",
     HELD = "held",
     LOCK = "lock",
     OBJECT = "object",
@@ -34,6 +35,15 @@ crate::queries!("caldav/share.sql":
 pub struct Bound {
     /// The home that it is seen in, which keeps what is the viewer's own of it.
     pub home_id: i64,
+    /// What the viewer may do with what is in that home.
+    pub through: Privileges,
+    /// Whose it is; of what a list tells, only where that was asked for.
+    pub origin: Option<Origin>,
+}
+
+/// Whose a calendar is that is seen in another home.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
     /// The user name of its owner.
     pub owner: String,
     /// What the owner is called.
@@ -42,8 +52,6 @@ pub struct Bound {
     pub owner_email: Option<String>,
     /// Its name at its owner's.
     pub name: String,
-    /// What the viewer may do with what is in that home.
-    pub through: Privileges,
 }
 
 /// A name in a home that leads to a calendar which is kept in another one.
@@ -70,18 +78,21 @@ impl Bind {
 
     /// The calendar that it leads to, of which that is granted. Nobody can do more with it by this way than with what is in the
     /// home, or than by its owner's.
-    fn calendar(&self, row: &Row, granted: Privileges) -> Result<Calendar, Error> {
+    fn calendar(&self, row: &Row, granted: Privileges, origin: Option<Origin>) -> Result<Calendar, Error> {
         let &Self { home_id, ref name, kept: (owner_home_id, _), through } = self;
-        let bound = Bound {
-            home_id,
+        let calendar = kept(row, (owner_home_id, name.clone()), granted.and(through))?;
+        Ok(Calendar { bound: Some(Arc::new(Bound { home_id, through, origin })), ..calendar })
+    }
+}
+
+impl Origin {
+    fn read(row: &Row) -> Result<Self, Error> {
+        Ok(Self {
             owner: row.at("owner")?,
             owner_name: row.at("owner_name")?,
             owner_email: row.at("owner_email")?,
             name: row.at("called")?,
-            through,
-        };
-        let calendar = kept(row, (owner_home_id, name.clone()), granted.and(through))?;
-        Ok(Calendar { bound: Some(Arc::new(bound)), ..calendar })
+        })
     }
 }
 
@@ -91,14 +102,29 @@ pub(super) fn elsewhere(row: &Row, home_id: i64) -> Result<Option<(i64, i64)>, E
     Ok(Some(kept).filter(|kept| kept.0 != home_id))
 }
 
-/// The calendars that these lead to.
-pub(super) async fn calendars(pool: &Pool, viewer: &Viewer, binds: &[Bind]) -> Result<Vec<Calendar>, Error> {
+/// The calendars that these lead to; whose they are, if that is asked for.
+pub(super) async fn calendars(
+    pool: &Pool,
+    viewer: &Viewer,
+    binds: &[Bind],
+    origins: bool,
+) -> Result<Vec<Calendar>, Error> {
     if binds.is_empty() {
         return Ok(Vec::new());
     }
-    let (homes, ids) = columns(binds);
-    let who = &viewer.principal;
-    found(&pool.rows(&OF, &[&homes, &ids, &who.id, &who.groups]).await?, viewer, binds)
+    let ((homes, ids), who) = (columns(binds), &viewer.principal);
+    let rows =
+        pool.rows(if origins { &OF } else { &LISTED }, &[&homes, &ids, &who.id, &who.groups]).await?;
+    let by_kept: HashMap<(i64, i64), &Bind> = binds.iter().map(|bind| (bind.kept, bind)).collect();
+    let mut calendars = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let kept: (i64, i64) = (row.at("home_id")?, row.at("id")?);
+        if let Some(bind) = by_kept.get(&kept) {
+            let origin = if origins { Some(Origin::read(row)?) } else { None };
+            calendars.push(bind.calendar(row, viewer.rights(kept.0, row.at("granted")?), origin)?);
+        }
+    }
+    Ok(calendars)
 }
 
 /// How far these are, each told by the home that it is kept in and its number, of which the viewer may know.
@@ -136,18 +162,6 @@ fn columns(binds: &[Bind]) -> (Vec<i64>, Vec<i64>) {
     binds.iter().map(|bind| bind.kept).unzip()
 }
 
-fn found(rows: &[Row], viewer: &Viewer, binds: &[Bind]) -> Result<Vec<Calendar>, Error> {
-    let by_kept: HashMap<(i64, i64), &Bind> = binds.iter().map(|bind| (bind.kept, bind)).collect();
-    let mut calendars = Vec::with_capacity(rows.len());
-    for row in rows {
-        let kept: (i64, i64) = (row.at("home_id")?, row.at("id")?);
-        if let Some(bind) = by_kept.get(&kept) {
-            calendars.push(bind.calendar(row, viewer.rights(kept.0, row.at("granted")?))?);
-        }
-    }
-    Ok(calendars)
-}
-
 /// The calendar that a bind leads to, which nobody else changes until the transaction ends.
 pub(super) async fn lock(tx: &Tx, viewer: &Viewer, mut bind: Bind) -> Result<Option<Calendar>, Error> {
     let (home_id, id) = bind.kept;
@@ -155,7 +169,7 @@ pub(super) async fn lock(tx: &Tx, viewer: &Viewer, mut bind: Bind) -> Result<Opt
     let through = ace::on(tx, viewer, bind.home_id, 0).await?;
     bind.through = viewer.scoped_to((bind.home_id, &bind.name), through);
     let granted = ace::on(tx, viewer, home_id, id).await?;
-    bind.calendar(&row, granted).map(Some)
+    bind.calendar(&row, granted, Some(Origin::read(&row)?)).map(Some)
 }
 
 /// The object of that name in a calendar that is kept there, with its octets, and what the viewer may do with it who may do
@@ -241,10 +255,11 @@ impl Calendar {
         self.bound.as_ref().map_or(self.home_id, |bound| bound.home_id)
     }
 
-    /// Its name in the home that it is kept in.
+    /// Its name in the home that it is kept in; of what is not listed.
     #[must_use]
     pub fn name_at_home(&self) -> &str {
-        self.bound.as_ref().map_or(&self.name, |bound| &bound.name)
+        let origin = self.bound.as_ref().and_then(|bound| bound.origin.as_ref());
+        origin.map_or(&self.name, |origin| &origin.name)
     }
 
     /// The home that it is kept in, and its number.

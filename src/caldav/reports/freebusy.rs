@@ -6,6 +6,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
+use bytes::Bytes;
 use futures_util::StreamExt;
 use tokio::task::coop::consume_budget;
 
@@ -21,6 +22,7 @@ use crate::{
     store::{
         self,
         object::{Taken, read_taken, taken},
+        personal,
     },
     xml::{Element, Name},
 };
@@ -49,7 +51,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     Ok(answer(window, periods))
 }
 
-/// The busy periods of a calendar.
+/// The busy periods of a calendar; of one that is seen in another home, those of the owner of that.
 pub async fn busy(
     pool: &Pool,
     calendar: &store::Calendar,
@@ -58,14 +60,21 @@ pub async fn busy(
     budget: &mut Budget,
 ) -> Result<Vec<Period>> {
     let floating = range::floating(window, zone);
-    let mut rows = taken(pool, calendar, (window, &floating)).await?;
+    let theirs = calendar.bound.is_some();
+    let mut rows = if theirs {
+        personal::taken(pool, calendar, (window, &floating)).await?
+    } else {
+        taken(pool, calendar, (window, &floating)).await?
+    };
     let (mut periods, mut most) = (Vec::new(), ROOM.start);
     while let Some(row) = rows.next().await {
-        match read_taken(&row?)? {
+        let row = row?;
+        match read_taken(&row)? {
             Taken::Span(span) => periods.push(period(&span, zone)),
             Taken::Octets(octets) => {
+                let own = if theirs { personal::beside_taken(&row)? } else { None };
                 // What cannot be read any more takes no time.
-                let Ok(calendar) = ical::Calendar::parse(octets) else { continue };
+                let Ok(calendar) = as_theirs(octets, own) else { continue };
                 let more = ical::freebusy::periods(&calendar, window.clone(), zone, budget);
                 periods.extend(more.map_err(|_| MAX_INSTANCES)?);
             }
@@ -77,6 +86,15 @@ pub async fn busy(
         consume_budget().await;
     }
     Ok(periods)
+}
+
+/// An object, with what somebody keeps of their own in the place of its owner's.
+fn as_theirs(octets: Bytes, own: Option<Bytes>) -> Result<ical::Calendar, ical::Invalid> {
+    let calendar = ical::Calendar::parse(octets)?;
+    match own {
+        Some(own) => ical::Calendar::parse(ical::personal::seen(&calendar, Some(&own))),
+        None => Ok(calendar),
+    }
 }
 
 /// The same time with as few periods as can be, where they are many.

@@ -12,7 +12,7 @@ use crate::{
     xml::{Element, Name, Writer},
 };
 
-use super::{alone, done, first, note};
+use super::{alone, answered, done, note};
 
 /// Whether a body is such an answer.
 #[must_use]
@@ -40,7 +40,8 @@ async fn accept_or_decline(cx: &Cx, tx: &Tx, who: i64, uid: Uuid, answer: Answer
     let calendar = store::calendar::lock(tx, &cx.viewer, place.home_id, &place.name).await?;
     let calendar = calendar.filter(|calendar| calendar.id == place.calendar_id).ok_or_else(no_invite)?;
     if invite::answer(tx, &calendar, who, answer).await? {
-        invite::settle(tx, &calendar, first(cx.settings.sharing.accept), (&[], &[])).await?;
+        invite::settle(tx, &calendar, answered(&cx.settings), (&[], &[])).await?;
+        store::notification::remove(tx, who, &format!("{uid}.xml")).await?;
         note::answered(cx, tx, &calendar, who).await?;
     }
     let name = invite::name_in(tx, who, &calendar).await?;

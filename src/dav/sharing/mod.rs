@@ -12,11 +12,11 @@ mod sharee;
 use std::sync::Arc;
 
 use crate::{
-    config::Accept,
+    config::{Accept, Settings},
     db::Tx,
     front::{Response, Status, header},
     model::Privilege,
-    store::{self, Ace, Answer, Calendar, Grantee, history::Action, invite},
+    store::{self, Ace, Answer, Calendar, Grantee, history::Action, invite::{self, First}},
 };
 
 use super::{
@@ -62,7 +62,7 @@ pub async fn share(cx: &Cx, orders: &[Order]) -> Result<Response> {
             }
             if !plan.is_empty() {
                 carry_out(cx, &tx, &calendar, &before, &plan).await?;
-                let owner = &acl::owner_of(&tx, house, calendar.bound.as_deref()).await?;
+                let owner = &acl::owner_of(&tx, house, calendar.home_id).await?;
                 let kept = (owner, calendar.name_at_home());
                 let deeds = deeds::of_lists(&cx.viewer.principal, kept, &before.aces, &plan.aces);
                 store::audit::record(&tx, &deeds).await?;
@@ -95,9 +95,8 @@ async fn carry_out(cx: &Cx, tx: &Tx, calendar: &Calendar, before: &Before, plan:
     if plan.relisted {
         store::ace::set(tx, calendar.home_id, calendar.id, &plan.aces).await?;
     }
-    let accept = cx.settings.sharing.accept;
-    let answer = first(accept);
-    invite::change(tx, calendar, &plan.guests, &plan.gone, answer).await?;
+    let first = first(&cx.settings);
+    invite::change(tx, calendar, &plan.guests, &plan.gone, first.answer).await?;
     let (mut people, mut groups) = (Vec::new(), Vec::new());
     for who in &plan.changed {
         match who {
@@ -106,20 +105,24 @@ async fn carry_out(cx: &Cx, tx: &Tx, calendar: &Calendar, before: &Before, plan:
             Grantee::Authenticated | Grantee::All | Grantee::Owner => {}
         }
     }
-    invite::settle(tx, calendar, answer, (&people, &groups)).await?;
-    if accept == Accept::Invitation {
-        note::changes(cx, tx, calendar, &before.invites).await?;
-    }
-    Ok(())
+    invite::settle(tx, calendar, first, (&people, &groups)).await?;
+    note::changes(cx, tx, calendar, &before.invites).await
 }
 
 /// What an invite is answered with before anybody has.
 #[must_use]
-pub const fn first(accept: Accept) -> Answer {
-    match accept {
+pub fn first(settings: &Settings) -> First {
+    let answer = match settings.sharing.accept {
         Accept::Automatic => Answer::Accepted,
         Accept::Invitation => Answer::None,
-    }
+    };
+    First { answer, most: Some(settings.sharing.max_automatic).filter(|most| *most > 0).map_or(i64::MAX, i64::from) }
+}
+
+/// Who answers an invite is not asked again, whatever they have.
+#[must_use]
+pub fn answered(settings: &Settings) -> First {
+    First { most: i64::MAX, ..first(settings) }
 }
 
 /// The answer without a body, which is nobody's to keep.

@@ -1,4 +1,5 @@
-//! What sharers and sharees are told in their notifications, where calendars are shared by invitation (caldav-sharing §5.3.2, §5.4.1).
+//! What sharers and sharees are told in their notifications: where calendars are shared by invitation, of all that changes; else of
+//! what waits for an answer (caldav-sharing §5.3.2, §5.4.1).
 
 use jiff::Timestamp;
 
@@ -16,16 +17,21 @@ use super::{level::Level, props};
 /// Tells everybody whose invite is another than `before`: who is new, may do something else, or is not invited any more.
 pub async fn changes(cx: &Cx, tx: &Tx, calendar: &Calendar, before: &[Invite]) -> Result<()> {
     let after = store::invite::of_in(tx, calendar).await?;
+    let every = cx.settings.sharing.accept == Accept::Invitation;
+    let waits = |invite: &&Invite| every || (invite.answer == Answer::None && person(invite).is_some());
+    if !before.iter().chain(&after).any(|invite| waits(&invite)) {
+        return Ok(());
+    }
     let Some(offer) = offer(tx, calendar).await? else { return Ok(()) };
     let mut told: Vec<(i64, &Invite, &str)> = Vec::new();
-    for invite in &after {
+    for invite in after.iter().filter(waits) {
         let old = before.iter().find(|old| old.uid == invite.uid);
         let asked = |old: &Invite| old.answer != Answer::None && invite.answer == Answer::None;
         if old.is_none_or(|old| old.privileges != invite.privileges || asked(old)) {
             told.extend(person(invite).map(|id| (id, invite, props::status(invite))));
         }
     }
-    let gone = before.iter().filter(|old| !after.iter().any(|invite| invite.uid == old.uid));
+    let gone = before.iter().filter(waits).filter(|old| !after.iter().any(|invite| invite.uid == old.uid));
     // Who is invited in another way by now has heard of that.
     let gone = gone.filter(|old| !after.iter().any(|invite| person(invite) == person(old)));
     told.extend(gone.filter_map(|old| Some((person(old)?, old, "invite-deleted"))));
@@ -38,10 +44,8 @@ pub async fn changes(cx: &Cx, tx: &Tx, calendar: &Calendar, before: &[Invite]) -
 
 /// Tells somebody who came of what they are invited to now.
 pub async fn asked(settings: &Settings, tx: &Tx, who: i64) -> Result<(), db::Error> {
-    if settings.sharing.accept == Accept::Invitation {
-        for (invite, offer) in store::invite::asked(tx, who).await? {
-            put(settings, tx, who, &invite, (&offer, props::status(&invite))).await?;
-        }
+    for (invite, offer) in store::invite::asked(tx, who).await? {
+        put(settings, tx, who, &invite, (&offer, props::status(&invite))).await?;
     }
     Ok(())
 }

@@ -22,9 +22,10 @@ const DRAFT: &str = "draft-pot-webdav-resource-sharing";
 
 /// The rows.
 pub const PROPS: &[Prop] = &[
-    Prop::live(Name::cs("invite"), CALENDAR, invite, "caldav-sharing §5.2.2").needs(Needs::SHARES),
+    Prop::live(Name::cs("invite"), CALENDAR, invite, "caldav-sharing §5.2.2")
+        .needs(Needs::SHARES.or(Needs::ORIGIN)),
     Prop::live(Name::cs("allowed-sharing-modes"), CALENDAR, modes, "caldav-sharing §5.2.3"),
-    Prop::live(Name::cs("shared-url"), CALENDAR, shared_url, "caldav-sharing §5.2.4"),
+    Prop::live(Name::cs("shared-url"), CALENDAR, shared_url, "caldav-sharing §5.2.4").needs(Needs::ORIGIN),
     Prop::live(Name::dav("invite"), CALENDAR, dav_invite, DRAFT).needs(Needs::SHARES),
     Prop::live(Name::dav("share-access"), CALENDAR, share_access, DRAFT),
     Prop::live(Name::dav("share-resource-uri"), CALENDAR, share_resource_uri, DRAFT),
@@ -122,8 +123,8 @@ fn invite(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
 /// Who shares it: address and name, as far as they are at hand.
 fn organizer(calendar: &Calendar, facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
     let me = &cx.viewer.principal;
-    let (email, name) = match facts.bound.as_deref() {
-        Some(bound) => (&bound.owner_email, &bound.owner_name),
+    let (email, name) = match facts.origin() {
+        Some(origin) => (&origin.owner_email, &origin.owner_name),
         None if me.id == calendar.home_id => (&me.email, &me.display_name),
         None => (&None, &None),
     };
@@ -140,8 +141,8 @@ fn modes(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 
 /// Where it is at its owner's, of what is somebody else's.
 fn shared_url(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
-    let bound = facts.bound.as_deref()?;
-    w.element(Name::dav("href"), &cx.href(&Target::Collection(bound.owner.clone(), bound.name.clone())));
+    let origin = facts.origin()?;
+    w.element(Name::dav("href"), &cx.href(&Target::Collection(origin.owner.clone(), origin.name.clone())));
     Some(())
 }
 

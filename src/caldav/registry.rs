@@ -178,7 +178,7 @@ pub const FEATURES: &[Feature] = &[
 
 /// The properties, room by room.
 pub const ALL_PROPS: &[&[Prop]] =
-    &[props::PROPS, acl_props::PROPS, sharing::props::PROPS, dav::trash::PROPS, PROPS];
+    &[props::PROPS, acl_props::PROPS, sharing::props::PROPS, dav::trash::PROPS, dav::chosen::PROPS, PROPS];
 
 /// All tables.
 pub static TABLES: Tables = Tables {

@@ -325,7 +325,7 @@ impl<'a> Shelf<'a> {
     /// Refuses unless the viewer holds all of these on the member of that name, or on the calendar itself.
     pub fn need(&self, member: Option<&str>, all: &[Privilege]) -> Result<(), Refusal> {
         let href = || member.map_or_else(|| self.own_href(), |name| self.href(name));
-        all.iter().try_for_each(|privilege| access::need(self.calendar.rights, *privilege, href))
+        all.iter().try_for_each(|privilege| access::need_in(&self.calendar, *privilege, href))
     }
 
     /// How it is, with the member that a request is about.

@@ -139,7 +139,7 @@ impl Records {
             piece.push_str(&(self.question.shown)(entry).to_string());
             self.begun = true;
         }
-        self.before = entries.last().and_then(|entry| entry.attribute("id")?.parse().ok());
+        self.before = entries.last().and_then(|entry| said(entry, "id")?.parse().ok());
         self.ended = entries.len() < MOST || self.before.is_none();
         if self.ended {
             piece.push_str(if self.begun { "]" } else { "[]" });
@@ -176,7 +176,7 @@ async fn answer(
     ask(&mut w)?;
     let entries = report(&call.caldav()?, question, w, (before, most)).await?;
     let results: Vec<Value> = entries.iter().map(question.shown).collect();
-    let last = entries.last().filter(|_| entries.len() == most).and_then(|entry| entry.attribute("id"));
+    let last = entries.last().filter(|_| entries.len() == most).and_then(|entry| said(entry, "id"));
     let kept = call.query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("before="));
     let kept: String = kept.flat_map(|pair| [pair, "&"]).collect();
     let next = last.map(|last| format!("{BASE}{}?{kept}before={last}", question.page));
@@ -209,9 +209,9 @@ fn said<'a>(entry: &'a Element, local: &'static str) -> Option<&'a str> {
 fn change(entry: &Element) -> Value {
     let changed: Vec<&str> = entry.all(Name::own("changed")).map(Element::text).collect();
     object!({
-        "id": entry.attribute("id"),
-        "at": entry.attribute("at"),
-        "action": entry.attribute("action"),
+        "id": said(entry, "id"),
+        "at": said(entry, "at"),
+        "action": said(entry, "action"),
         "by": said(entry, "by"),
         "with": said(entry, "with"),
         "calendar": said(entry, "calendar"),
@@ -225,8 +225,8 @@ fn change(entry: &Element) -> Value {
 /// A deed of somebody.
 fn deed(entry: &Element) -> Value {
     object!({
-        "id": entry.attribute("id"),
-        "at": entry.attribute("at"),
+        "id": said(entry, "id"),
+        "at": said(entry, "at"),
         "action": said(entry, "action"),
         "by": said(entry, "by"),
         "home": said(entry, "home"),

@@ -39,8 +39,10 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
 }
 
 fn write(entry: &Entry, w: &mut Writer) {
-    let (id, at) = (entry.id.to_string(), stamp(entry.at));
-    w.open_with(Name::own("entry"), &[("id", &id), ("at", &at), ("action", entry.action.word())]);
+    w.open(Name::own("entry"));
+    w.element(Name::own("id"), &entry.id.to_string());
+    w.element(Name::own("at"), &stamp(entry.at));
+    w.element(Name::own("action"), entry.action.word());
     w.element(Name::own("calendar"), &entry.calendar);
     if !entry.name.is_empty() {
         w.element(OBJECT, &entry.name);

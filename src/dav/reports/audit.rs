@@ -104,7 +104,9 @@ fn time(root: &Element, local: &'static str) -> Result<Option<SystemTime>, Refus
 
 fn write(entry: &Entry, w: &mut Writer) {
     let at = jiff::Timestamp::try_from(entry.at).map_or_else(|_| String::new(), |at| at.to_string());
-    w.open_with(Name::own("entry"), &[("id", &entry.id.to_string()), ("at", &at)]);
+    w.open(Name::own("entry"));
+    w.element(Name::own("id"), &entry.id.to_string());
+    w.element(Name::own("at"), &at);
     for (local, word) in WORDS.iter().zip(&entry.words).filter(|(_, word)| !word.is_empty()) {
         w.element(Name::own(local), word);
     }

@@ -63,8 +63,7 @@ check("calendars are found by discovery, the same by both ways", async () => {
 });
 
 check("a calendar that the front end makes by MKCALENDAR is there over REST", async () => {
-  const home = anns.account.homeUrl;
-  const path = new URL(home, url).pathname + randomUUID() + "/";
+  const path = root + `calendars/${ann}/${randomUUID()}/`;
   const body = `<?xml version="1.0" encoding="utf-8"?><C:mkcalendar xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:A="http://apple.com/ns/ical/">
     <D:set><D:prop><D:displayname>Team &amp; friends</D:displayname><C:calendar-description>Ours</C:calendar-description>
     <A:calendar-color>#3788d8</A:calendar-color><C:supported-calendar-component-set><C:comp name="VEVENT"/></C:supported-calendar-component-set>

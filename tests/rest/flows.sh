@@ -27,6 +27,8 @@ trap 'exit 130' INT TERM
 rest=unix:$WORK/rest.sock
 port=$(free_port)
 export DAV_URL=http://127.0.0.1:$port DAV_USERS="ann@example.com ben@example.com" DAV_NODE_MODULES=$CLIENTS/npm/node_modules
+# The front end's base path is the one that clients are told.
+export KALENDS__SERVER__BASE_PATHS=/api/v1.0/caldav/,/dav/
 KALENDS__API__LISTEN=$rest "$TOOLS/server.sh" start "$WORK/server" || exit 1
 NGINX_REST=$rest "$TOOLS/nginx.sh" start "$WORK/nginx" "$port" "http://unix:$WORK/server/kalends.sock" || exit 1
 timeout 300 node "$ROOT/tests/rest/flows.mjs"

@@ -35,6 +35,7 @@ test: ## everything that must be green before a commit: check, the tests, the RE
 	@cargo test --locked --no-fail-fast
 	@cargo build --locked --quiet
 	@KALENDS=$(debug) tests/rest/run.sh short
+	@KALENDS=$(debug) tests/rest/flows.sh
 	@KALENDS=$(debug) tests/clients/run.sh
 	@KALENDS=$(debug) tests/sso/run.sh
 

@@ -391,6 +391,20 @@ impl<'a> Shelf<'a> {
         Err(VALID_ORGANIZER.because(why).into())
     }
 
+    /// For how many more members there is room, and for how many octets.
+    pub async fn left(&self) -> Result<(i64, i64)> {
+        let (settings, none) = (&self.cx.settings.calendar, i64::MAX);
+        let places = match i64::from(settings.max_resources) {
+            0 => none,
+            most => (most - object::count(self.tx, &self.calendar).await?).max(0),
+        };
+        let octets = match i64::try_from(*settings.quota).unwrap_or(none) {
+            0 => none,
+            most => most - store::calendar::octets(self.tx, self.calendar.home_id).await?,
+        };
+        Ok((places, octets))
+    }
+
     /// Refuses another member where there are as many as there may be.
     pub async fn room(&self) -> Result<()> {
         let most = i64::from(self.cx.settings.calendar.max_resources);

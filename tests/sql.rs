@@ -132,6 +132,7 @@ const ACROSS: &[&str] = &[
     "caldav/share.sql: homes",
     "caldav/transfer.sql: hold",
     "caldav/principal.sql: keys",
+    "caldav/principal.sql: by_credential",
 ];
 
 /// What an admin does to people goes through all homes, but for these.

@@ -6,6 +6,9 @@ SHELL := /bin/bash
 export KALENDS_CACHE ?= $(HOME)/.cache/kalends
 export CARGO_TARGET_DIR ?= $(KALENDS_CACHE)/target
 export CARGO_TERM_COLOR ?= auto
+ifdef CI # what is built once gains nothing by it, and the compiler fails less often
+export CARGO_INCREMENTAL ?= 0
+endif
 
 install := tests/tools/install.sh
 debug := $(CARGO_TARGET_DIR)/debug/kalends
@@ -32,6 +35,7 @@ test: ## everything that must be green before a commit: check, the tests, the RE
 	@cargo test --locked --no-fail-fast
 	@cargo build --locked --quiet
 	@KALENDS=$(debug) tests/rest/run.sh short
+	@KALENDS=$(debug) tests/rest/flows.sh
 	@KALENDS=$(debug) tests/clients/run.sh
 	@KALENDS=$(debug) tests/sso/run.sh
 

@@ -7,6 +7,7 @@ pub mod history;
 pub mod import;
 pub mod notify;
 pub mod objects;
+mod pages;
 pub mod redact;
 mod rest;
 pub mod upkeep;

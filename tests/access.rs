@@ -599,6 +599,29 @@ async fn people_find_whom_the_settings_let_them_find() {
 }
 
 #[tokio::test]
+async fn no_more_than_five_hundred_are_found_by_name_or_by_address() {
+    let (server, mut alice) = three(|_| ()).await;
+    let many = "INSERT INTO principal (name, display_name, email)
+        SELECT 'many-' || n, 'Many ' || n, 'many-' || n || '@example.org' FROM generate_series(1, 510) n";
+    server.db.pool.client().await.unwrap().batch(many).await.unwrap();
+    let (name, address) = ("<D:displayname/>", "<C:calendar-user-address-set/>");
+    for (by, text, found, cut) in [
+        (name, "many", 500, true),
+        (name, "many 50", 11, false),
+        (address, "many-", 500, true),
+        (address, "mailto:many-7@example.org", 1, false),
+    ] {
+        let body = format!(
+            "<D:principal-property-search xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\"><D:property-search><D:prop>{by}</D:prop>\
+             <D:match>{text}</D:match></D:property-search><D:prop><D:displayname/></D:prop></D:principal-property-search>"
+        );
+        assert_eq!(people(&mut alice, SEARCH, &body).await.len(), found, "{text}");
+        let told = alice.ask(SEARCH, &[("Depth", "0")], &body).await.text();
+        assert_eq!(told.contains("507 Insufficient Storage"), cut, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn who_may_not_be_known_is_not_there() {
     let grant = |user: &str| {
         format!(

@@ -129,6 +129,7 @@ async fn quarrel(client: &mut Client, user: &str, dice: &mut Dice) -> Answer {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_who_share_with_each_other_and_leave_at_once_never_wait_for_each_other() {
+    server::tell_errors();
     let server = Arc::new(Server::start(telling).await);
     for user in &PEOPLE[..2] {
         let mut client = person(&server, user).await;
@@ -362,6 +363,7 @@ async fn deadlocks(server: &Server) -> usize {
 }
 
 async fn crowd(writers: usize, lasting: Duration) {
+    server::tell_errors();
     let server = Arc::new(Server::start(telling).await);
     for user in PEOPLE.iter().copied().chain(["ghost"]) {
         let mut client = person(&server, user).await;

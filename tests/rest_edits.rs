@@ -141,6 +141,162 @@ async fn what_cannot_be_changed_is_said_precisely() {
     assert!(text(&mut dav, &format!("{CALENDAR}a.ics")).await.contains("SUMMARY:x\r\n"));
 }
 
+/// A series with all that a series can have, in lines as no two products write them.
+fn grown() -> String {
+    let text = event(UID, "Weekly").replace(
+        "DTSTART:20260301T090000Z\r\nDTEND:20260301T100000Z\r\n",
+        "DTSTART;TZID=Europe/Paris:20260302T090000\r\nDTEND;TZID=Europe/Paris:20260302T100000\r\n\
+         RRULE:FREQ=WEEKLY;UNTIL=20260504T070000Z\r\nEXDATE;TZID=Europe/Paris:20260316T090000,20260420T090000\r\n\
+         x-odd;x=\"a:b\":fol\r\n ded  \r\n",
+    );
+    let over = "BEGIN:VEVENT\r\nUID:a/b@test\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID;TZID=Europe/Paris:20260323T090000\r\n\
+        DTSTART;TZID=Europe/Paris:20260324T150000\r\nDTEND;TZID=Europe/Paris:20260324T160000\r\nSUMMARY:Elsewhere\r\nEND:VEVENT\r\n\
+        BEGIN:VEVENT\r\nUID:a/b@test\r\nDTSTAMP:20260101T000000Z\r\nRECURRENCE-ID;TZID=Europe/Paris:20260427T090000\r\n\
+        DTSTART;TZID=Europe/Paris:20260427T090000\r\nDTEND;TZID=Europe/Paris:20260427T100000\r\nSUMMARY:Other\r\nEND:VEVENT\r\n";
+    text.replace("END:VCALENDAR\r\n", &format!("{over}END:VCALENDAR\r\n"))
+}
+
+#[tokio::test]
+async fn a_series_that_moves_takes_its_exceptions_along() {
+    let rest = Rest::start(|_| ()).await;
+    let (mut alice, mut dav) = person(&rest, "alice").await;
+    put(&mut dav, "a.ics", &grown()).await;
+    // Of the third instance it is said when it happens, and all are meant.
+    let body = json!({ "scope": "all", "recurrence_id": "2026-04-06T07:00:00Z",
+        "changes": { "start": "2026-04-07T10:00:00", "end": "2026-04-07T11:30:00" } });
+    let (status, told) = alice.call("POST", EDIT, body).await;
+    assert_eq!(status, 200, "{told}");
+    let now = text(&mut dav, &format!("{CALENDAR}a.ics")).await;
+    for line in [
+        "DTSTART;TZID=Europe/Paris:20260303T100000\r\n",
+        "DTEND;TZID=Europe/Paris:20260303T113000\r\n",
+        // In May it is summer, in March it was not.
+        "RRULE:FREQ=WEEKLY;UNTIL=20260505T080000Z\r\n",
+        "EXDATE;TZID=Europe/Paris:20260317T100000,20260421T100000\r\n",
+        // What was elsewhere stays there; what was where its series was goes along.
+        "RECURRENCE-ID;TZID=Europe/Paris:20260324T100000\r\n",
+        "DTSTART;TZID=Europe/Paris:20260324T150000\r\n",
+        "RECURRENCE-ID;TZID=Europe/Paris:20260428T100000\r\n",
+        "DTSTART;TZID=Europe/Paris:20260428T100000\r\n",
+        "x-odd;x=\"a:b\":fol\r\n ded  \r\n",
+    ] {
+        assert!(now.contains(line), "{line} is not in {now}");
+    }
+    let bad =
+        json!({ "scope": "all", "recurrence_id": "soon", "changes": { "start": "2026-04-07T10:00:00" } });
+    assert_eq!(code(&alice.call("POST", EDIT, bad).await), (400, "invalid".into(), "recurrence_id".into()));
+}
+
+#[tokio::test]
+async fn a_series_is_cut_with_all_that_belongs_to_each_half() {
+    let rest = Rest::start(|_| ()).await;
+    let (mut alice, mut dav) = person(&rest, "alice").await;
+    put(&mut dav, "a.ics", &grown()).await;
+    let body = json!({ "scope": "this_and_future", "recurrence_id": "2026-04-06T09:00:00", "changes": { "summary": "Later" } });
+    let (status, told) = alice.call("POST", EDIT, body).await;
+    assert_eq!((status, told["objects"].as_array().unwrap().len()), (200, 2), "{told}");
+    let first = text(&mut dav, told["objects"][0]["href"].as_str().unwrap()).await;
+    let second = text(&mut dav, told["objects"][1]["href"].as_str().unwrap()).await;
+    let uid = told["objects"][1]["uid"].as_str().unwrap();
+    for (line, earlier, later) in [
+        ("UNTIL=20260330T070000Z", true, false),
+        ("UNTIL=20260504T070000Z", false, true),
+        ("EXDATE;TZID=Europe/Paris:20260316T090000\r\n", true, false),
+        ("EXDATE;TZID=Europe/Paris:20260420T090000\r\n", false, true),
+        ("RECURRENCE-ID;TZID=Europe/Paris:20260323T090000", true, false),
+        ("RECURRENCE-ID;TZID=Europe/Paris:20260427T090000", false, true),
+        ("DTSTART;TZID=Europe/Paris:20260406T090000\r\n", false, true),
+        ("SUMMARY:Weekly", true, false),
+        ("SUMMARY:Later", false, true),
+        ("SUMMARY:Elsewhere", true, false),
+        ("SUMMARY:Other", false, true),
+        ("x-odd;x=\"a:b\":fol\r\n ded  \r\n", true, true),
+        (&format!("UID:{uid}\r\n"), false, true),
+    ] {
+        assert_eq!(
+            (first.contains(line), second.contains(line)),
+            (earlier, later),
+            "{line}\n{first}\n{second}"
+        );
+    }
+    // An end of another type than the start has becomes one of its own (RFC 5545 §3.3.10).
+    let rule = json!({ "scope": "all", "changes": { "rrule": "FREQ=DAILY;UNTIL=20260310" } });
+    assert_eq!(alice.call("POST", EDIT, rule).await.0, 200);
+    let first = text(&mut dav, told["objects"][0]["href"].as_str().unwrap()).await;
+    assert!(first.contains("RRULE:FREQ=DAILY;UNTIL=20260310T225959Z\r\n"), "{first}");
+}
+
+#[tokio::test]
+async fn octets_that_an_edit_is_not_about_stay_as_they_are() {
+    let rest = Rest::start(|_| ()).await;
+    let (mut alice, mut dav) = person(&rest, "alice").await;
+    let (path, before) = (format!("{CALENDAR}a.ics"), grown());
+    put(&mut dav, "a.ics", &before).await;
+    let body =
+        json!({ "scope": "this", "recurrence_id": "2026-03-09T09:00:00", "changes": { "summary": "Once" } });
+    assert_eq!(alice.call("POST", EDIT, body).await.0, 200);
+    let now = text(&mut dav, &path).await;
+    let place = now.find("SUMMARY:Once").unwrap();
+    let (begin, end) =
+        (now[..place].rfind("BEGIN:VEVENT").unwrap(), now[place..].find("END:VEVENT\r\n").unwrap());
+    let without = [&now[..begin], &now[place + end + "END:VEVENT\r\n".len()..]].concat();
+    assert_eq!(without, before);
+    // To say what is there already is a change of its time stamps and nothing else.
+    let same = json!({ "scope": "all", "changes": { "summary": "Weekly" } });
+    assert_eq!(alice.call("POST", EDIT, same).await.0, 200);
+    let after = text(&mut dav, &path).await;
+    let stamps = ["DTSTAMP", "SEQUENCE", "LAST-MODIFIED"];
+    let plain = |text: &str| -> Vec<String> {
+        text.lines()
+            .filter(|line| !stamps.iter().any(|name| line.starts_with(name)))
+            .map(str::to_owned)
+            .collect()
+    };
+    assert_eq!(plain(&after), plain(&now));
+}
+
+#[tokio::test]
+async fn an_edit_keeps_what_is_each_ones_own_and_needs_the_right() {
+    let rest = Rest::start(|_| ()).await;
+    let (mut alice, mut dav) = person(&rest, "alice").await;
+    let (mut bob, mut bobs) = person(&rest, "bob").await;
+    let alarm = |minutes: u32| {
+        format!(
+            "BEGIN:VALARM\r\nACTION:DISPLAY\r\nDESCRIPTION:x\r\nTRIGGER:-PT{minutes}M\r\nEND:VALARM\r\nEND:VEVENT"
+        )
+    };
+    put(&mut dav, "a.ics", &series().replace("END:VEVENT", &alarm(5))).await;
+    put(&mut dav, "p.ics", &event("secret", "Doctor").replace("END:VEVENT", "CLASS:PRIVATE\r\nEND:VEVENT"))
+        .await;
+    let share = async |alice: &mut Json, role: &str| {
+        let told =
+            alice.call("POST", "calendars/calendar/shares/", json!({ "user": "bob", "role": role })).await;
+        assert!(told.0 < 300, "{told:?}");
+    };
+    share(&mut alice, "reader").await;
+    let theirs = EDIT.replace("calendars/calendar", "calendars/calendar-2");
+    let body = json!({ "scope": "all", "changes": { "summary": "By bob" } });
+    assert_eq!(
+        code(&bob.call("POST", &theirs, body.clone()).await),
+        (403, "permission_denied".into(), "-".into())
+    );
+    share(&mut alice, "editor").await;
+    let path = "/dav/calendars/bob/calendar-2/a.ics";
+    let own = text(&mut bobs, path).await.replace("END:VEVENT", &alarm(30));
+    assert!(bobs.ask(&format!("PUT {path}"), &[("Content-Type", "text/calendar")], own).await.is_done());
+    assert_eq!(bob.call("POST", &theirs, body.clone()).await.0, 200);
+    let (hers, his) = (text(&mut dav, &format!("{CALENDAR}a.ics")).await, text(&mut bobs, path).await);
+    for (text, trigger, other) in
+        [(&hers, "TRIGGER:-PT5M", "TRIGGER:-PT30M"), (&his, "TRIGGER:-PT30M", "TRIGGER:-PT5M")]
+    {
+        assert!(text.contains("SUMMARY:By bob") && text.contains(trigger) && !text.contains(other), "{text}");
+    }
+    // What is private is not there for him.
+    let private = "calendars/calendar-2/events/secret/edit/";
+    assert_eq!(bob.call("POST", private, body).await.0, 404);
+    assert!(text(&mut dav, &format!("{CALENDAR}p.ics")).await.contains("SUMMARY:Doctor"));
+}
+
 #[tokio::test]
 async fn what_was_deleted_is_listed_and_comes_back() {
     let rest = Rest::start(|_| ()).await;
@@ -167,9 +323,27 @@ async fn what_was_deleted_is_listed_and_comes_back() {
     assert_eq!((status, back["name"].as_str()), (200, Some("lunch.ics")), "{back}");
     assert!(text(&mut dav, &format!("{CALENDAR}lunch.ics")).await.contains("SUMMARY:Lunch"));
     let other = format!("trash/{}/", all["results"][0]["id"].as_str().unwrap());
+    // Of what lies there nobody else knows, and no name leads out of the home.
+    let (mut bob, _) = person(&rest, "bob").await;
+    for (method, path) in [("DELETE", other.clone()), ("POST", format!("{other}restore/"))] {
+        assert_eq!(bob.call(method, &path, json!({})).await.0, 404, "{method}");
+    }
+    assert_eq!(bob.get("trash/").await.1["count"], 0);
+    for name in ["..", ".", "../../bob/calendar/x.ics", "a/b.ics"] {
+        let (status, told) = alice.call("POST", &format!("{other}restore/"), json!({ "name": name })).await;
+        let inside = told["href"]
+            .as_str()
+            .is_some_and(|href| href.starts_with(CALENDAR) && !href[CALENDAR.len()..].contains('/'));
+        assert!(status == 400 || status == 403 || (status == 200 && inside), "{name}: {status} {told}");
+        assert_ne!(status, 200, "{name}: {told}");
+    }
+    assert_eq!(
+        alice.call("POST", &format!("{other}restore/"), json!({ "calendar": "nowhere" })).await.0,
+        404
+    );
     assert_eq!(alice.call("DELETE", &other, Value::Null).await.0, 204);
     assert_eq!(alice.get("trash/").await.1["count"], 0);
-    for path in ["trash/x/", "trash/1%2F2/", "trash/999999/"] {
+    for path in ["trash/x/", "trash/1%2F2/", "trash/999999/", "trash/calendar-x/", "trash/..%2F1/"] {
         assert_eq!(alice.call("DELETE", path, Value::Null).await.0, 404, "{path}");
     }
     let (_, made) = alice.call("POST", "calendars/", json!({ "name": "Work" })).await;

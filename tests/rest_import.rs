@@ -133,6 +133,186 @@ async fn a_stream_is_told_of_line_by_line_and_the_same_again_changes_nothing() {
     assert_eq!(json.status, 415);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn of_ten_thousand_events_the_broken_ones_are_told_and_a_second_run_changes_nothing() {
+    let rest = Rest::start(|_| ()).await;
+    let (mut alice, _) = person(&rest, "alice").await;
+    let text = events(10_000, 100);
+    let counts = |answer: &Value| {
+        ["total", "imported", "unchanged", "failed"].map(|key| answer[key].as_u64().unwrap())
+    };
+    let since = Instant::now();
+    let (status, answer) = stream(&mut alice, "calendar", &text).await;
+    println!("{} octets: {:?}", text.len(), since.elapsed());
+    assert_eq!((status, counts(&answer)), (200, [10_000, 9_900, 0, 100]));
+    let items = answer["items"].as_array().unwrap();
+    assert_eq!(items.len(), 100);
+    for (nth, item) in items.iter().enumerate() {
+        let (uid, title) = (format!("{}@test", nth * 100), format!("Event {}", nth * 100));
+        let told = (item["uid"].as_str(), item["summary"].as_str(), item["outcome"].as_str());
+        assert_eq!(told, (Some(uid.as_str()), Some(title.as_str()), Some("failed")), "{item}");
+        assert!(item["line"].as_u64() > Some(3) && !item["why"].as_str().unwrap().is_empty(), "{item}");
+    }
+    let before = state(&rest).await;
+    assert_eq!(before.0, 9_900);
+    let since = Instant::now();
+    let (_, again) = stream(&mut alice, "calendar", &text).await;
+    println!("again: {:?}", since.elapsed());
+    assert_eq!(counts(&again), [10_000, 0, 9_900, 100]);
+    assert_eq!(state(&rest).await, before);
+}
+
+/// How many objects there are, and what changes with each change of any of them.
+async fn state(rest: &Rest) -> (i64, i64) {
+    let sum =
+        support::sql("SELECT (SELECT count(*) FROM object), (SELECT sum(revision)::bigint FROM calendar)");
+    let row = rest.caldav.db.pool.row(&sum, &[]).await.unwrap();
+    (row.at(0).unwrap(), row.at(1).unwrap())
+}
+
+/// The numbers in a line.
+fn numbers(line: &str) -> Vec<u64> {
+    line.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).collect()
+}
+
+/// What tests/import says of `kalends import` is true of what people bring, by the same words of the same files.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_case_goes_in_as_it_does_by_the_command_line() {
+    let rest = Rest::start(|settings| settings.api.requests_per_minute = 0).await;
+    let (mut alice, mut dav) = person(&rest, "alice").await;
+    let files = std::fs::read_dir("tests/import/cases").unwrap().map(|entry| entry.unwrap().path());
+    let (mut cases, mut failures) = (0, String::new());
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let (head, body): (Vec<&str>, Vec<&str>) = text.lines().partition(|line| line.starts_with("# "));
+        let given: String = body.iter().flat_map(|line| [line, "\r\n"]).collect();
+        assert_eq!(dav.ask("MKCALENDAR /dav/calendars/alice/case/", &[], "").await.status, 201);
+        let (_, first) = stream(&mut alice, "case", &given).await;
+        let (_, again) = stream(&mut alice, "case", &given).await;
+        let bodies: Vec<String> =
+            objects(&rest).await.iter().map(|(_, body)| String::from_utf8_lossy(body).into_owned()).collect();
+        let counts = |told: &Value| {
+            ["imported", "unchanged", "kept", "skipped", "failed"].map(|key| told[key].as_u64().unwrap())
+        };
+        for line in head {
+            let (key, value) = line[2..].split_once(": ").unwrap();
+            let right = match (key, &numbers(value)[..]) {
+                ("sum", [_, imported, 0, unchanged, kept, skipped, failed, doubles]) => {
+                    counts(&first) == [*imported, *unchanged, *kept, *skipped, *failed]
+                        && first["doubles"].as_u64() == Some(*doubles)
+                }
+                ("again", [imported, replaced, unchanged, kept, skipped, failed, ..]) => {
+                    counts(&again) == [*imported, *unchanged, replaced + kept, *skipped, *failed]
+                }
+                ("has", _) => bodies.iter().any(|body| body.contains(value)),
+                ("lacks", _) => !bodies.iter().any(|body| body.contains(value)),
+                ("about" | "told", _) => true,
+                other => panic!("{}: what is {other:?}?", file.display()),
+            };
+            if !right {
+                writeln!(failures, "{}: {line}: {first} {again}", file.display()).unwrap();
+            }
+        }
+        assert_eq!(dav.ask("DELETE /dav/calendars/alice/case/", &[], "").await.status, 204);
+        cases += 1;
+    }
+    assert!(cases >= 38, "only {cases} cases");
+    assert!(failures.is_empty(), "{failures}");
+}
+
+/// The objects of alice's calendar, by their UIDs.
+async fn objects(rest: &Rest) -> Vec<(String, Vec<u8>)> {
+    let all = support::sql(
+        "SELECT uid, body FROM object JOIN principal p ON p.id = home_id WHERE p.name = 'alice' AND component <> 0 ORDER BY uid",
+    );
+    let rows = rest.caldav.db.pool.rows(&all, &[]).await.unwrap();
+    rows.iter().map(|row| (row.at("uid").unwrap(), row.at("body").unwrap())).collect()
+}
+
+#[tokio::test]
+async fn what_is_exported_makes_the_same_octets_on_an_empty_server() {
+    let mut given = events(3, 0).replace("-//test//test//EN", "-//kalends//kalends//EN");
+    let series = event("series@test", "Weekly")
+        .replace("DTSTART", "RRULE:FREQ=WEEKLY;COUNT=4\r\nX-ODD;A=\"b:c\":fol\r\n ded\r\nDTSTART");
+    let over = event("series@test", "Moved")
+        .replace("DTSTART:20260301", "RECURRENCE-ID:20260308T090000Z\r\nDTSTART:20260309");
+    // The override comes long before its series.
+    given = given.replacen("BEGIN:VEVENT", &(inner(&over) + "BEGIN:VEVENT"), 1);
+    given = given.replace("END:VCALENDAR\r\n", &(inner(&series) + "END:VCALENDAR\r\n"));
+    let (one, other) = (Rest::start(|_| ()).await, Rest::start(|_| ()).await);
+    let (mut alice, _) = person(&one, "alice").await;
+    assert_eq!(stream(&mut alice, "calendar", &given).await.1["imported"], 4);
+    let export = alice.0.ask("GET /api/v1.0/calendars/calendar/export/", &[], "").await.text();
+    let (mut again, _) = person(&other, "alice").await;
+    let (status, told) = stream(&mut again, "calendar", &export).await;
+    assert_eq!((status, &told["imported"], &told["failed"]), (200, &json!(4), &json!(0)), "{told}");
+    let (first, second) = (objects(&one).await, objects(&other).await);
+    assert_eq!(first.len(), 4);
+    for ((uid, octets), (same, others)) in first.iter().zip(&second) {
+        assert_eq!((uid, String::from_utf8_lossy(octets)), (same, String::from_utf8_lossy(others)));
+    }
+    assert_eq!(
+        again.0.ask("GET /api/v1.0/calendars/calendar/export/", &[], "").await.text().len(),
+        export.len()
+    );
+}
+
+/// The event of an object.
+fn inner(object: &str) -> String {
+    let (begin, end) = (object.find("BEGIN:VEVENT").unwrap(), object.find("END:VCALENDAR").unwrap());
+    object[begin..end].to_owned()
+}
+
+#[tokio::test]
+async fn limits_and_rights_hold_for_what_is_imported_and_nobody_is_invited() {
+    let rest = Rest::start(|settings| {
+        settings.calendar.max_resources = 5;
+        settings.history.trash_days = 30;
+    })
+    .await;
+    let (mut alice, mut dav) = person(&rest, "alice").await;
+    let (mut bob, _) = person(&rest, "bob").await;
+    let (_, told) = stream(&mut alice, "calendar", &events(7, 0)).await;
+    assert_eq!((&told["imported"], &told["failed"]), (&json!(5), &json!(2)), "{told}");
+    assert!(told["items"][0]["why"].as_str().unwrap().contains("max-resources"), "{told}");
+    let meeting = event("meeting@test", "Meeting").replace(
+        "SUMMARY",
+        "ORGANIZER:mailto:alice@example.org\r\nATTENDEE;PARTSTAT=NEEDS-ACTION:mailto:bob@example.org\r\nSUMMARY",
+    );
+    let (_, made) = alice.call("POST", "calendars/", json!({ "name": "Two" })).await;
+    let id = made["id"].as_str().unwrap().to_owned();
+    let (status, told) = stream(&mut alice, &id, &meeting).await;
+    assert_eq!((status, &told["imported"]), (200, &json!(1)), "{told}");
+    for who in ["alice", "bob"] {
+        let mut theirs = rest.caldav.client(who).await;
+        for box_of in ["inbox", "notifications"] {
+            assert_eq!(
+                theirs.members(&format!("/dav/calendars/{who}/{box_of}/")).await.len(),
+                0,
+                "{who} {box_of}"
+            );
+        }
+    }
+    // Who only reads brings nothing in; who may write does, one object after the other.
+    let share = format!("calendars/{id}/shares/");
+    assert!(alice.call("POST", &share, json!({ "user": "bob", "role": "reader" })).await.0 < 300);
+    assert_eq!(stream(&mut bob, &id, &event("b@test", "His")).await.0, 403);
+    assert!(alice.call("POST", &share, json!({ "user": "bob", "role": "editor" })).await.0 < 300);
+    let (status, told) = stream(&mut bob, &id, &(event("b@test", "His") + &meeting)).await;
+    assert_eq!((status, &told["imported"], &told["unchanged"]), (200, &json!(1), &json!(1)), "{told}");
+    assert_eq!(dav.members(&format!("/dav{}", made["caldav_path"].as_str().unwrap())).await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_quota_is_not_outdone_by_an_import() {
+    let rest = Rest::start(|settings| settings.calendar.quota = kalends::config::Size(1_500)).await;
+    let (mut alice, _) = person(&rest, "alice").await;
+    let (_, told) = stream(&mut alice, "calendar", &events(10, 0)).await;
+    let imported = told["imported"].as_u64().unwrap();
+    assert!((1..10).contains(&imported) && told["failed"] == 10 - imported, "{told}");
+    assert!(told["items"][0]["why"].as_str().unwrap().contains("quota"), "{told}");
+}
+
 /// Told with `--nocapture`; a bound that holds in a build that is slow, too.
 #[tokio::test(flavor = "multi_thread")]
 async fn eight_thousand_events_are_in_within_seconds() {

@@ -3,15 +3,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/asks.rs"]
+mod asks;
 #[path = "support/server.rs"]
 mod server;
 mod support;
 
 use std::collections::BTreeMap;
 
-use kalends::caldav::registry::{METHODS, REPORTS};
+use asks::{Ask, proppatch, sent};
 use kalends::config::{HeaderName, Settings};
-use kalends::dav::Report;
 use server::{Answer, Client, Server, event};
 use support::sql;
 
@@ -58,13 +59,6 @@ const PLACES: &[&str] = &[
     "/dav/calendars/bob/calendar/",
 ];
 
-/// What is asked, without the path.
-struct Ask {
-    verb: &'static str,
-    headers: Vec<(&'static str, String)>,
-    body: String,
-}
-
 fn with_passwords(settings: &mut Settings) {
     settings.identity.auth_type_header = HeaderName::named("X-Forwarded-Auth-Type");
     settings.identity.groups_header = HeaderName::named("X-Forwarded-Groups");
@@ -80,13 +74,6 @@ async fn signed_in(server: &Server, user: &str) -> Client {
 
 async fn by_password(server: &Server, scope: &str) -> Client {
     server.client(&format!("alice/k7/{scope}")).await.always("X-Forwarded-Auth-Type", "password")
-}
-
-fn proppatch(name: &str) -> String {
-    format!(
-        "<D:propertyupdate xmlns:D=\"DAV:\"><D:set><D:prop><D:displayname>{name}</D:displayname><x xmlns=\"urn:x\">{name}</x>\
-         </D:prop></D:set></D:propertyupdate>"
-    )
 }
 
 /// Alice has work and what is nobody else's affair, and sees a calendar of bob's; he has more that is open to her.
@@ -126,100 +113,24 @@ async fn stage(server: &Server) {
     server.notify("alice", "n.xml").await;
 }
 
-/// Every method of the table with what it takes, and every report.
+/// What is asked, with what leads to what is outside.
 fn asks() -> Vec<Ask> {
-    let mut all = methods();
-    all.extend(REPORTS.iter().map(report));
-    all
-}
-
-fn ask(verb: &'static str, headers: Vec<(&'static str, String)>, body: &str) -> Ask {
-    Ask { verb, headers, body: body.to_owned() }
-}
-
-fn depth(depth: &str) -> (&'static str, String) {
-    ("Depth", depth.to_owned())
-}
-
-/// Every method of the table but REPORT, with what it takes.
-fn methods() -> Vec<Ask> {
-    let to = |path: &str| ("Destination", path.to_owned());
-    let mut all = Vec::new();
-    for row in METHODS.iter().filter(|row| row.verb != "REPORT") {
-        match row.verb {
-            "COPY" | "MOVE" => {
-                for path in [
-                    "/dav/calendars/alice/qzveil/x.ics",
-                    "/dav/calendars/alice/qzveil/q.ics",
-                    "/dav/calendars/alice/other/",
-                    "/dav/calendars/alice/qzveil/",
-                    "/dav/calendars/bob/open/x.ics",
-                    "/dav/calendars/bob/seen/x.ics",
-                    "/dav/calendars/alice/work/x.ics",
-                ] {
-                    all.push(ask(row.verb, vec![to(path), depth("infinity")], ""));
-                }
-            }
-            "PROPFIND" => {
-                let everything = "<D:propfind xmlns:D=\"DAV:\"><D:allprop/></D:propfind>";
-                all.extend(["0", "1", "infinity"].map(|deep| ask(row.verb, vec![depth(deep)], everything)));
-                let named = "<D:propfind xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" xmlns:CS=\"http://calendarserver.org/ns/\">\
-                    <D:prop><D:displayname/><D:group-membership/><D:group-member-set/><D:acl/><D:owner/><CS:getctag/><D:sync-token/>\
-                    <CS:calendar-proxy-read-for/><CS:calendar-proxy-write-for/><CS:source/><C:calendar-data/><D:lockdiscovery/>\
-                    <D:current-user-privilege-set/><CS:invite/></D:prop></D:propfind>";
-                all.push(ask(row.verb, vec![depth("1")], named));
-            }
-            "PROPPATCH" => all.push(ask(row.verb, vec![], &proppatch("changed"))),
-            "PUT" => all.push(ask(row.verb, vec![], &event("put", "put"))),
-            "POST" => {
-                let share = "<CS:share xmlns:CS=\"http://calendarserver.org/ns/\" xmlns:D=\"DAV:\"><CS:set><D:href>/dav/principals/bob/</D:href>\
-                    <CS:read-write/></CS:set></CS:share>";
-                all.push(ask(row.verb, vec![("Content-Type", "application/xml".to_owned())], share));
-                all.push(ask(row.verb, vec![("Content-Type", "text/calendar".to_owned())], &event("post", "post")));
-            }
-            "ACL" => all.push(ask(row.verb, vec![], "<D:acl xmlns:D=\"DAV:\"/>")),
-            "LOCK" => all.push(ask(
-                row.verb,
-                vec![depth("0")],
-                "<D:lockinfo xmlns:D=\"DAV:\"><D:lockscope><D:shared/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockinfo>",
-            )),
-            "UNLOCK" => all.push(ask(
-                row.verb,
-                vec![("Lock-Token", "<urn:uuid:018c0000-0000-7000-8000-000000000000>".to_owned())],
-                "",
-            )),
-            verb => all.push(ask(verb, vec![], "")),
-        }
-    }
-    all
-}
-
-/// A report, with what it takes.
-fn report(report: &Report) -> Ask {
-    let name = report.name.to_string();
-    let props = "<D:prop><D:displayname/><D:getetag/><C:calendar-data/><D:group-membership/></D:prop>";
-    let inside = match report.name.local {
-        "free-busy-query" => "<C:time-range start=\"20200101T000000Z\" end=\"20300101T000000Z\"/>".to_owned(),
-        "calendar-query" => format!("{props}<C:filter><C:comp-filter name=\"VCALENDAR\"/></C:filter>"),
-        "calendar-multiget" => format!(
-            "{props}<D:href>/dav/calendars/alice/qzveil/q.ics</D:href><D:href>/dav/calendars/bob/open/o.ics</D:href>\
-             <D:href>/dav/calendars/alice/work/../qzveil/q.ics</D:href><D:href>/dav/calendars/alice/work/a.ics</D:href>"
-        ),
-        "principal-match" => format!("<D:principal-property><D:owner/></D:principal-property>{props}"),
-        "principal-property-search" => {
-            format!("<D:property-search><D:prop><D:displayname/></D:prop><D:match>b</D:match></D:property-search>{props}")
-        }
-        "calendarserver-principal-search" => format!("<CS:search-token>b</CS:search-token>{props}"),
-        "sync-collection" => format!("<D:sync-token/><D:sync-level>infinite</D:sync-level>{props}"),
-        "expand-property" => "<D:property name=\"current-user-principal\"><D:property name=\"calendar-home-set\" \
-            namespace=\"urn:ietf:params:xml:ns:caldav\"><D:property name=\"displayname\"/></D:property><D:property \
-            name=\"group-membership\"><D:property name=\"displayname\"/></D:property></D:property>".to_owned(),
-        _ => props.to_owned(),
-    };
-    let body = format!(
-        "<{name} xmlns:D=\"DAV:\" xmlns:C=\"urn:ietf:params:xml:ns:caldav\" xmlns:CS=\"http://calendarserver.org/ns/\">{inside}</{name}>"
-    );
-    ask("REPORT", vec![depth("0")], &body)
+    let to = [
+        "/dav/calendars/alice/qzveil/x.ics",
+        "/dav/calendars/alice/qzveil/q.ics",
+        "/dav/calendars/alice/other/",
+        "/dav/calendars/alice/qzveil/",
+        "/dav/calendars/bob/open/x.ics",
+        "/dav/calendars/bob/seen/x.ics",
+        "/dav/calendars/alice/work/x.ics",
+    ];
+    let hrefs = [
+        "/dav/calendars/alice/qzveil/q.ics",
+        "/dav/calendars/bob/open/o.ics",
+        "/dav/calendars/alice/work/../qzveil/q.ics",
+        "/dav/calendars/alice/work/a.ics",
+    ];
+    asks::all(&to, &hrefs)
 }
 
 /// All that is kept, table by table and row by row, except what is kept of the calendars of that name in alice's home, if it
@@ -266,12 +177,6 @@ fn told(answer: &Answer, line: &str) -> Option<String> {
         answer.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let text = echo(&headers.join("\n")) + "\n" + &echo(&answer.text());
     text.contains(OUTSIDE).then(|| format!("{line}: {}\n{text}", answer.status))
-}
-
-async fn sent(client: &mut Client, ask: &Ask, path: &str) -> Answer {
-    let headers: Vec<(&str, &str)> =
-        ask.headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-    client.ask(&format!("{} {path}", ask.verb), &headers, &ask.body).await
 }
 
 #[tokio::test]

@@ -146,6 +146,75 @@ async fn by_invitation_a_calendar_appears_when_it_is_accepted() {
     assert!(!has_it(&mut bob, "bob").await);
 }
 
+/// What changed in a home since the token: what is there, what is gone, and the token of now, which hears of nothing more.
+async fn since(client: &mut Client, home: &str, token: &str) -> (Vec<String>, Vec<String>, String) {
+    let page = client.sync_home(home, token, "1", None).await.unwrap();
+    let again = client.sync_home(home, &page.token, "1", None).await.unwrap();
+    assert!(again.changed.is_empty() && again.gone.is_empty() && again.token == page.token, "{again:?}");
+    (page.changed.into_iter().map(|(href, _)| href).collect(), page.gone, page.token)
+}
+
+#[tokio::test]
+async fn each_step_of_an_invitation_is_one_change_to_who_synchronises() {
+    let server = Server::start(|settings| {
+        telling(settings);
+        settings.sharing.accept = Accept::Invitation;
+    })
+    .await;
+    let mut alice = person(&server, "alice", "").await;
+    let mut bob = person(&server, "bob", "").await;
+    let (hers, his) = ("/dav/calendars/alice/", "/dav/calendars/bob/");
+    let (kept, seen) = (format!("{hers}calendar/"), format!("{his}calendar-2/"));
+    let (notices, told_to_her) = (format!("{his}notifications/"), format!("{hers}notifications/"));
+    let (_, _, mut at_hers) = since(&mut alice, hers, "").await;
+    let (_, _, mut at_his) = since(&mut bob, his, "").await;
+    let mut heard =
+        async |alice: &mut Client, bob: &mut Client, of_hers: &[&str], of_his: &[&str], gone: &[&str]| {
+            let (changed, lost, token) = since(alice, hers, &at_hers).await;
+            assert_eq!((changed, lost), (of_hers.iter().map(ToString::to_string).collect(), vec![]));
+            at_hers = token;
+            let (changed, lost, token) = since(bob, his, &at_his).await;
+            let owned = |paths: &[&str]| paths.iter().map(ToString::to_string).collect::<Vec<_>>();
+            assert_eq!((changed, lost), (owned(of_his), owned(gone)));
+            at_his = token;
+        };
+    // Asked: the owner's calendar is another, and the sharee has a notification.
+    share(&mut alice, set("mailto:bob@example.org", "read")).await;
+    heard(&mut alice, &mut bob, &[&kept], &[&notices], &[]).await;
+    let uid = within(&told(&mut bob, "bob").await.unwrap(), "CS:uid").to_owned();
+    // As a web front end answers: the number of the invitation, and nothing else of it.
+    let answer = |word: &str| {
+        format!(
+            "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<CS:invite-reply xmlns:D=\"DAV:\" xmlns:CS=\"http://calendarserver.org/ns/\">\n  \
+             <CS:in-reply-to>{uid}</CS:in-reply-to>\n  <CS:invite-{word}/>\n</CS:invite-reply>"
+        )
+    };
+    // Accepted: it is there, and the notification gone; the owner is told.
+    let accepted = post(&mut bob, his, answer("accepted")).await;
+    assert_eq!((accepted.status, within(&accepted.text(), "D:href")), (200, seen.as_str()));
+    heard(&mut alice, &mut bob, &[&kept, &told_to_her], &[&seen, &notices], &[]).await;
+    // The same answer once more is none.
+    assert_eq!(post(&mut bob, his, answer("accepted")).await.status, 200);
+    heard(&mut alice, &mut bob, &[], &[], &[]).await;
+    // Up: one change of the calendar, and a notification.
+    share(&mut alice, set("mailto:bob@example.org", "read-write")).await;
+    heard(&mut alice, &mut bob, &[&kept], &[&seen, &notices], &[]).await;
+    // What says nothing new is no change.
+    share(&mut alice, set("mailto:bob@example.org", "read-write")).await;
+    heard(&mut alice, &mut bob, &[], &[], &[]).await;
+    // Declined: gone from the one home, known in the other.
+    assert_eq!(post(&mut bob, his, answer("declined")).await.status, 204);
+    heard(&mut alice, &mut bob, &[&kept, &told_to_her], &[&notices], &[&seen]).await;
+    // Accepted after all, then left by deleting it.
+    assert_eq!(post(&mut bob, his, answer("accepted")).await.status, 200);
+    heard(&mut alice, &mut bob, &[&kept, &told_to_her], &[&seen], &[]).await;
+    assert_eq!(bob.ask(&format!("DELETE {seen}"), &[], "").await.status, 204);
+    heard(&mut alice, &mut bob, &[&kept, &told_to_her], &[], &[&seen]).await;
+    // Removed: the owner's calendar is another, and the sharee told.
+    share(&mut alice, remove("mailto:bob@example.org")).await;
+    heard(&mut alice, &mut bob, &[&kept], &[&notices], &[]).await;
+}
+
 #[tokio::test]
 async fn by_invitation_who_comes_is_asked_and_who_leaves_has_declined() {
     let server = Server::start(|settings| {

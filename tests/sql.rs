@@ -14,6 +14,7 @@ use kalends::api::{
     self,
     store::{
         feed::{self, Feed},
+        follow,
         password::{self, Password},
         person::{self, Person},
     },
@@ -196,6 +197,26 @@ async fn linked(pool: &Pool, person: uuid::Uuid) {
     assert!(feed::change(pool, &Feed { active: false, ..new }).await.unwrap());
     assert_eq!(feed::by_token(pool, "t0").await.unwrap(), None);
     assert_eq!(feed::of(pool, person).await.unwrap().len(), 1);
+}
+
+/// What becomes of all that when somebody is renamed, hands a calendar over, and is erased.
+async fn followed(pool: &Pool, person: uuid::Uuid) {
+    let calendar = feed::of(pool, person).await.unwrap()[0].calendar;
+    let heir = uuid::Uuid::new_v4();
+    let tx = pool.begin().await.unwrap();
+    assert!(follow::is_there(&tx).await.unwrap());
+    follow::called(&tx, person, "alison").await.unwrap();
+    follow::hand_over(&tx, person, (heir, "bob"), &[(calendar, "given".to_owned())]).await.unwrap();
+    tx.commit().await.unwrap();
+    let theirs = feed::of(pool, heir).await.unwrap();
+    assert_eq!((theirs[0].name.as_str(), theirs[0].place.as_str()), ("bob", "given"));
+    assert_eq!(person::of(pool, person).await.unwrap().name, "alison");
+    let tx = pool.begin().await.unwrap();
+    follow::forget(&tx, person).await.unwrap();
+    follow::forget(&tx, heir).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(person::of(pool, person).await.unwrap(), Person::default());
+    assert_eq!(feed::of(pool, heir).await.unwrap(), []);
 }
 
 /// Every statement of the product.
@@ -833,6 +854,7 @@ async fn arrive(pool: &Pool) {
     spoken_to(pool, key).await;
     let_in(pool, key).await;
     linked(pool, key).await;
+    followed(pool, key).await;
     assert!(store::principal::groups(pool, &["staff"]).await.unwrap().is_empty());
     assert!(store::principal::members(pool, "staff", 9).await.unwrap().is_empty());
 }
@@ -867,6 +889,8 @@ async fn hand_over(pool: &Pool) {
     handover::hand_over(&tx, 1, carol.id, &[parcel]).await.unwrap();
     let seen = handover::Seen { name: "given".to_owned(), owner: carol.id, id };
     assert_eq!(handover::names(&tx, carol.id).await.unwrap(), [seen]);
+    assert_eq!(store::principal::calendar_keys(&tx, carol.id, &[id, 0]).await.unwrap().len(), 1);
+    assert!(store::principal::key_in(&tx, carol.id).await.unwrap().is_some());
     assert_eq!(handover::holdings(&tx, carol.id).await.unwrap().calendars, 1);
     handover::revoke_group(&tx, "nobodies").await.unwrap();
     handover::purge(&tx, carol.id, &["/carol/".to_owned()]).await.unwrap();
@@ -889,6 +913,13 @@ async fn audit(pool: &Pool) {
     let told = store::audit::since(pool, 1, Some(1)).await.unwrap();
     assert_eq!(told[0].words, ["(proxy)", "joined", "", "", "alice", "a"]);
     assert_eq!((told.len(), store::audit::since(pool, 1, Some(2)).await.unwrap().len()), (2, 0));
+    let slice = store::audit::Slice { of: Some(1), most: 9, ..Default::default() };
+    let page = store::audit::page(pool, &slice).await.unwrap();
+    assert_eq!((page.len(), &page[1]), (2, &told[0]), "the latest first");
+    let older = store::audit::Slice { before: Some(page[0].id), ..slice.clone() };
+    assert_eq!(store::audit::page(pool, &older).await.unwrap(), page[1..]);
+    let elsewhere = store::audit::Slice { owner: Some(1), place: Some("work".into()), ..slice };
+    assert_eq!(store::audit::page(pool, &elsewhere).await.unwrap(), []);
     assert_eq!(store::audit::trim(pool, 1, 10).await.unwrap(), 0);
 }
 
@@ -1240,7 +1271,16 @@ fn author() -> Author {
 
 /// What is in the trash is found, brought back and erased.
 async fn bring_back(pool: &Pool, calendar: &Calendar) {
-    assert!(!store::history::log(pool, 1, Some(calendar.id), None, 99).await.unwrap().is_empty());
+    assert!(
+        !store::history::log(
+            pool,
+            1,
+            &store::history::Slice { calendar: Some(calendar.id), most: 99, ..Default::default() }
+        )
+        .await
+        .unwrap()
+        .is_empty()
+    );
     let lying = store::history::trash(pool, 1, 9).await.unwrap();
     let (whole, object): (Vec<_>, Vec<_>) = lying.into_iter().partition(|trashed| trashed.whole);
     assert_eq!((whole.len(), object.len(), &*whole[0].calendar), (1, 1, "work"));

@@ -69,8 +69,8 @@ fn hold(paths: &[PathBuf], run: impl Fn(usize, &Path) -> Result<(), String>) {
 
 fn run(path: &Path, nodes: &[SocketAddr], nth: usize, blessing: bool) -> Result<(), String> {
     let transcript = Transcript::read(path)?;
-    // The server may have been played against before: the process tells this time from the others.
-    let cast = Cast::new(u64::from(process::id()) * 10_000 + nth as u64);
+    // The server may have been played against before: the process tells this time from the others, always in nine digits.
+    let cast = Cast::new(100_000_000 + u64::from(process::id() % 80_000) * 10_000 + nth as u64);
     if !blessing {
         return play(&transcript, nodes, &cast);
     }

@@ -6,10 +6,20 @@ SELECT * FROM unnest($1::bigint[], $2::text[], $3::text[], $4::bigint[], $5::tex
 
 --: since
 -- What was done in the last $1 days, oldest first; where $2 is not null, what that principal did, was done to, or in whose home.
-SELECT at, actor_id, actor, action, owner_id, owner, place, whom_id, whom, detail
+SELECT id, at, actor, action, owner, place, whom, detail
 FROM audit
 WHERE at >= now() - make_interval(days => $1) AND ($2::bigint IS NULL OR $2 IN (actor_id, owner_id, whom_id))
 ORDER BY id;
+
+--: page
+-- What was done before the entry $1, from $2 on and until $3, the latest $7 of it first: what the principal $4 did, was done to, or
+-- in whose home; in the home $5; there to the collection $6. What is null does not count.
+SELECT id, at, actor, action, owner, place, whom, detail
+FROM audit
+WHERE ($1::bigint IS NULL OR id < $1) AND ($2::timestamptz IS NULL OR at >= $2) AND ($3::timestamptz IS NULL OR at < $3)
+  AND ($4::bigint IS NULL OR $4 IN (actor_id, owner_id, whom_id))
+  AND ($5::bigint IS NULL OR owner_id = $5) AND ($6::text IS NULL OR place = $6)
+ORDER BY id DESC LIMIT $7;
 
 --: trim
 -- Forgets what was done more than $1 days ago, the oldest $2 of it.

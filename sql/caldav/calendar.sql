@@ -158,3 +158,16 @@ UPDATE calendar SET revision = revision + 1, modified = now() WHERE home_id = $1
 
 --: touch_home
 UPDATE home_state SET revision = revision + 1 WHERE home_id = $1;
+
+--: chosen
+-- What the calendars are called that new events and new tasks go to, where they are kept in the home.
+SELECT e.name AS event, t.name AS task
+FROM home_state s
+LEFT JOIN bind e ON e.home_id = $1 AND e.owner_home_id = $1 AND e.calendar_id = s.default_event
+LEFT JOIN bind t ON t.home_id = $1 AND t.owner_home_id = $1 AND t.calendar_id = s.default_task
+WHERE s.home_id = $1;
+
+--: choose
+UPDATE home_state
+SET default_event = CASE WHEN $2 THEN default_event ELSE $3 END, default_task = CASE WHEN $2 THEN $3 ELSE default_task END
+WHERE home_id = $1;

@@ -78,14 +78,14 @@ WITH gone AS (
 SELECT count(*) FROM gone;
 
 --: log
--- The last $4 entries of a home, of the calendar $2 of it (0: of all) and there of the object $3 (null: of all), oldest first;
--- with what the object was after each, where that is not too long to be told.
+-- The last $4 entries of a home before the entry $5, of the calendar $2 of it (0: of all) and there of the object $3 (null: of all),
+-- oldest first; with what the object was after each, where that is not too long to be told.
 SELECT h.calendar_id, coalesce(b.name, c.former, '') AS calendar, h.name, h.id, h.revision, h.at, p.name AS author,
        h.author IS NOT NULL AS signed, h.client, h.action, h.detail, h.trashed, h.size,
        CASE WHEN h.size <= 65536 THEN h.body END AS body, CASE WHEN n.id IS NULL THEN o.body ELSE n.body END AS next
 FROM (
     SELECT * FROM history
-    WHERE home_id = $1 AND ($2 = 0 OR calendar_id = $2) AND ($3::text IS NULL OR name = $3)
+    WHERE home_id = $1 AND ($2 = 0 OR calendar_id = $2) AND ($3::text IS NULL OR name = $3) AND id < $5
     ORDER BY id DESC LIMIT $4
 ) AS h
 JOIN calendar c ON c.home_id = $1 AND c.id = h.calendar_id

@@ -26,6 +26,10 @@ WHERE id = ANY ($1::bigint[]) ORDER BY name;
 -- Of the homes of these people.
 SELECT home_id, key FROM home_state WHERE home_id = ANY ($1::bigint[]);
 
+--: calendar_keys
+-- What stays of calendars.
+SELECT id, key FROM calendar WHERE home_id = $1 AND id = ANY ($2::bigint[]);
+
 --: groups
 -- Those of these groups that somebody is in.
 SELECT wanted.name FROM unnest($1::text[]) AS wanted (name)

@@ -82,13 +82,7 @@ impl Wish {
             return Ok(Scope::All);
         }
         let read = self.instance.as_deref().and_then(|text| clock.instance(text));
-        let id: DateValue<'static> = read.ok_or_else(|| {
-            Error::field(
-                "recurrence_id",
-                "invalid",
-                "Write it as 2026-03-01T09:00:00, 2026-03-01T08:00:00Z or 2026-03-01.",
-            )
-        })?;
+        let id: DateValue<'static> = read.ok_or_else(unreadable)?;
         Ok(if self.scope == "this" { Scope::This(id) } else { Scope::Following(id) })
     }
 }
@@ -96,35 +90,9 @@ impl Wish {
 /// The lines that the changes say. `todo` has its end in DUE.
 fn patch(changes: &Input, clock: &Clock<'_>, todo: bool) -> Result<Patch> {
     let mut faults = Faults::default();
-    let mut patch = Patch::new();
-    for (field, name, most) in TEXTS {
-        patch = match changes.text(field, most, &mut faults) {
-            Change::Kept => Ok(patch),
-            Change::Cleared => patch.without(name),
-            Change::Set(text) => patch.text(name, &text),
-        }
-        .map_err(|fault| refusal(&fault))?;
-    }
-    for (field, name, words) in WORDS {
-        patch = match changes.choice(field, words, &mut faults) {
-            Change::Kept => Ok(patch),
-            Change::Cleared => patch.without(name),
-            Change::Set(word) => patch.line(&format!("{name}:{word}")),
-        }
-        .map_err(|fault| refusal(&fault))?;
-    }
-    let rule = changes.parsed("rrule", &mut faults, |text| {
-        let rule = text.strip_prefix("RRULE:").unwrap_or(text);
-        Rule::parse(rule).map_err(|fault| ("invalid", fault.to_string()))?;
-        Ok(format!("RRULE:{rule}"))
-    });
-    patch = match rule {
-        Change::Kept => Ok(patch),
-        Change::Cleared => patch.without("RRULE"),
-        Change::Set(line) => patch.line(&line),
-    }
-    .map_err(|fault| refusal(&fault))?;
+    let mut patch = words(changes, &mut faults)?;
     let times = [("start", "DTSTART"), ("end", if todo { "DUE" } else { "DTEND" })];
+    let mut start = None;
     for (field, name) in times {
         let line = changes.parsed(field, &mut faults, |text| {
             let read = when::read(text).and_then(|value| clock.line(name, &value));
@@ -132,15 +100,22 @@ fn patch(changes: &Input, clock: &Clock<'_>, todo: bool) -> Result<Patch> {
                 ("invalid", "Write it as 2026-03-01T09:00:00, or as 2026-03-01 if it is all day.".to_owned())
             })
         });
-        patch = match line {
-            Change::Set(line) => patch.line(&line).map_err(|fault| refusal(&fault))?,
-            Change::Cleared => {
-                faults.add(field, "null", "This field may not be null.");
-                patch
+        match line {
+            Change::Set(line) => {
+                patch = patch.line(&line).map_err(|fault| refusal(&fault))?;
+                start = start.or(Some(line));
             }
-            Change::Kept => patch,
-        };
+            Change::Cleared => faults.add(field, "null", "This field may not be null."),
+            Change::Kept => {}
+        }
     }
+    let start = start.filter(|_| changes.has("start"));
+    patch = match rule(changes, clock, start.as_deref(), &mut faults) {
+        Change::Kept => Ok(patch),
+        Change::Cleared => patch.without("RRULE"),
+        Change::Set(line) => patch.line(&line),
+    }
+    .map_err(|fault| refusal(&fault))?;
     if (changes.has("tz") || changes.has("all_day")) && !changes.has("start") {
         faults.add("start", "required", "With tz or all_day this field is required.");
     }
@@ -148,11 +123,48 @@ fn patch(changes: &Input, clock: &Clock<'_>, todo: bool) -> Result<Patch> {
     Ok(patch)
 }
 
-/// The clock that an object is on, and that the changes put it on.
-fn clock<'a>(calendar: &'a Octets, changes: Option<&Input>) -> Result<(Clock<'a>, bool)> {
+/// The texts and words that the changes say.
+fn words(changes: &Input, faults: &mut Faults) -> Result<Patch> {
+    let mut patch = Patch::new();
+    for (field, name, most) in TEXTS {
+        patch = match changes.text(field, most, faults) {
+            Change::Kept => Ok(patch),
+            Change::Cleared => patch.without(name),
+            Change::Set(text) => patch.text(name, &text),
+        }
+        .map_err(|fault| refusal(&fault))?;
+    }
+    for (field, name, words) in WORDS {
+        patch = match changes.choice(field, words, faults) {
+            Change::Kept => Ok(patch),
+            Change::Cleared => patch.without(name),
+            Change::Set(word) => patch.line(&format!("{name}:{word}")),
+        }
+        .map_err(|fault| refusal(&fault))?;
+    }
+    Ok(patch)
+}
+
+/// The line of a rule, whose end is of the type that the start has (RFC 5545 §3.3.10): that of the line, or the one there is.
+fn rule(changes: &Input, clock: &Clock<'_>, start: Option<&str>, faults: &mut Faults) -> Change<String> {
+    changes.parsed("rrule", faults, |text| {
+        let text = text.strip_prefix("RRULE:").unwrap_or(text);
+        let rule = Rule::parse(text).map_err(|fault| ("invalid", fault.to_string()))?;
+        let until = rule.until().and_then(|until| when::until(until, start, clock.own.as_ref()));
+        let Some(until) = until else { return Ok(format!("RRULE:{text}")) };
+        let is_until = |part: &&str| {
+            part.split('=').next().is_some_and(|name| name.trim().eq_ignore_ascii_case("UNTIL"))
+        };
+        let kept: Vec<&str> = text.split(';').filter(|part| !is_until(part)).collect();
+        Ok(format!("RRULE:{};UNTIL={until}", kept.join(";")))
+    })
+}
+
+/// The clock that an object is on, and that the changes put it on; whether it is a to-do.
+fn clock<'a>(calendar: &'a Octets, wish: &Wish) -> Result<(Clock<'a>, bool)> {
     let mut faults = Faults::default();
     let (mut zone, mut all_day) = (Change::Kept, None);
-    if let Some(changes) = changes {
+    if let Some(changes) = &wish.changes {
         zone = changes.parsed("tz", &mut faults, |text| match jiff::tz::TimeZone::get(text) {
             Ok(_) => Ok(text.to_owned()),
             Err(_) => Err(("invalid_choice", format!("\"{text}\" is not a valid choice."))),
@@ -163,7 +175,17 @@ fn clock<'a>(calendar: &'a Octets, changes: Option<&Input>) -> Result<(Clock<'a>
     let edited = || calendar.components().filter(|one| !one.is("VTIMEZONE"));
     let master = edited().find(|one| one.property("RECURRENCE-ID").is_none()).or_else(|| edited().next());
     let todo = master.is_some_and(|one| one.is("VTODO"));
-    Ok((Clock::of(master, zone, all_day), todo))
+    let mut clock = Clock::of(master, zone, all_day);
+    // Of all instances one may be named, the one that whoever asks has before them: it is then told when that happens.
+    if let Some(text) = wish.instance.as_deref().filter(|_| wish.scope == "all") {
+        clock.from = Some(clock.instance(text).ok_or_else(unreadable)?);
+    }
+    Ok((clock, todo))
+}
+
+fn unreadable() -> Error {
+    let detail = "Write it as 2026-03-01T09:00:00, 2026-03-01T08:00:00Z or 2026-03-01.";
+    Error::field("recurrence_id", "invalid", detail)
 }
 
 /// Why an edit is refused: 404 where the instance is not there, 409 where the object as it is does not allow it.
@@ -216,7 +238,7 @@ pub async fn edit(call: &Call) -> Result<Response> {
 
 /// What the edit leaves.
 fn edited(wish: &Wish, before: &Octets, new: &str) -> Result<Edited> {
-    let (clock, todo) = clock(before, wish.changes.as_ref())?;
+    let (clock, todo) = clock(before, wish)?;
     let scope = wish.scope(&clock)?;
     let revision = Revision { stamp: jiff::Timestamp::now().as_second(), uid: new };
     let budget = Budget::new(BUDGET);

@@ -1,7 +1,7 @@
 //! A form with files, as browsers send it: its fields, out of a body that is at hand as a whole (RFC 7578, RFC 2046 §5.1.1).
 
 use bytes::Bytes;
-use memchr::memmem::find;
+use memchr::memmem::{find, find_iter};
 
 use crate::front::{HeaderMap, header};
 
@@ -9,6 +9,8 @@ use crate::front::{HeaderMap, header};
 const MOST_FIELDS: usize = 32;
 /// Octets of the headers of a field.
 const MOST_HEAD: usize = 4096;
+/// Blanks behind a boundary.
+const MOST_PADDING: usize = 256;
 
 /// The fields of a form, in their order.
 #[derive(Debug)]
@@ -27,26 +29,22 @@ impl Form {
         let boundary = boundary.ok_or("its Content-Type names no boundary")?;
         let mark = [b"\r\n--", boundary.as_bytes()].concat();
         // The first boundary may stand at the very beginning.
-        let mut at = if body.starts_with(&mark[2..]) {
-            mark.len() - 2
-        } else {
-            find(body, &mark).ok_or("it has no boundary")? + mark.len()
+        let start = mark.len() - 2;
+        let first = if body.starts_with(&mark[2..]) { Behind::of(&body[start..]) } else { None };
+        let mut behind = match first {
+            Some(behind) => behind.from(start),
+            None => next(body, 0, &mark).ok_or("it has no boundary")?.1,
         };
         let mut fields = Vec::new();
-        loop {
-            let rest = &body[at..];
-            if rest.starts_with(b"--") {
-                return Ok(Self(fields));
-            }
-            let line = find(rest, b"\r\n").filter(|end| rest[..*end].trim_ascii().is_empty());
-            at += line.ok_or("a boundary is not alone on its line")?;
-            let end = find(&body[at..], &mark).ok_or("it ends before its last boundary")? + at;
+        while let Behind::Field(at) = behind {
+            let (end, after) = next(body, at, &mark).ok_or("it ends before its last boundary")?;
             if fields.len() == MOST_FIELDS {
                 return Err("it has too many fields");
             }
             fields.push(field(&body.slice(at..end))?);
-            at = end + mark.len();
+            behind = after;
         }
+        Ok(Self(fields))
     }
 
     /// The content of the field of that name.
@@ -60,6 +58,41 @@ impl Form {
     pub fn text(&self, name: &str) -> Option<&str> {
         std::str::from_utf8(self.octets(name)?).ok().map(str::trim)
     }
+}
+
+/// What stands behind a boundary.
+#[derive(Clone, Copy)]
+enum Behind {
+    /// A field, from its line end on.
+    Field(usize),
+    /// Two dashes: it was the last.
+    Nothing,
+}
+
+impl Behind {
+    /// What begins as a boundary need not be one, which is alone on its line (RFC 2046 §5.1.1).
+    fn of(rest: &[u8]) -> Option<Self> {
+        if rest.starts_with(b"--") {
+            return Some(Self::Nothing);
+        }
+        let blanks = rest.iter().take(MOST_PADDING).take_while(|octet| b" \t".contains(octet)).count();
+        rest[blanks..].starts_with(b"\r\n").then_some(Self::Field(blanks))
+    }
+
+    fn from(self, place: usize) -> Self {
+        match self {
+            Self::Field(at) => Self::Field(place + at),
+            Self::Nothing => Self::Nothing,
+        }
+    }
+}
+
+/// Where the next boundary begins, and what is behind it.
+fn next(body: &[u8], from: usize, mark: &[u8]) -> Option<(usize, Behind)> {
+    find_iter(&body[from..], mark).find_map(|place| {
+        let (begin, end) = (from + place, from + place + mark.len());
+        Some((begin, Behind::of(&body[end..])?.from(end)))
+    })
 }
 
 /// The name and the content of a field, whose headers follow a line end.
@@ -112,6 +145,9 @@ mod tests {
         assert_eq!((form.text("path"), form.text("other")), (Some("/a/"), None));
         let quoted = read("Multipart/Form-Data; boundary=\"a b\"", "before\r\n--a b--").unwrap();
         assert!(quoted.0.is_empty());
+        let dashes = "--x--\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n--x----";
+        let dashed = read("multipart/form-data; boundary=x--", dashes).unwrap();
+        assert_eq!(dashed.text("a"), Some("b"));
     }
 
     #[test]

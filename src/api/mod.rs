@@ -3,6 +3,7 @@
 //!
 //! [`service`] has the table of routes and the road of a request; each file beside it is a subject.
 
+pub mod account;
 pub mod caldav;
 pub mod calendars;
 pub mod check;
@@ -18,6 +19,7 @@ pub mod manual;
 pub mod openapi;
 pub mod page;
 pub mod passwords;
+pub mod records;
 pub mod route;
 pub mod schema;
 pub mod service;

@@ -116,6 +116,12 @@ impl Route {
         Self::new("DELETE", path, (204, ""), run)
     }
 
+    /// The same with a body of JSON.
+    #[must_use]
+    pub const fn takes(self, takes: &'static str) -> Self {
+        Self { takes: Takes::Json(takes), ..self }
+    }
+
     /// The same with that status when all is well.
     #[must_use]
     pub const fn gives(self, status: u16) -> Self {

@@ -86,6 +86,20 @@ const VISIBILITY: Kind = One(&["visible", "hidden"]);
 const ROLE: Kind = One(&["freebusy", "reader", "editor", "administrator", "owner"]);
 const GIVEN_ROLE: Kind = One(&["freebusy", "reader", "editor", "administrator"]);
 
+const CHANGES: &[&str] = &[
+    "made",
+    "changed",
+    "deleted",
+    "moved-away",
+    "moved-here",
+    "renamed",
+    "described",
+    "access-changed",
+    "restored",
+];
+const DEEDS: &[&str] =
+    &["granted", "revoked", "joined", "left", "renamed", "disabled", "enabled", "transferred", "purged"];
+
 /// The types.
 pub const SCHEMAS: &[Schema] = &[
     row(
@@ -203,6 +217,65 @@ pub const SCHEMAS: &[Schema] = &[
             may("timezone", Text(255), "A name of the IANA database.").or_null(),
         ],
         r#"{"language": "fr-fr", "timezone": "Europe/Paris"}"#,
+    ),
+    row(
+        "Erasure",
+        "That whoever asks wants to be erased.",
+        &[has("confirm", Text(255), "Their own user name.")],
+        r#"{"confirm": "alice"}"#,
+    ),
+    row(
+        "History",
+        "Changes of a calendar, the latest first.",
+        &[
+            has("next", Text(0), "Where those before them are.").or_null(),
+            has("results", List(&Of("HistoryEntry")), "The changes."),
+        ],
+        r#"{"next": null, "results": []}"#,
+    ),
+    row(
+        "HistoryEntry",
+        "A change of a calendar, or of something in it.",
+        &[
+            has("id", Text(0), "Its place among all changes."),
+            has("at", Time, "When it was made."),
+            has("action", One(CHANGES), "What was done."),
+            has("by", Text(0), "By whom, a user name; null is the service, or somebody who is no more.")
+                .or_null(),
+            has("with", Text(0), "With which program.").or_null(),
+            has("calendar", Text(0), "The name of the calendar in its path.").or_null(),
+            has("object", Text(0), "The name of the object in it; null is the calendar itself.").or_null(),
+            has("title", Text(0), "What the object is called, as iCalendar writes it.").or_null(),
+            has("changed", List(&Text(0)), "Which of its properties were changed."),
+            has("was", Text(0), "The name that the calendar had before.").or_null(),
+        ],
+        r#"{"id": "17", "at": "2026-01-31T09:00:00Z", "action": "changed", "by": "bob", "with": "DAVx5/4",
+  "calendar": "work", "object": "lunch.ics", "title": "Lunch", "changed": ["DTSTART"], "was": null}"#,
+    ),
+    row(
+        "Audit",
+        "What was done to people and rights, the latest first.",
+        &[
+            has("next", Text(0), "Where what was done before is.").or_null(),
+            has("results", List(&Of("AuditEntry")), "The deeds."),
+        ],
+        r#"{"next": null, "results": []}"#,
+    ),
+    row(
+        "AuditEntry",
+        "One thing that was done.",
+        &[
+            has("id", Text(0), "Its place among all that was done."),
+            has("at", Time, "When."),
+            has("action", One(DEEDS), "What."),
+            has("by", Text(0), "By whom: a user name, or `(proxy)`, or `(operator NAME)`.").or_null(),
+            has("home", Text(0), "In whose home.").or_null(),
+            has("calendar", Text(0), "To which calendar there; null is the home.").or_null(),
+            has("to", Text(0), "To whom.").or_null(),
+            has("detail", Text(0), "Privileges, a group, or another name.").or_null(),
+        ],
+        r#"{"id": "3", "at": "2026-01-31T09:00:00Z", "action": "granted", "by": "alice", "home": "alice",
+  "calendar": "work", "to": "bob", "detail": "D:read"}"#,
     ),
     row(
         "Calendar",

@@ -16,6 +16,7 @@ use crate::{
 };
 
 use super::{
+    account,
     caldav::{As, CalDav, decoded},
     calendars,
     check::{self, Checker},
@@ -25,7 +26,7 @@ use super::{
     input::Input,
     links, openapi,
     page::PAGES,
-    passwords,
+    passwords, records,
     route::{Pace, Route, Takes, Who, allow, located},
     shares, site,
     throttle::{Rate, Throttle},
@@ -143,8 +144,25 @@ pub const ROUTES: &[Route] = &[
         .query(export::QUERY)
         .refuses(&[403, 404])
         .doc("A whole calendar as one stream of iCalendar."),
-    Route::get("account/export/", "Archive", |call| Box::pin(export::account(call)))
+    Route::get("calendars/{id}/history/", "History", |call| Box::pin(records::history(call)))
+        .query(records::OF_OBJECTS)
+        .refuses(&[403, 404])
+        .doc("Who changed what in a calendar, when and with which program, the latest first; for its owner."),
+    Route::get("calendars/{id}/audit/", "Audit", |call| Box::pin(records::of_calendar(call)))
+        .query(records::OF_CALENDAR)
+        .refuses(&[403, 404])
+        .doc("Who gave whom which rights on a calendar, and took them away, the latest first; for its owner."),
+    Route::get("audit/", "Audit", |call| Box::pin(records::of_all(call)))
+        .query(records::OF_ALL)
+        .refuses(&[403, 404])
+        .doc("Who did what to people and to rights, the latest first; for admins."),
+    Route::get("account/export/", "Archive", |call| Box::pin(account::export(call)))
+        .refuses(&[403])
         .doc("All that is kept of whoever is signed in, as a zip archive."),
+    Route::delete("account/", |call| Box::pin(account::erase(call)))
+        .takes("Erasure")
+        .refuses(&[403])
+        .doc("Erases whoever is signed in, with all that they have; they say their user name, and nothing brings it back."),
     Route::get("calendars/{id}/trash/", "Page<Trashed>", |call| Box::pin(trash::of_calendar(call)))
         .query(PAGES)
         .refuses(&[403, 404])

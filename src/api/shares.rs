@@ -107,9 +107,13 @@ struct Sharee(Vec<String>);
 /// `GET calendars/{id}/shares/`
 pub async fn list(call: &Call) -> Result<Response> {
     let calendar = Home::of(call).await?.find(&call.parts[0])?;
-    let shares = of(call, &calendar).await?;
-    let all = shares.iter().map(|share| share.shown(call)).collect();
+    let all = shown(call, &calendar).await?;
     Ok(json(Status::OK, &page(call, &format!("calendars/{}/shares/", calendar.id), all)?))
+}
+
+/// With whom a calendar is shared, as JSON.
+pub async fn shown(call: &Call, calendar: &Calendar) -> Result<Vec<Value>> {
+    Ok(of(call, calendar).await?.iter().map(|share| share.shown(call)).collect())
 }
 
 /// `POST calendars/{id}/shares/`

@@ -169,8 +169,13 @@ pub async fn update(call: &Call) -> Result<Response> {
     if new != Person::default() {
         person::set(&call.shared.pool, (user.id, &user.name), &new).await?;
     }
+    Ok(json(Status::OK, &settings(call, &user).await?))
+}
+
+/// Somebody, and how they want to be talked to.
+pub async fn settings(call: &Call, user: &User) -> Result<Value> {
     let person = person::of(&call.shared.pool, user.id).await?;
     let mut shown = user.shown(&person, &call.shared.site.language().await);
     shown["timezone"] = person.timezone.unwrap_or_else(|| "UTC".to_owned()).into();
-    Ok(json(Status::OK, &shown))
+    Ok(shown)
 }

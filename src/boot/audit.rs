@@ -59,7 +59,7 @@ mod tests {
         let at = UNIX_EPOCH + Duration::from_secs(1_700_000_000);
         let all = ["(proxy)", "joined", "", "", "bob", "staff"].map(str::to_owned);
         assert_eq!(
-            table(&[Entry { at, words }, Entry { at, words: all }]),
+            table(&[Entry { id: 1, at, words }, Entry { id: 2, at, words: all }]),
             "WHEN                  WHO      WHAT     WHOM  WHERE         DETAIL\n\
              2023-11-14T22:13:20Z  alice    granted  bob   alice/wo\\nrk  D:read\n\
              2023-11-14T22:13:20Z  (proxy)  joined   bob   -             staff\n"

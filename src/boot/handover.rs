@@ -7,18 +7,21 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 
 use crate::{
-    caldav::{self, marks},
+    caldav::{self, erase},
     db::Tx,
     store::{
         Principal,
-        audit::{self, Action, Deed, Party},
+        audit::{self, Action, Deed},
         calendar,
         handover::{self, Holdings, Parcel},
         principal,
     },
 };
 
-use super::users::{find, open, operator};
+use super::{
+    pages,
+    users::{find, open, operator},
+};
 
 /// `kalends principal show`: what is known of a person, and what they have.
 pub fn show(file: Option<&Path>, name: &str) -> Result<()> {
@@ -50,6 +53,7 @@ pub fn transfer(file: Option<&Path>, from: &str, to: &str, calendars: &[String])
                 }
                 let parcels = parcels(&tx, (&from, &to), kept, calendars).await?;
                 handover::hand_over(&tx, from.id, to.id, &parcels).await?;
+                pages::hand_over(&tx, (from.id, &to), &parcels).await?;
                 // What groups have of it, who had it has as well from now on, if they are in one.
                 caldav::meet(&tx, settings, &from).await?;
                 let deeds: Vec<Deed> = parcels.iter().map(|parcel| handed(&from, &to, parcel)).collect();
@@ -125,9 +129,8 @@ pub fn purge(file: Option<&Path>, name: &str, confirmed: bool) -> Result<()> {
                 let who = find(&tx, settings, name).await?;
                 let holdings = handover::holdings(&tx, who.id).await?;
                 if confirmed {
-                    handover::patience(&tx).await?;
-                    handover::purge(&tx, who.id, &marks(&who)).await?;
-                    audit::record(&tx, &[erased(who.id)]).await?;
+                    pages::forget(&tx, who.id).await?;
+                    erase::erase(&tx, &who, operator()).await?;
                 }
                 Ok::<_, anyhow::Error>((who, holdings))
             })
@@ -146,13 +149,6 @@ pub fn purge(file: Option<&Path>, name: &str, confirmed: bool) -> Result<()> {
         }
         Ok(())
     })
-}
-
-/// Of somebody who is erased there is a number left, and no more.
-fn erased(id: i64) -> Deed {
-    let whom = Party::named(&format!("(number {id})"));
-    let (owner, place, detail) = (Party::default(), String::new(), String::new());
-    Deed { actor: operator(), action: Action::Purged, owner, place, whom, detail }
 }
 
 fn page(who: &Principal, holdings: &Holdings) -> String {

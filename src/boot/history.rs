@@ -1,23 +1,19 @@
 //! `kalends history`, `kalends restore` and `kalends trash`: who changed what, and bringing it back.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::Path,
-    sync::Arc,
-};
+use std::{path::Path, sync::Arc};
 
 use anyhow::{Context, Result, bail};
 
 use crate::{
     caldav::{
-        self,
+        self, changes,
         restore::{self, Fault, Restored},
     },
     config::{Moment, Settings},
     db::{Pool, Tx},
     store::{
         self, Author, Calendar, Principal, Viewer,
-        history::{self, Action, Entry, Trashed, When},
+        history::{self, Action, Entry, Slice, Trashed, When},
     },
 };
 
@@ -46,7 +42,12 @@ pub fn history(file: Option<&Path>, place: &Place<'_>) -> Result<()> {
             Some(name) => Some(site.number(name).await?),
             None => None,
         };
-        let entries = history::log(&site.pool, site.id(), calendar, place.object, MOST).await?;
+        let entries = history::log(
+            &site.pool,
+            site.id(),
+            &Slice { calendar, object: place.object, before: None, most: MOST },
+        )
+        .await?;
         if entries.is_empty() {
             println!("Nothing is kept of it{}.", if site.author.keep.versions { "" } else { off() });
         }
@@ -236,65 +237,24 @@ fn line(entry: &Entry) -> String {
 
 /// What was done.
 fn what(entry: &Entry) -> String {
-    let title = |octets: &Option<bytes::Bytes>| octets.as_deref().map_or(String::new(), title);
+    let title = || changes::title(entry).map_or_else(String::new, |title| format!(" {title:?}"));
+    let changed = || Some(changes::changed(entry).join(", ")).filter(|names| !names.is_empty());
     match entry.action {
         Action::Made if entry.name.is_empty() => "made".to_owned(),
-        Action::Made => format!("made{}", title(&entry.next)),
-        Action::Changed => format!("changed{}{}", title(&entry.next), changed(entry)),
+        Action::Made => format!("made{}", title()),
+        Action::Changed => {
+            format!("changed{}{}", title(), changed().map_or_else(String::new, |names| format!(": {names}")))
+        }
         Action::Deleted if entry.name.is_empty() => "deleted".to_owned(),
-        Action::Deleted if entry.trashed => format!("deleted{}, in the trash", title(&entry.body)),
-        Action::Deleted => format!("deleted{}", title(&entry.body)),
-        Action::Left => format!("moved away{}", title(&entry.body)),
-        Action::Arrived => format!("moved here{}", title(&entry.next)),
+        Action::Deleted if entry.trashed => format!("deleted{}, in the trash", title()),
+        Action::Deleted => format!("deleted{}", title()),
+        Action::Left => format!("moved away{}", title()),
+        Action::Arrived => format!("moved here{}", title()),
         Action::Renamed => format!("renamed; it was {:?}", entry.detail.as_deref().unwrap_or_default()),
         Action::Described => "properties set".to_owned(),
         Action::Opened => "access changed".to_owned(),
         Action::Restored => "taken out of the trash".to_owned(),
     }
-}
-
-/// The first summary in an object, for people.
-fn title(octets: &[u8]) -> String {
-    let told = lines(octets).into_iter().find(|(name, _)| name == "SUMMARY");
-    let value = told.and_then(|(_, line)| Some(line.split_once(':')?.1.chars().take(60).collect::<String>()));
-    value.map_or(String::new(), |value| format!(" {value:?}"))
-}
-
-/// The properties of which one state of an object has other lines than the other.
-fn changed(entry: &Entry) -> String {
-    let (Some(before), Some(after)) = (&entry.body, &entry.next) else { return String::new() };
-    let count = |octets: &[u8]| {
-        let mut all: BTreeMap<(String, String), i32> = BTreeMap::new();
-        for line in lines(octets) {
-            *all.entry(line).or_default() += 1;
-        }
-        all
-    };
-    let (before, after) = (count(before), count(after));
-    let other = |(line, n): (&(String, String), &i32), than: &BTreeMap<(String, String), i32>| {
-        (than.get(line) != Some(n)).then(|| line.0.clone())
-    };
-    let names: BTreeSet<String> = before
-        .iter()
-        .filter_map(|line| other(line, &after))
-        .chain(after.iter().filter_map(|line| other(line, &before)))
-        .filter(|name| !ALWAYS_OTHER.contains(&name.as_str()))
-        .collect();
-    if names.is_empty() { String::new() } else { format!(": {}", Vec::from_iter(names).join(", ")) }
-}
-
-/// What programs change with each change, and what stands around the rest.
-const ALWAYS_OTHER: [&str; 7] =
-    ["DTSTAMP", "LAST-MODIFIED", "SEQUENCE", "PRODID", "X-MOZ-GENERATION", "BEGIN", "END"];
-
-/// The lines of an object, unfolded, each behind the name of its property.
-fn lines(octets: &[u8]) -> Vec<(String, String)> {
-    let text = String::from_utf8_lossy(octets).replace("\r\n ", "").replace("\r\n\t", "");
-    let named = |line: &str| {
-        let name = line.split([':', ';']).next().unwrap_or_default().to_ascii_uppercase();
-        (name.escape_debug().to_string(), line.to_owned())
-    };
-    text.lines().filter(|line| !line.is_empty()).map(named).collect()
 }
 
 /// Something in the trash, in a line.
@@ -333,6 +293,7 @@ mod tests {
     fn entry(action: Action, body: Option<&str>, next: Option<&str>) -> Entry {
         let octets = |text: Option<&str>| text.map(|text| bytes::Bytes::copy_from_slice(text.as_bytes()));
         Entry {
+            id: 1,
             calendar: "work".to_owned(),
             name: "a\nb.ics".to_owned(),
             revision: 7,

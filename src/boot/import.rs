@@ -120,7 +120,7 @@ impl Site<'_> {
         Target {
             pool: &self.pool,
             settings: &self.settings,
-            viewer: Viewer { principal: who.clone(), admin: false, reader: false, scope: None },
+            viewer: Viewer::of(who.clone()),
             author: Author {
                 principal_id: None,
                 client: "kalends import".to_owned(),

@@ -21,6 +21,8 @@ use crate::{
     },
 };
 
+use super::pages;
+
 /// `kalends principal list`: everybody, one line each.
 pub fn list(file: Option<&Path>) -> Result<()> {
     super::run(async {
@@ -68,6 +70,7 @@ pub fn rename(file: Option<&Path>, old: &str, new: &str) -> Result<()> {
                 }
                 principal::rename(&tx, who.id, goal).await?;
                 membership::renamed(&tx, operator(), &who, goal).await?;
+                pages::called(&tx, who.id, goal).await?;
                 Ok(who)
             })
             .await?;

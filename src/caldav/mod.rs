@@ -1,5 +1,7 @@
 //! RFC 4791 and the service: the registry of all tables, the road of a request, and what is CalDAV's own.
 
+pub mod changes;
+pub mod erase;
 mod export;
 mod form;
 mod freebusy;

@@ -7,7 +7,7 @@ use crate::{
         self, Cx, Error, Feature, Given, Method, Prop, Report, Result, Run, Tables, Takes, acl, acl_props,
         condition::{CALENDAR_COLLECTION_LOCATION_OK, SUPPORTED_CALENDAR_DATA},
         lock, options, propfind, proppatch, props,
-        reports::{self as webdav, expand_property, principals, search, sync_collection},
+        reports::{self as webdav, audit, expand_property, principals, search, sync_collection},
         sharing, unlock,
     },
     front::{Response, Status},
@@ -19,7 +19,11 @@ use super::{
     get, mkcalendar, post,
     props::PROPS,
     put,
-    reports::{data, freebusy, multiget, query},
+    reports::{
+        data, freebusy,
+        history::{self, HISTORY},
+        multiget, query,
+    },
     seen, told, transfer, trash,
 };
 
@@ -36,6 +40,8 @@ const GOING: Kinds = NAMED.or(Kind::Notification.only()).or(Kinds::DELETED);
 const MOVING: Kinds = NAMED.or(Kinds::DELETED);
 const READ: Kinds = MADE.or(Kind::Notification.only()).or(Kind::DeletedObject.only()).or(FREE_BUSY);
 const WITH_OBJECTS: Kinds = MADE.or(Kind::Inbox.only());
+/// What is done to the rights of others is done there.
+const AUDITED: Kinds = CALENDAR.or(Kind::Principal.only()).or(Kind::Principals.only());
 const OWNED: Kinds = Kinds::HOMELY.or(OBJECT).or(Kind::Principal.only()).or(Kind::Delegates.only());
 
 /// The methods.
@@ -136,6 +142,8 @@ pub const REPORTS: &[Report] = &[
         |c, e| Box::pin(search::calendarserver(c, e)),
         "calendarserver",
     ),
+    report(HISTORY, HOME_AND_CALENDAR, |c, e| Box::pin(history::run(c, e)), "decision 41"),
+    report(audit::AUDIT, AUDITED, |c, e| Box::pin(audit::run(c, e)), "decision 41"),
 ];
 
 async fn sync(cx: Arc<Cx>, root: Element) -> Result<Response> {
@@ -178,7 +186,7 @@ pub const FEATURES: &[Feature] = &[
 
 /// The properties, room by room.
 pub const ALL_PROPS: &[&[Prop]] =
-    &[props::PROPS, acl_props::PROPS, sharing::props::PROPS, dav::trash::PROPS, PROPS];
+    &[props::PROPS, acl_props::PROPS, sharing::props::PROPS, dav::trash::PROPS, dav::chosen::PROPS, PROPS];
 
 /// All tables.
 pub static TABLES: Tables = Tables {

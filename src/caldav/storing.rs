@@ -325,7 +325,7 @@ impl<'a> Shelf<'a> {
     /// Refuses unless the viewer holds all of these on the member of that name, or on the calendar itself.
     pub fn need(&self, member: Option<&str>, all: &[Privilege]) -> Result<(), Refusal> {
         let href = || member.map_or_else(|| self.own_href(), |name| self.href(name));
-        all.iter().try_for_each(|privilege| access::need(self.calendar.rights, *privilege, href))
+        all.iter().try_for_each(|privilege| access::need_in(&self.calendar, *privilege, href))
     }
 
     /// How it is, with the member that a request is about.
@@ -389,6 +389,20 @@ impl<'a> Shelf<'a> {
         }
         let why = "the organizer of a meeting in a shared calendar is the owner of the calendar";
         Err(VALID_ORGANIZER.because(why).into())
+    }
+
+    /// For how many more members there is room, and for how many octets.
+    pub async fn left(&self) -> Result<(i64, i64)> {
+        let (settings, none) = (&self.cx.settings.calendar, i64::MAX);
+        let places = match i64::from(settings.max_resources) {
+            0 => none,
+            most => (most - object::count(self.tx, &self.calendar).await?).max(0),
+        };
+        let octets = match i64::try_from(*settings.quota).unwrap_or(none) {
+            0 => none,
+            most => most - store::calendar::octets(self.tx, self.calendar.home_id).await?,
+        };
+        Ok((places, octets))
     }
 
     /// Refuses another member where there are as many as there may be.

@@ -321,6 +321,8 @@ settings! {
         listing: bool = false;
         /// Whether events that are private or confidential are so for everybody whom their owner has not given `read-private` (in an access control list, with "all").
         objects: bool = true;
+        /// Whether people may erase themselves, with all that they have, by the REST service (`DELETE account/`); whoever runs the server can in any case (`kalends principal purge`).
+        erasure: bool = true;
     }
     /// What is kept of who did what to people and rights (`kalends audit`).
     audit: Audit {

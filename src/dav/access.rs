@@ -35,6 +35,15 @@ pub fn need(rights: Privileges, privilege: Privilege, href: impl Fn() -> String)
     if rights.has(privilege) { Ok(()) } else { Err(Refusal::need(href(), privilege)) }
 }
 
+/// The same of what is in a calendar; who sees it in their own home is told that it is for them as a sharee.
+pub fn need_in(of: &Calendar, privilege: Privilege, href: impl Fn() -> String) -> Result<(), Refusal> {
+    need(of.rights, privilege, href).map_err(|refusal| as_seen(of, refusal))
+}
+
+fn as_seen(calendar: &Calendar, refusal: Refusal) -> Refusal {
+    if calendar.bound.is_some() { refusal.of_sharee() } else { refusal }
+}
+
 /// The privilege of that name.
 #[must_use]
 pub fn named(element: &QName) -> Option<Privilege> {
@@ -133,7 +142,7 @@ impl Household {
             (On::Resource, Target::Collection(..)) => calendar.rights_on_itself(),
             _ => calendar.rights,
         };
-        need(rights, privilege, || self.href(cx, on))?;
+        need(rights, privilege, || self.href(cx, on)).map_err(|refusal| as_seen(&calendar, refusal))?;
         Ok(calendar)
     }
 

@@ -97,6 +97,10 @@ conditions! {
     MIN_DATE_TIME = cal "min-date-time" FORBIDDEN "RFC 4791 §5.3.2.1";
     /// Nothing in it happens too late.
     MAX_DATE_TIME = cal "max-date-time" FORBIDDEN "RFC 4791 §5.3.2.1";
+    /// What is new goes to a calendar that is kept in the home and takes it.
+    VALID_DEFAULT_CALENDAR = cal "valid-schedule-default-calendar-URL" FORBIDDEN "RFC 6638 §9.2";
+    /// The same of tasks.
+    VALID_DEFAULT_TASKS = cs "valid-schedule-default-tasks-URL" FORBIDDEN "calendarserver";
     /// A time zone is known by its name.
     VALID_TIMEZONE = cal "valid-timezone" FORBIDDEN "RFC 7809 §5.2";
     /// The filter of a query is one.
@@ -105,6 +109,8 @@ conditions! {
     SUPPORTED_COLLATION = cal "supported-collation" FORBIDDEN "RFC 4791 §7.5.1";
     /// The collection has the tag that the request says it has.
     CTAG_OK = mm "ctag-ok" PRECONDITION_FAILED "calendarserver-bulk-change §6";
+    /// Who is invited to a calendar does no more than they were let: said beside what lacks.
+    SHAREE_PRIVILEGE_NEEDED = cs "sharee-privilege-needed" FORBIDDEN "calendarserver";
     /// The organizer of a meeting in a shared calendar is its owner.
     VALID_ORGANIZER = cs "valid-organizer" FORBIDDEN "caldav-sharing §5.5.5";
     /// Who makes an object private, or changes one that is, sees it whole.
@@ -137,8 +143,8 @@ pub enum Detail {
     Href(String),
     /// The resources in the way.
     Hrefs(Vec<String>),
-    /// What lacks on which resource.
-    Rights(String, Privilege),
+    /// What lacks on which resource, and whether to who is invited to it.
+    Rights(String, Privilege, bool),
     /// A sentence for the person who reads the client's log.
     Text(String),
 }
@@ -202,7 +208,16 @@ impl Refusal {
     /// The viewer lacks `privilege` on the resource at `href`.
     #[must_use]
     pub fn need(href: impl Into<String>, privilege: Privilege) -> Self {
-        Self { detail: Detail::Rights(href.into(), privilege), ..NEED_PRIVILEGES.into() }
+        Self { detail: Detail::Rights(href.into(), privilege, false), ..NEED_PRIVILEGES.into() }
+    }
+
+    /// The same, if it lacks, in a calendar that was shared with the viewer: more was never given to them.
+    #[must_use]
+    pub fn of_sharee(mut self) -> Self {
+        if let Detail::Rights(_, _, sharee) = &mut self.detail {
+            *sharee = true;
+        }
+        self
     }
 
     /// Writes the condition's element as it stands in a DAV:error; a refusal without condition writes nothing.
@@ -217,12 +232,17 @@ impl Refusal {
                     w.element(Name::dav("href"), href);
                 }
             }),
-            Detail::Rights(href, privilege) => w.inside(condition.name, |w| {
-                w.inside(Name::dav("resource"), |w| {
-                    w.element(Name::dav("href"), href);
-                    w.inside(Name::dav("privilege"), |w| w.empty(super::access::name(*privilege)));
+            Detail::Rights(href, privilege, sharee) => {
+                w.inside(condition.name, |w| {
+                    w.inside(Name::dav("resource"), |w| {
+                        w.element(Name::dav("href"), href);
+                        w.inside(Name::dav("privilege"), |w| w.empty(super::access::name(*privilege)));
+                    });
                 });
-            }),
+                if *sharee {
+                    w.empty(SHAREE_PRIVILEGE_NEEDED.name);
+                }
+            }
         }
     }
 

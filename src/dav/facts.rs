@@ -19,6 +19,7 @@ use crate::{
 use super::{
     Cx, Error, Refusal, Result, Target,
     access::{self, Household, On, household},
+    chosen,
     condition::SUPPORTED_REPORT,
     delegates::{self, Charge},
     prop::{Facts, NOTIFY, Needs},
@@ -158,6 +159,7 @@ async fn kept_of(cx: &Cx, mut facts: Facts, needs: Needs) -> Result<Facts> {
     let Some(subject) = subject(&facts).filter(|_| !theirs) else { return Ok(facts) };
     facts.stored = stored_beside(cx, &facts, needs, subject).await?;
     own(cx, slice::from_mut(&mut facts), needs).await?;
+    chosen::load(cx, slice::from_mut(&mut facts), needs).await?;
     if facts.kind() != Kind::Principal {
         let kept = facts.calendar.as_ref().map_or(subject, Subject::calendar);
         facts.acl = acl_if(cx, needs, kept).await?;
@@ -519,6 +521,7 @@ async fn of_collections(cx: &Cx, home: &Facts, needs: Needs) -> Result<(Vec<Fact
     });
     let mut all: Vec<Facts> = facts.collect();
     own(cx, &mut all, needs).await?;
+    chosen::load(cx, &mut all, needs).await?;
     all.extend(trash::listed(cx, home, needs).await?);
     Ok((all, of_home))
 }

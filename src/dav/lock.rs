@@ -200,10 +200,10 @@ impl Place {
     /// Refuses to lock for who could not change what is locked, or make what is not there (RFC 3744 Appendix B).
     fn may_lock(&self, cx: &Cx, calendar: &Calendar, vacant: bool) -> Result<(), Refusal> {
         if !vacant {
-            return access::need(calendar.rights, Privilege::WriteContent, || cx.located.own_href());
+            return access::need_in(calendar, Privilege::WriteContent, || cx.located.own_href());
         }
         let parent = || cx.href(&Target::Collection(self.house.owner.name.clone(), self.collection.clone()));
-        access::need(calendar.rights, Privilege::Bind, parent)
+        access::need_in(calendar, Privilege::Bind, parent)
     }
 
     /// What the viewer sees of the member, if it is about one.

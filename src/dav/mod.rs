@@ -6,6 +6,7 @@ pub mod acl;
 pub mod acl_props;
 pub mod ask;
 pub mod author;
+pub mod chosen;
 pub mod condition;
 pub mod deeds;
 pub mod delegates;

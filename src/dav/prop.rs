@@ -5,12 +5,12 @@ use std::{sync::Arc, time::SystemTime};
 use uuid::Uuid;
 
 use crate::{
-    model::{Kind, Kinds, Lock, Privilege, Privileges},
+    model::{Component, Kind, Kinds, Lock, Privilege, Privileges},
     store::{Ace, Bound, Calendar, Home, Invite, Object, Origin, Principal, Property, history::Trashed},
     xml::{Element, Name, QName, Writer},
 };
 
-use super::{Cx, Refusal, Target, delegates::Charge};
+use super::{Cx, Refusal, Target, chosen, delegates::Charge};
 
 /// Whether the viewer wants to be told of changes: each has an own one of every calendar that they may read.
 pub const NOTIFY: Name = Name::cs("notify-changes");
@@ -50,6 +50,8 @@ pub struct Facts {
     pub charges: Vec<Charge>,
     /// Of a calendar: who is invited to it, if needed.
     pub shares: Vec<Invite>,
+    /// Of an inbox: what the calendars are called that new things go to, if needed.
+    pub chosen: Vec<(Component, String)>,
 }
 
 impl Facts {
@@ -73,6 +75,7 @@ impl Facts {
             members: Vec::new(),
             charges: Vec::new(),
             shares: Vec::new(),
+            chosen: Vec::new(),
         }
     }
 
@@ -136,6 +139,8 @@ impl Needs {
     pub const OWN: Self = Self(1024);
     /// The state of the home of a collection.
     pub const QUOTA: Self = Self(8);
+    /// The calendars that new things go to.
+    pub const CHOSEN: Self = Self(4096);
     /// The homes that are open to a principal.
     pub const CHARGES: Self = Self(256);
     /// Whose a calendar is that is seen in another home than it is kept in.
@@ -200,6 +205,8 @@ pub struct Prop {
     pub protected: Kinds,
     /// Whether it may be given when the resource is made, and never changed.
     pub at_creation: bool,
+    /// Where it names the calendar that what is new of such a component goes to.
+    pub chooses: Option<Component>,
     /// The other form of the same thing: setting or removing one of the two takes the place of what the other said.
     pub twin: Option<Name>,
     /// Whether those with whom a calendar is shared have the owner's value until they set one of their own.
@@ -233,6 +240,7 @@ impl Prop {
             check,
             protected,
             at_creation,
+            chooses: None,
             twin,
             inherited,
             allprop,
@@ -255,12 +263,23 @@ impl Prop {
             check,
             protected,
             at_creation,
+            chooses: None,
             twin,
             inherited,
             allprop,
             guarded,
             rfc,
         }
+    }
+
+    /// A property of the inbox that names the calendar that what is new of such a component goes to.
+    #[must_use]
+    pub const fn chosen(name: Name, get: Get, component: Component, rfc: &'static str) -> Self {
+        let inbox = Kind::Inbox.only();
+        let mut prop = Self::live(name, inbox, get, rfc).needs(Needs::CHOSEN).check(chosen::check);
+        prop.protected = Kinds::ANY.without(inbox);
+        prop.chooses = Some(component);
+        prop
     }
 
     /// A property that its RFC protects and the server does not have: it is not taken for a dead one.
@@ -284,6 +303,7 @@ impl Prop {
             check,
             protected,
             at_creation,
+            chooses: None,
             twin,
             inherited,
             allprop,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     db::Tx,
     front::{Response, Status, header},
-    model::{Kind, Privilege},
+    model::{Component, Kind, Privilege},
     store::{self, Property, Subject, history::Action, property},
     xml::{Element, Name, QName, Writer, parse},
 };
@@ -13,6 +13,7 @@ use crate::{
 use super::{
     Cx, Given, Prop, Refusal, Result, Tables, Target, access,
     ask::MOST_NAMES,
+    chosen,
     condition::{CANNOT_MODIFY_PROTECTED_PROPERTY, QUOTA_NOT_EXCEEDED},
     delegates, facts,
     guard::{Guard, Now, Touch},
@@ -43,7 +44,8 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let privilege = wanted(own && facts.kind() == Kind::Calendar);
     access::need(facts.rights, privilege, || facts.href.clone())?;
     let guard = locks::guard(&cx).await?;
-    let orders = orders(&root, cx.tables, facts.kind(), Moment::Later)?;
+    let mut orders = orders(&root, cx.tables, facts.kind(), Moment::Later)?;
+    chosen::judge(&cx, &facts, &mut orders).await?;
     let prefer = Prefer::of(&cx.headers);
     let acceptable = !orders.is_empty() && orders.iter().all(|order| order.refusal.is_none());
     if !acceptable {
@@ -54,12 +56,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
         cx.pool
             .transaction(async |tx: Arc<Tx>| {
                 still_there(&cx, &tx, (facts, subject), (guard, privilege)).await?;
-                let of_viewer = |order: &&Order| order.name == NOTIFY && facts.kind() == Kind::Calendar;
-                let (own, others): (Vec<&Order>, Vec<&Order>) = orders.iter().partition(of_viewer);
-                if let Some(calendar) = &facts.calendar {
-                    watch(&cx, &tx, calendar.kept(), &own).await?;
-                }
-                carry_out(&tx, subject, others).await
+                keep(&cx, &tx, (facts, subject), orders).await
             })
             .await?;
         if prefer.minimal {
@@ -71,6 +68,19 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let mut answer = Multistatus::new(Prefer::default());
     answer.other(&facts.href, |w| report(&orders, w));
     Ok(answer.finish())
+}
+
+/// Does what is ordered: what each viewer has for themselves, what the home keeps, and what is kept as it was sent.
+async fn keep(cx: &Cx, tx: &Tx, (facts, subject): (&Facts, Subject), orders: &[Order]) -> Result<()> {
+    let of_viewer = |order: &&Order| order.name == NOTIFY && facts.kind() == Kind::Calendar;
+    let (own, others): (Vec<&Order>, Vec<&Order>) = orders.iter().partition(of_viewer);
+    if let Some(calendar) = &facts.calendar {
+        watch(cx, tx, calendar.kept(), &own).await?;
+    }
+    let (chosen, others): (Vec<&Order>, Vec<&Order>) =
+        others.into_iter().partition(|order| order.chooses.is_some());
+    chosen::carry_out(tx, subject.home_id, &chosen).await?;
+    carry_out(tx, subject, others).await
 }
 
 /// Counts the change, holds off whoever would delete the resource meanwhile, and refuses where somebody has.
@@ -145,6 +155,10 @@ pub struct Order {
     pub value: Option<String>,
     /// The other form of the same property.
     pub twin: Option<Name>,
+    /// Where it names the calendar that what is new of such a component goes to.
+    pub chooses: Option<Component>,
+    /// The number of that calendar; none where there is to be none.
+    pub choice: Option<i64>,
     /// Why that cannot be done.
     pub refusal: Option<Refusal>,
 }
@@ -168,6 +182,8 @@ pub fn orders(root: &Element, tables: &Tables, kind: Kind, moment: Moment) -> Re
                 name: value.name().clone(),
                 value: set.then(|| value.fragment()),
                 twin: prop.and_then(|prop| prop.twin),
+                chooses: prop.filter(|prop| prop.on.has(kind)).and_then(|prop| prop.chooses),
+                choice: None,
                 refusal: too_long(value.name()).or_else(|| refusal(prop, set.then_some(value), kind, moment)),
             });
         }

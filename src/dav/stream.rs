@@ -81,21 +81,36 @@ async fn rest<G: Growing>(mut growing: G, mut rows: Rows<'static>, feeder: Feede
     drop(rows);
     match growing.finish() {
         Ok(last) => {
-            if feeder.send(last).await.is_ok() {
-                feeder.finish();
+            for piece in pieces(last) {
+                if feeder.send(piece).await.is_err() {
+                    return;
+                }
             }
+            feeder.finish();
         }
         Err(error) => tracing::error!(?error, "an answer was cut off"),
     }
 }
 
-async fn send(feeder: &Feeder, piece: Bytes) -> Result<(), Gone> {
-    if let Ok(sent) = timeout(PATIENCE, feeder.send(piece.clone())).await {
-        return sent;
+/// What was written, in parts where one row made much of it: what may wait is a number of pieces, whatever is in them.
+fn pieces(mut written: Bytes) -> impl Iterator<Item = Bytes> {
+    std::iter::from_fn(move || {
+        let length = written.len().min(2 * PIECE);
+        (length > 0).then(|| written.split_to(length))
+    })
+}
+
+async fn send(feeder: &Feeder, written: Bytes) -> Result<(), Gone> {
+    for piece in pieces(written) {
+        if let Ok(sent) = timeout(PATIENCE, feeder.send(piece.clone())).await {
+            sent?;
+            continue;
+        }
+        let Ok(_place) = SLOW.try_acquire() else {
+            tracing::warn!("a long answer was cut off: the client takes nothing, and others do so already");
+            return Err(Gone);
+        };
+        feeder.send(piece).await?;
     }
-    let Ok(_place) = SLOW.try_acquire() else {
-        tracing::warn!("a long answer was cut off: the client takes nothing, and others do so already");
-        return Err(Gone);
-    };
-    feeder.send(piece).await
+    Ok(())
 }

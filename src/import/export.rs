@@ -43,7 +43,7 @@ pub struct Sum {
 /// Writes all calendars that a person keeps into a new folder.
 pub async fn person(pool: &Pool, who: &Principal, folder: &Path) -> Result<Sum> {
     make(folder)?;
-    let viewer = Viewer { principal: who.clone(), admin: false, reader: false, scope: None };
+    let viewer = Viewer::of(who.clone());
     let home = property::of(pool, Subject::home(who.id)).await?;
     let list = ace::of(pool, who.id, 0).await?;
     let told = json!({

@@ -141,6 +141,12 @@ impl Kinds {
         Self(self.0 | other.0)
     }
 
+    /// This set without that one.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether `kind` is in the set.
     #[must_use]
     pub const fn has(self, kind: Kind) -> bool {

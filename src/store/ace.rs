@@ -30,13 +30,15 @@ pub struct Viewer {
     pub reader: bool,
     /// How far the credential reaches that they came with, where that does not reach as far as they do.
     pub scope: Option<Arc<Scope>>,
+    /// Whether they came with a password for a program, however far it reaches.
+    pub program: bool,
 }
 
 impl Viewer {
     /// Somebody with nothing but their own rights.
     #[must_use]
     pub const fn of(principal: Principal) -> Self {
-        Self { principal, admin: false, reader: false, scope: None }
+        Self { principal, admin: false, reader: false, scope: None, program: false }
     }
 
     /// The same by a credential that reaches so far; one that does not reach as far as they do makes nobody an admin.
@@ -45,9 +47,10 @@ impl Viewer {
         match scope {
             Some(scope) if scope.is_confined() || scope.read_only => {
                 let reader = (self.reader || self.admin) && !scope.is_confined();
-                Self { admin: false, reader, scope: Some(Arc::new(scope)), ..self }
+                Self { admin: false, reader, scope: Some(Arc::new(scope)), program: true, ..self }
             }
-            _ => self,
+            Some(_) => Self { program: true, ..self },
+            None => self,
         }
     }
 

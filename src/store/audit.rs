@@ -6,7 +6,7 @@ use crate::db::{Error, Pool, Row, Tx};
 
 use super::Principal;
 
-crate::queries!("caldav/audit.sql": RECORD = "record", SINCE = "since", TRIM = "trim");
+crate::queries!("caldav/audit.sql": RECORD = "record", SINCE = "since", PAGE = "page", TRIM = "trim");
 
 /// Who a deed is of, or about: a principal with its number, or a name alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -98,6 +98,8 @@ pub struct Deed {
 /// The same, as it is read again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
+    /// Its place.
+    pub id: i64,
     /// When.
     pub at: SystemTime,
     /// By whom, what, in whose home, where, to whom, and what else.
@@ -131,21 +133,48 @@ pub async fn record(tx: &Tx, deeds: &[Deed]) -> Result<(), Error> {
 
 /// What was done in the last so many days, oldest first; by, to or in the home of that principal, where one is named.
 pub async fn since(pool: &Pool, days: i32, of: Option<i64>) -> Result<Vec<Entry>, Error> {
-    let word = |row: &Row, name| row.at::<String>(name);
-    let entry = |row: &Row| {
-        Ok(Entry {
-            at: row.at("at")?,
-            words: [
-                word(row, "actor")?,
-                word(row, "action")?,
-                word(row, "owner")?,
-                word(row, "place")?,
-                word(row, "whom")?,
-                word(row, "detail")?,
-            ],
-        })
-    };
     pool.rows(&SINCE, &[&days, &of]).await?.iter().map(entry).collect()
+}
+
+/// Which entries are wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Slice {
+    /// What that principal did, what was done to them, or in their home.
+    pub of: Option<i64>,
+    /// What was done in that home.
+    pub owner: Option<i64>,
+    /// What was done there to the collection of that name.
+    pub place: Option<String>,
+    /// From then on.
+    pub since: Option<SystemTime>,
+    /// Before then.
+    pub until: Option<SystemTime>,
+    /// Before that place.
+    pub before: Option<i64>,
+    /// So many of them.
+    pub most: i64,
+}
+
+/// Those entries, the latest first.
+pub async fn page(pool: &Pool, slice: &Slice) -> Result<Vec<Entry>, Error> {
+    let Slice { of, owner, place, since, until, before, most } = slice;
+    pool.rows(&PAGE, &[before, since, until, of, owner, place, most]).await?.iter().map(entry).collect()
+}
+
+fn entry(row: &Row) -> Result<Entry, Error> {
+    let word = |name| row.at::<String>(name);
+    Ok(Entry {
+        id: row.at("id")?,
+        at: row.at("at")?,
+        words: [
+            word("actor")?,
+            word("action")?,
+            word("owner")?,
+            word("place")?,
+            word("whom")?,
+            word("detail")?,
+        ],
+    })
 }
 
 /// Forgets what was done longer ago than so many days, so much of it at most; says how much that was.

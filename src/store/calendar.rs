@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{Error, Params, Pool, Row, Tx},
-    model::{Components, HomeToken, Kind, Part, Privileges, SyncToken},
+    model::{Component, Components, HomeToken, Kind, Part, Privileges, SyncToken},
 };
 
 use super::{
@@ -29,6 +29,8 @@ crate::queries!("caldav/calendar.sql":
     CHANGE = "change",
     TOUCH = "touch",
     TOUCH_HOME = "touch_home",
+    CHOSEN = "chosen",
+    CHOOSE = "choose",
 );
 
 /// What a home says of itself.
@@ -252,6 +254,19 @@ pub async fn lock(tx: &Tx, viewer: &Viewer, home_id: i64, name: &str) -> Result<
 pub async fn lock_home(tx: &Tx, home_id: i64) -> Result<(), Error> {
     let row = tx.optional(&LOCK_HOME, &[&home_id]).await?;
     row.map(drop).ok_or_else(|| Error::Foreign("home_state".to_owned()))
+}
+
+/// What the calendars of a home are called that what is new goes to, each with the component it is for.
+pub async fn chosen(pool: &Pool, home_id: i64) -> Result<Vec<(Component, String)>, Error> {
+    let Some(row) = pool.optional(&CHOSEN, &[&home_id]).await? else { return Ok(Vec::new()) };
+    let (event, task): (Option<String>, Option<String>) = (row.at("event")?, row.at("task")?);
+    let named = [(Component::Vevent, event), (Component::Vtodo, task)];
+    Ok(named.into_iter().filter_map(|(component, name)| Some((component, name?))).collect())
+}
+
+/// Lets what is new of that component go to the calendar of that number in the home, or to none.
+pub async fn choose(tx: &Tx, home_id: i64, component: Component, id: Option<i64>) -> Result<(), Error> {
+    tx.execute(&CHOOSE, &[&home_id, &(component == Component::Vtodo), &id]).await.map(drop)
 }
 
 /// How many calendars and subscriptions the home has.

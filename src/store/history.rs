@@ -107,6 +107,22 @@ impl Action {
         Self::Restored,
     ];
 
+    /// Its word, which stays as it is.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Made => "made",
+            Self::Changed => "changed",
+            Self::Deleted => "deleted",
+            Self::Left => "moved-away",
+            Self::Arrived => "moved-here",
+            Self::Renamed => "renamed",
+            Self::Described => "described",
+            Self::Opened => "access-changed",
+            Self::Restored => "restored",
+        }
+    }
+
     /// The one of that number.
     fn of(code: i16) -> Self {
         Self::ALL.into_iter().find(|action| action.code() == code).unwrap_or(Self::Changed)
@@ -175,6 +191,8 @@ pub async fn forget(pool: &Pool, home_id: i64, days: Days, most: i64) -> Result<
 /// An entry of the log.
 #[derive(Clone, Debug)]
 pub struct Entry {
+    /// Its place in the log.
+    pub id: i64,
     /// The name of the calendar, or what it was when it was deleted.
     pub calendar: String,
     /// The name of the object; empty where it is about the calendar itself.
@@ -201,20 +219,29 @@ pub struct Entry {
     pub next: Option<Bytes>,
 }
 
-/// The last entries of a home, of a calendar (by its number), or of an object in it; oldest first.
-pub async fn log(
-    pool: &Pool,
-    home_id: i64,
-    calendar: Option<i64>,
-    object: Option<&str>,
-    most: i64,
-) -> Result<Vec<Entry>, Error> {
-    let rows = pool.rows(&LOG, &[&home_id, &calendar.unwrap_or_default(), &object, &most]).await?;
-    rows.iter().map(entry).collect()
+/// Which entries are wanted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Slice<'a> {
+    /// Those of a calendar, by its number.
+    pub calendar: Option<i64>,
+    /// Those of the object of that name in it.
+    pub object: Option<&'a str>,
+    /// Those before that place in the log.
+    pub before: Option<i64>,
+    /// So many of them.
+    pub most: i64,
+}
+
+/// The last entries of a home, oldest first.
+pub async fn log(pool: &Pool, home_id: i64, slice: &Slice<'_>) -> Result<Vec<Entry>, Error> {
+    let Slice { calendar, object, before, most } = slice;
+    let (calendar, before) = (calendar.unwrap_or_default(), before.unwrap_or(i64::MAX));
+    pool.rows(&LOG, &[&home_id, &calendar, object, most, &before]).await?.iter().map(entry).collect()
 }
 
 fn entry(row: &Row) -> Result<Entry, Error> {
     Ok(Entry {
+        id: row.at("id")?,
         calendar: row.at("calendar")?,
         name: row.at("name")?,
         revision: row.at("revision")?,

@@ -19,6 +19,7 @@ crate::queries!("caldav/principal.sql":
     BY_NAMES = "by_names",
     BY_IDS = "by_ids",
     KEYS = "keys",
+    CALENDAR_KEYS = "calendar_keys",
     GROUPS = "groups",
     MEMBERS = "members",
     SEARCH = "search",
@@ -100,6 +101,20 @@ pub struct Start {
 /// What stays of these people whatever they are called: the keys of their homes.
 pub async fn keys(pool: &Pool, ids: &[i64]) -> Result<HashMap<i64, Uuid>, Error> {
     pool.rows(&KEYS, &[&ids]).await?.iter().map(|row| Ok((row.at("home_id")?, row.at("key")?))).collect()
+}
+
+/// What stays of somebody whatever they are called: the key of their home.
+pub async fn key_in(tx: &Tx, id: i64) -> Result<Option<Uuid>, Error> {
+    tx.optional(&KEYS, &[&vec![id]]).await?.map(|row| row.at("key")).transpose()
+}
+
+/// The same of calendars of a home, by their numbers.
+pub async fn calendar_keys(tx: &Tx, home_id: i64, ids: &[i64]) -> Result<HashMap<i64, Uuid>, Error> {
+    tx.rows(&CALENDAR_KEYS, &[&home_id, &ids])
+        .await?
+        .iter()
+        .map(|row| Ok((row.at("id")?, row.at("key")?)))
+        .collect()
 }
 
 /// The principal of that name.

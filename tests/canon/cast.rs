@@ -8,7 +8,7 @@ pub struct Cast {
 }
 
 impl Cast {
-    /// Users whose names on the wire end in `-number`, all of one length, for octets are counted; a number is used once on a server.
+    /// Users whose names on the wire end in `-number`; a number is used once on a server.
     pub fn new(number: u64) -> Self {
         Self { suffix: format!("-{number:04}") }
     }

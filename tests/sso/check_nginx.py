@@ -155,7 +155,7 @@ class Site:
         self.dir = Path(tempfile.mkdtemp(prefix="kalends-nginx-"))
         self.dir.chmod(0o755)
         self.env = dict(re.findall(r"^(\w+)=(.*)$", (base / "env").read_text(), re.M))
-        for name in ["PROXY_CONF", "RELOAD", "CREDENTIALS", "VARIANT"]:
+        for name in ["PROXY_CONF", "RELOAD", "CREDENTIALS", "VARIANT", "API", "CHECK"]:
             self.env.pop(name, None)
         self.env.update(SITE_PORT=str(free_port()), SOCKET=str(self.dir / "kalends.sock"), SECRET=SECRET)
         (self.dir / "env").write_text("".join(f"{name}={value}\n" for name, value in self.env.items()))
@@ -237,6 +237,10 @@ def locations(text):
         yield start[1], text[start.end() : at - 1]
 
 
+# The locations at which nobody is asked who they are.
+PUBLIC = ["/ical/", r"~ ^/\.well-known/caldav/?$", r"~ ^/api/v1\.0/config/?$", "= /.kalends-judge", "/oidc/", "/oauth2/", "@kalends_401"]
+
+
 def the_text():
     whole = (SHIPPED / "kalends.conf").read_text()
     text = re.sub(r"(^|\s)#.*", "", whole)
@@ -252,7 +256,7 @@ def the_text():
         check(f"the text: location {name} includes {include}", right, body)
         check(f"the text: location {name} passes the path as it was sent", not to_kalends or re.fullmatch(r"http://[$\w]+", goes[1]), goes[1])
         shut = "auth_request off" not in body
-        public = name in ("/ical/", r"~ ^/\.well-known/caldav/?$", "= /.kalends-judge", "/oidc/", "/oauth2/", "@kalends_401")
+        public = name in PUBLIC
         check(f"the text: location {name} is {'public' if public else 'shut'}", shut != public, body)
         check(f"the text: location {name} opens both locks or none", shut == ("auth_basic   off" not in body), body)
     headers = (SHIPPED / "kalends-headers.conf").read_text()
@@ -354,6 +358,9 @@ def public(site):
         got = site.ask("GET", "/.well-known/caldav", {**FORGED, **headers})
         told = arrived(got)
         check(f"public: {name} at /.well-known/caldav is nobody", is_nobodys(told) and "mallory" not in str(told), got)
+        got = site.ask("GET", "/api/v1.0/config/", {**FORGED, **headers})
+        told = arrived(got)
+        check(f"public: {name} at /api/v1.0/config/ is nobody", is_nobodys(told) and "mallory" not in str(told), got)
     got = site.ask("GET", "/api/v1.0/x", {**FORGED, **basic("alice")})
     check("public: /api/v1.0/ is not, alice is alice there", arrived(got).get("x-forwarded-user") == ["alice"], got)
     asks = {"Origin": "https://app.test", "Access-Control-Request-Method": "PROPFIND"}

@@ -22,8 +22,8 @@ use crate::support::{self, Db};
 /// Longer than anything takes that works.
 pub const PATIENCE: Duration = Duration::from_mins(2);
 
-/// Why a server in this process failed is told; panics of tests stay what they are.
-fn tell_errors() {
+/// Why a server in this process failed is told from now on; panics of tests stay what they are.
+pub fn tell_errors() {
     static TOLD: Once = Once::new();
     TOLD.call_once(|| {
         let hook = std::panic::take_hook();
@@ -46,7 +46,6 @@ pub struct Server {
 impl Server {
     /// A server of these settings, on a port of its own.
     pub async fn start(change: impl FnOnce(&mut Settings)) -> Self {
-        tell_errors();
         let db = support::database().await;
         let mut settings = Settings { database: support::settings(&db.url), ..Settings::default() };
         settings.server.listen = vec![Listen::Tcp(([127, 0, 0, 1], 0).into())];

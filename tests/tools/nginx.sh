@@ -3,9 +3,23 @@
 # usage: nginx.sh start DIR PORT UPSTREAM     UPSTREAM is: http://unix:/path/socket or http://host:port
 #        nginx.sh stop DIR
 # Accounts: $DAV_USERS (default "alice bob carol"), the password of each is its name and "-secret".
+# NGINX_REST=unix:/path or host:port: the REST service is there, at the same address.
 # NGINX_AS=alice: no password asked, everybody is alice (for desktop clients without a keyring).
 set -eu
 . "$(dirname "$0")/env.sh"
+
+# The places of the REST service, of which config/ and secret links are for everybody; CalDAV's are a part of them no more.
+rest() {
+  local head
+  head='proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $http_host; proxy_set_header Authorization "";
+      proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-For $remote_addr;'
+  cat << CONF
+    location /api/v1.0/caldav/ { proxy_pass http://kalends; $head proxy_set_header X-Forwarded-User $1; }
+    location /api/v1.0/ { proxy_pass http://$NGINX_REST; $head proxy_set_header X-Forwarded-User $1; }
+    location = /api/v1.0/config/ { auth_basic off; proxy_pass http://$NGINX_REST; $head proxy_set_header X-Forwarded-User ""; }
+    location /ical/ { auth_basic off; access_log off; proxy_pass http://$NGINX_REST; $head proxy_set_header X-Forwarded-User ""; }
+CONF
+}
 
 write_conf() {
   local dir=$1 port=$2 upstream=$3 user who auth
@@ -48,6 +62,7 @@ http {
       proxy_set_header X-Forwarded-For \$remote_addr;
       ${NGINX_EXTRA:-}
     }
+$([[ -z ${NGINX_REST:-} ]] || rest "$who")
     # Clients look here before they know that a password is needed.
     location = /.well-known/caldav {
       auth_basic off;

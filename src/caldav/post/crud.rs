@@ -311,9 +311,9 @@ struct Written {
 /// Writes one of them to the database.
 async fn write(tx: &Tx, shelf: &Shelf<'_>, wanted: &Wanted) -> Result<Written> {
     let (calendar, name, guard) = (shelf.calendar(), &wanted.name, &wanted.guard);
-    let need = |privilege| access::need(calendar.rights, privilege, || wanted.href.clone());
+    let need = |privilege| access::need_in(calendar, privilege, || wanted.href.clone());
     if wanted.act == Act::Delete {
-        access::need(calendar.rights, Privilege::Unbind, || shelf.own_href())?;
+        access::need_in(calendar, Privilege::Unbind, || shelf.own_href())?;
         shelf.going(name).await?;
         delete::member(shelf.cx(), tx, &shelf.now(None), name, guard).await?;
         return Ok(Written::default());

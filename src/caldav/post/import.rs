@@ -1,9 +1,10 @@
 //! Objects that somebody brings from elsewhere (`?import`): a stream as other products write them, of which each object is
 //! told whether it is new, was there, or cannot be stored (docs/decisions/0036).
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::future::try_join_all;
 use tokio::task::yield_now;
 
 use crate::{
@@ -19,13 +20,14 @@ use crate::{
         Cx, Error, Refusal, Result,
         access::{self, Household},
         condition::{
-            HAS_OCCURRENCE, NO_UID_CONFLICT, SUPPORTED_CALENDAR_DATA, VALID_CALENDAR_DATA,
-            VALID_CALENDAR_OBJECT_RESOURCE,
+            HAS_OCCURRENCE, MAX_RESOURCES, NO_UID_CONFLICT, QUOTA_NOT_EXCEEDED, SUPPORTED_CALENDAR_DATA,
+            VALID_CALENDAR_DATA, VALID_CALENDAR_OBJECT_RESOURCE,
         },
         guard::{Guard, Touch},
         header::Prefer,
         locks,
         multistatus::{Multistatus, propstat},
+        seen,
     },
     db::Tx,
     front::{Response, Status},
@@ -33,14 +35,22 @@ use crate::{
         gather::{from_stream, said},
         pieces::{Pieces, Scanner},
     },
-    model::{Privilege, SyncToken},
-    store::{Calendar, object},
+    model::{Components, Privilege, SyncToken},
+    store::{
+        Calendar,
+        object::{self, Before},
+    },
 };
 
 use super::{
     MOST_RESOURCES, batch::GROWTH, failed, fresh_name, member, most_octets, shelf, state, stored, too_many,
     with_tag,
 };
+
+/// Objects that are written at once.
+const AT_ONCE: usize = 64;
+/// What stands where nothing does.
+const NOTHING: Before = Before { object: None, twin: None };
 
 /// One object of the stream.
 struct Item {
@@ -136,25 +146,89 @@ async fn put_all(
     shelf.may_add()?;
     // What is said of the calendar is said of the whole request.
     guard.permits(&shelf.now(None), &[Touch::Calendar])?;
+    let fates = if seen::of(cx, shelf.calendar()).own {
+        put_own(&shelf, items).await?
+    } else {
+        put_theirs(&shelf, items, guard).await?
+    };
+    let state = state(cx, tx, &shelf).await?;
+    Ok(((fates, state), shelf.told()))
+}
+
+/// What can be said of an object before it is looked for.
+fn judged(item: &Item) -> Result<&Understood, Fate> {
+    match &item.object {
+        Err(refusal) => Err(Fate::Refused(refusal.clone())),
+        Ok(object) if is_over(&object.put) => {
+            Err(Fate::Refused(HAS_OCCURRENCE.because("none of its occurrences is left")))
+        }
+        Ok(object) => Ok(object),
+    }
+}
+
+/// In a calendar of somebody else what becomes of an object depends on what is seen of it: one after the other.
+async fn put_theirs(shelf: &Shelf<'_>, items: &[Item], guard: &Guard) -> Result<Vec<Fate>> {
     let mut fates = Vec::with_capacity(items.len());
     for item in items {
-        fates.push(match &item.object {
-            Err(refusal) => Fate::Refused(refusal.clone()),
-            Ok(object) if is_over(&object.put) => {
-                Fate::Refused(HAS_OCCURRENCE.because("none of its occurrences is left"))
-            }
+        fates.push(match judged(item) {
+            Err(fate) => fate,
             Ok(object) => match shelf.store(object, guard).await {
                 Ok(done) => Fate::Made(done.other),
                 Err(Error::Refused(refusal)) if refusal.condition == Some(NO_UID_CONFLICT) => {
-                    twin(&shelf, object, refusal).await?
+                    twin(shelf, object, refusal).await?
                 }
                 Err(Error::Refused(refusal)) => Fate::Refused(refusal),
                 Err(fault) => return Err(fault),
             },
         });
     }
-    let state = state(cx, tx, &shelf).await?;
-    Ok(((fates, state), shelf.told()))
+    Ok(fates)
+}
+
+/// In one's own calendar what stands there, and how much room is left, is looked up once for all of them, and what is new is
+/// written without waiting for one before the next is sent. Their names nothing has.
+async fn put_own(shelf: &Shelf<'_>, items: &[Item]) -> Result<Vec<Fate>> {
+    let (tx, calendar) = (shelf.tx(), shelf.calendar());
+    let uids: Vec<&str> =
+        items.iter().filter_map(|item| judged(item).ok()).map(|o| o.put.uid.as_str()).collect();
+    let standing = object::standing(tx, calendar, &[], &uids).await?;
+    let mut there: HashMap<&str, (&str, &str)> =
+        standing.iter().map(|(o, _)| (o.uid.as_str(), (o.name.as_str(), o.etag.as_str()))).collect();
+    let (mut places, mut octets) = shelf.left().await?;
+    let (mut fates, mut writes) = (Vec::with_capacity(items.len()), Vec::new());
+    for item in items {
+        let object = match judged(item) {
+            Err(fate) => {
+                fates.push(fate);
+                continue;
+            }
+            Ok(object) => object,
+        };
+        let put = &object.put;
+        let fits = shelf.fits(Components::default().with(put.component), &put.name);
+        fates.push(match (fits, there.get(put.uid.as_str())) {
+            (Err(refusal), _) => Fate::Refused(refusal),
+            (_, Some((name, tag))) if *tag == put.etag => Fate::Unchanged(shelf.href(name)),
+            (_, Some((name, _))) => Fate::Refused(shelf.conflict(name)),
+            (_, None) if places == 0 => Fate::Refused(MAX_RESOURCES.into()),
+            (_, None) if octets < put.octets() => Fate::Refused(QUOTA_NOT_EXCEEDED.into()),
+            (_, None) => {
+                (places, octets) = (places - 1, octets - put.octets());
+                there.insert(&put.uid, (&put.name, &put.etag));
+                writes.push(put);
+                Fate::Made(None)
+            }
+        });
+    }
+    for some in writes.chunks(AT_ONCE) {
+        let written = some.iter().map(|put| object::put(tx, calendar, put, &NOTHING, shelf.author()));
+        try_join_all(written).await?;
+        yield_now().await;
+    }
+    if calendar.watched {
+        writes.iter().for_each(|put| shelf.note(Told::stored(&put.name, None, &put.body)));
+    }
+    Ok(fates)
 }
 
 /// What another object of that UID makes of it: whoever may read that is told whether it is the same.

@@ -26,6 +26,7 @@ use crate::{
 };
 
 use super::{
+    erase,
     get::quoted,
     provision,
     storing::{Shelf, Understood},
@@ -55,7 +56,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     }
 }
 
-/// What is sent to a home answers an invitation, or empties the trash.
+/// What is sent to a home answers an invitation, empties the trash, or erases whose it is.
 async fn to_home(cx: &Cx, octets: Bytes) -> Result<Response> {
     match cx.query.as_str() {
         "" => {}
@@ -65,11 +66,14 @@ async fn to_home(cx: &Cx, octets: Bytes) -> Result<Response> {
         other => return trash::empty(cx, trash::asked(other)?, &octets).await,
     }
     let owner = facts::home_owner(cx, Privilege::Bind).await?;
-    let unknown = || Refusal::bad_request("what is POSTed to a home is a CS:invite-reply");
+    let unknown = || Refusal::bad_request("what is POSTed to a home is a CS:invite-reply or a K:erase");
     if !is_xml(&cx.headers) {
         return Err(unknown().into());
     }
     let root = xml::parse(&octets).map_err(|fault| Refusal::bad_request(fault.to_string()))?;
+    if erase::is_wish(&root) {
+        return erase::themselves(cx, &owner, &root).await;
+    }
     if !sharing::answer::is_reply(&root) {
         return Err(unknown().into());
     }

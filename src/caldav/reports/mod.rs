@@ -3,6 +3,7 @@
 pub mod data;
 pub mod filter;
 pub mod freebusy;
+pub mod history;
 pub mod multiget;
 pub mod query;
 pub mod range;

@@ -6,7 +6,7 @@ use crate::{
     dav::{
         Cx, Error, Refusal, Result, Target,
         access::{self, Household, On},
-        condition::NO_UID_CONFLICT,
+        condition::{NO_UID_CONFLICT, SHAREE_PRIVILEGE_NEEDED},
         destination::Destination,
         guard::{Guard, Now, Touch},
         locks,
@@ -14,7 +14,7 @@ use crate::{
         seen::{self, Sight},
     },
     db::Tx,
-    model::{Lock, Privilege},
+    model::{Lock, Privilege, Privileges},
     store::{
         self, Calendar, Object, Subject,
         object::{self, Before},
@@ -29,7 +29,7 @@ use super::{
         storing::{Shelf, understood},
         theirs::{may_hide, whole},
     },
-    Way, forbidden, it_is_there, lock_ends,
+    Way, it_is_there, lock_ends,
 };
 
 /// Both ends of a transfer, locked.
@@ -42,6 +42,8 @@ struct Ends<'a> {
     before: Before,
     /// Whether what is there is not for the viewer to know of, and whether what has the UID there is not.
     veiled: (bool, bool),
+    /// Whether the viewer has what is moved because it was shared with them.
+    sharee: bool,
 }
 
 /// Brings the object of the request's URL to the destination; says whether it replaced another one.
@@ -109,7 +111,7 @@ async fn ends<'a>(
         // Who may not read it learns nothing by moving it to where they may.
         Way::Move => {
             let from = from.admit(cx, found.0, On::Collection, Privilege::Unbind)?;
-            access::need(from.rights, Privilege::Read, || cx.located.own_href())?;
+            access::need_in(&from, Privilege::Read, || cx.located.own_href())?;
             from
         }
     };
@@ -119,11 +121,19 @@ async fn ends<'a>(
         // What is not seen would be lost, or come to be seen.
         whole(&object, || cx.located.own_href())?;
     }
+    let sharee = way == Way::Move && is_sharee(cx, tx, (&from, houses.0.rights)).await?;
     let before = object::before_put(tx, to.calendar(), name, &object.uid).await?;
     let veiled = veiled(there, tx, &to, (&before, name)).await?;
     let same = to.calendar().id == from.id;
     let left = if same { to.locks().to_vec() } else { store::lock::of_in(tx, &from).await? };
-    Ok(Ends { from, left, object, to, name, before, veiled })
+    Ok(Ends { from, left, object, to, name, before, veiled, sharee })
+}
+
+/// Whether the viewer has the calendar because it was shared with them, and not the home as a whole.
+async fn is_sharee(cx: &Cx, tx: &Tx, (calendar, of_home): (&Calendar, Privileges)) -> Result<bool> {
+    let other = calendar.shared && !cx.viewer.owns(calendar.home_id) && !of_home.has(Privilege::Unbind);
+    Ok(calendar.bound.is_some()
+        || other && store::invite::name_in(tx, cx.viewer.principal.id, calendar).await?.is_some())
 }
 
 /// Refuses to take the place of what the viewer sees a part of; says whether what is there, and what has the UID, is hidden from
@@ -159,11 +169,11 @@ impl Ends<'_> {
         guard.at(&there.located).unlocked(&self.to.now(object), self.to.touched(&arrives, object))
     }
 
-    /// caldav-sharing §5.5.5: what is in a calendar that is somebody else's stays in it.
+    /// caldav-sharing §5.5.5: what is in a calendar that is shared with somebody is moved out of it by no URL of it.
     fn may_leave(&self, way: Way) -> Result<(), Refusal> {
-        let goes = way == Way::Move && self.to.calendar().id != self.from.id;
-        if goes && self.from.bound.is_some() {
-            return Err(forbidden("what is in a calendar of somebody else's stays there: COPY it"));
+        if way == Way::Move && self.sharee && self.to.calendar().id != self.from.id {
+            let why = "what is in a calendar of somebody else's stays there: COPY it";
+            return Err(SHAREE_PRIVILEGE_NEEDED.because(why));
         }
         Ok(())
     }

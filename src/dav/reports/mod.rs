@@ -1,5 +1,6 @@
 //! The reports of WebDAV itself.
 
+pub mod audit;
 pub mod expand_property;
 pub mod heard;
 pub mod principals;

@@ -20,6 +20,8 @@ pub enum Level {
 
 const FREE_BUSY: Name = Name::own("free-busy");
 const ADMINISTRATOR: Name = Name::own("administrator");
+/// What a web front end of the field says beside CS:read or CS:read-write, where those say less than they mean.
+const BESIDE: (&str, &str) = ("http://lasuite.numerique.gouv.fr/ns/", "share-access");
 
 impl Level {
     /// The privileges it is.
@@ -50,10 +52,19 @@ impl Level {
         }
     }
 
-    /// The one that an element of a CS:set names.
+    /// The one that an element of a CS:set names. One that is said beside it for who knows it may be less or more, and where that is
+    /// not known here, nothing is.
     #[must_use]
     pub fn in_set(set: &Element) -> Option<Self> {
-        Self::named(set, Name::cs("read-write"), Name::cs("read"))
+        let plain = Self::named(set, Name::cs("read-write"), Name::cs("read"));
+        let beside =
+            set.children().find(|child| (child.name().ns.as_ref(), child.name().local.as_ref()) == BESIDE);
+        match beside.map_or("", |level| level.text().trim()) {
+            "" => plain,
+            "freebusy" => Some(Self::FreeBusy),
+            "admin" => Some(Self::Administrator),
+            _ => None,
+        }
     }
 
     /// The one that a DAV:share-access names.

@@ -1,0 +1,226 @@
+//! All that is kept of a person: taken along as an archive that is sent while it is read, or erased (docs/decisions/0041).
+
+use bytes::Bytes;
+use serde_json::Value;
+
+use crate::{
+    front::{Answered, Feeder, HeaderName, HeaderValue, Payload, Response, Status, header},
+    xml::{Name, Writer},
+};
+
+use super::{
+    caldav::{As, Resource},
+    calendars::{Calendar, Home},
+    error::{Error, Refusal, Result},
+    export::{WAITING, attachment},
+    input::{Change, Faults},
+    links, passwords,
+    records::Records,
+    service::Call,
+    shares,
+    store::follow,
+    users::{self, User},
+    zip::{TooLong, Zip},
+};
+
+/// Characters of the name of a user.
+const LONGEST_NAME: usize = 255;
+
+const KIND: Name = Name::dav("resourcetype");
+
+/// What is in an archive, and where CalDAV has it.
+struct Archive {
+    /// Files that are at hand.
+    files: Vec<(String, Bytes)>,
+    calendars: Vec<Calendar>,
+    home: String,
+    principal: String,
+}
+
+/// `GET account/export/`
+pub async fn export(call: &Call) -> Result<Response> {
+    let (user, home) = (User::asking(call).await?, Home::of(call).await?);
+    let path = home.path.clone();
+    let told: Value = home.calendars().iter().map(|calendar| calendar.shown.clone()).collect();
+    let calendars = home.own();
+    let mut shared = serde_json::Map::new();
+    for calendar in &calendars {
+        shared.insert(calendar.id.to_string(), shares::shown(call, calendar).await?.into());
+    }
+    let mut files = vec![
+        ("calendars.json".to_owned(), Bytes::from(told.to_string())),
+        ("shares.json".to_owned(), Bytes::from(Value::Object(shared).to_string())),
+    ];
+    let person = users::settings(call, &user).await?;
+    files.push(("person.json".to_owned(), Bytes::from(person.to_string())));
+    for (name, answer) in
+        [("app-passwords.json", passwords::list(call).await?), ("links.json", links::list(call).await?)]
+    {
+        if let Payload::Full(octets) = answer.payload {
+            files.push((name.to_owned(), octets));
+        }
+    }
+    let caldav = call.caldav()?;
+    let (service, headers) = (caldav.service().clone(), caldav.headers().clone());
+    let archive = Archive { files, calendars, home: path, principal: service.principal(&user.name) };
+    let (feeder, feed) = Payload::stream(WAITING);
+    tokio::spawn(async move {
+        match archive.write(&service.with(headers), &feeder).await {
+            Ok(()) => feeder.finish(),
+            Err(error) => tracing::warn!(?error, "an export of somebody's calendars was cut off"),
+        }
+    });
+    Ok(Response::new(Status::OK)
+        .stream("application/zip", feed)
+        .with(header::CONTENT_DISPOSITION, attachment("calendars.zip")))
+}
+
+/// `DELETE account/`: everything of whoever asks, who says their own name.
+pub async fn erase(call: &Call) -> Result<Response> {
+    // A password of a program is not the person.
+    if call.identity()?.scope.is_some() {
+        return Err(Refusal::forbidden().into());
+    }
+    let mut faults = Faults::default();
+    let confirmed = call.input.text("confirm", LONGEST_NAME, &mut faults);
+    faults.none()?;
+    let user = User::asking(call).await?;
+    match confirmed {
+        Change::Set(name) if name == user.name => {}
+        Change::Set(_) => {
+            return Err(Error::field("confirm", "invalid", "It is not the user name of whoever asks."));
+        }
+        Change::Kept | Change::Cleared => {
+            return Err(Error::field(
+                "confirm",
+                "required",
+                "Say your user name to erase all that you have.",
+            ));
+        }
+    }
+    let caldav = call.caldav()?;
+    let tx = call.shared.pool.begin().await?;
+    follow::forget(&tx, user.id).await?;
+    let mut w = Writer::new(Name::own("erase"));
+    w.element(Name::own("name"), &user.name);
+    let told = caldav.ask("POST", &caldav.service().home(&user.name), Vec::new(), w.finish()).await?;
+    if told.status == Status::FORBIDDEN {
+        let detail = "Accounts are erased by whoever runs this service.";
+        return Err(Refusal::new(Status::FORBIDDEN, "permission_denied", detail).into());
+    }
+    told.done()?;
+    // What was said here lasts only if it was done there.
+    tx.commit().await?;
+    call.shared.checker.forget();
+    tracing::info!("somebody erased themselves");
+    Ok(Response::new(Status::NO_CONTENT))
+}
+
+impl Archive {
+    /// Writes it: what is at hand, what CalDAV keeps of the person beside calendars, and each calendar as one file.
+    async fn write(self, caldav: &As<'_>, feeder: &Feeder) -> Result<()> {
+        let mut out = Out { feeder, zip: Zip::default() };
+        for (name, octets) in &self.files {
+            out.file(name, octets.clone()).await?;
+        }
+        for (name, path, depth) in [("person.xml", &self.principal, 0), ("home.xml", &self.home, 1)] {
+            out.file(name, all_properties(caldav, path, depth).await?).await?;
+        }
+        for (name, mut records) in [
+            ("history.json", Records::of_home(&self.home)),
+            ("audit.json", Records::of_person(&self.principal)),
+        ] {
+            out.begin(name).await?;
+            while let Some(piece) = records.next(caldav).await? {
+                out.piece(piece.into()).await?;
+            }
+            out.end().await?;
+        }
+        for calendar in &self.calendars {
+            let name = format!("{}.ics", calendar.id);
+            out.answer(&name, caldav.stream(format!("{}?export", calendar.path)).await).await?;
+        }
+        for (folder, path) in [("trash", "trash/"), ("notifications", "notifications/")] {
+            for member in members(caldav, &format!("{}{path}", self.home)).await? {
+                let name = format!("{folder}/{}", member.name().replace(['/', '\\'], "_"));
+                out.answer(&name, caldav.stream(member.path).await).await?;
+            }
+        }
+        let end = out.zip.finish()?;
+        send(feeder, end.into()).await
+    }
+}
+
+/// What is in a collection of CalDAV and is none itself; nothing where there is no such collection.
+async fn members(caldav: &As<'_>, path: &str) -> Result<Vec<Resource>> {
+    let found = match caldav.propfind(path, 1, &[KIND]).await {
+        Err(Error::Refused(_)) => return Ok(Vec::new()),
+        other => other?,
+    };
+    let plain =
+        |one: &Resource| one.path != path && one.prop(KIND).is_none_or(|kind| kind.children().len() == 0);
+    Ok(found.into_iter().filter(plain).collect())
+}
+
+/// All that is said of a resource and its members, as CalDAV says it.
+async fn all_properties(caldav: &As<'_>, path: &str, depth: u16) -> Result<Bytes> {
+    let mut w = Writer::new(Name::dav("propfind"));
+    w.empty(Name::dav("allprop"));
+    let depth = (HeaderName::from_static("depth"), HeaderValue::from(depth));
+    Ok(caldav.ask("PROPFIND", path, vec![depth], w.finish()).await?.done()?.body)
+}
+
+/// An archive on its way to whoever wants it.
+struct Out<'a> {
+    feeder: &'a Feeder,
+    zip: Zip,
+}
+
+impl Out<'_> {
+    async fn begin(&mut self, name: &str) -> Result<()> {
+        let head = self.zip.begin(name)?;
+        send(self.feeder, head.into()).await
+    }
+
+    async fn piece(&mut self, octets: Bytes) -> Result<()> {
+        self.zip.piece(&octets)?;
+        send(self.feeder, octets).await
+    }
+
+    async fn end(&mut self) -> Result<()> {
+        let tail = self.zip.end()?;
+        send(self.feeder, tail.into()).await
+    }
+
+    async fn file(&mut self, name: &str, octets: Bytes) -> Result<()> {
+        self.begin(name).await?;
+        self.piece(octets).await?;
+        self.end().await
+    }
+
+    /// What CalDAV answers, as a file; what has gone meanwhile is none.
+    async fn answer(&mut self, name: &str, answered: Result<Answered>) -> Result<()> {
+        let mut answered = match answered {
+            Err(Error::Refused(_)) => return Ok(()),
+            other => other?,
+        };
+        self.begin(name).await?;
+        while let Some(piece) = answered.next().await? {
+            self.piece(piece).await?;
+        }
+        self.end().await
+    }
+}
+
+async fn send(feeder: &Feeder, octets: Bytes) -> Result<()> {
+    if octets.is_empty() {
+        return Ok(());
+    }
+    feeder.send(octets).await.map_err(|_| Error::Upstream("nobody takes it any more".into()))
+}
+
+impl From<TooLong> for Error {
+    fn from(_: TooLong) -> Self {
+        Self::Fault("an archive of more than 4 GiB".into())
+    }
+}

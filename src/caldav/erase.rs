@@ -1,0 +1,64 @@
+//! A person is erased, with all that they have: by whoever runs the server, or by themselves where the settings let them
+//! (docs/decisions/0041).
+
+use std::sync::Arc;
+
+use crate::{
+    dav::{Cx, Error, Refusal, Result},
+    db::{self, Tx},
+    front::{Response, Status},
+    store::{
+        Principal,
+        audit::{self, Action, Deed, Party},
+        handover, principal,
+    },
+    xml::{Element, Name},
+};
+
+use super::marks;
+
+/// What is POSTed to a home by whose owner wants to be erased.
+const ERASE: Name = Name::own("erase");
+/// In it their user name, so that nobody sends it by accident.
+const NAME: Name = Name::own("name");
+
+/// Whether a body is such a wish.
+#[must_use]
+pub fn is_wish(root: &Element) -> bool {
+    root.is(ERASE)
+}
+
+/// Erases the owner of the home that the request is about, who is asking, and nobody else.
+pub async fn themselves(cx: &Cx, owner: &Principal, root: &Element) -> Result<Response> {
+    let refused = |why| Err(Refusal::plain(Status::FORBIDDEN, why).into());
+    if owner.id != cx.viewer.principal.id || cx.viewer.program {
+        return refused("people erase themselves, and do not by a password of a program");
+    }
+    if !cx.settings.privacy.erasure {
+        return refused("people are erased by whoever runs the server");
+    }
+    if root.child(NAME).is_none_or(|name| name.text().trim() != owner.name) {
+        return Err(
+            Refusal::bad_request("K:name says who is to be erased: the user name of whoever asks").into()
+        );
+    }
+    let id = owner.id;
+    cx.pool
+        .transaction(async |tx: Arc<Tx>| {
+            principal::one_at_a_time(&tx).await?;
+            let who = principal::by_id_in(&tx, id).await?.ok_or_else(Refusal::not_found)?;
+            erase(&tx, &who, Party::named("(themselves)")).await?;
+            Ok::<_, Error>(())
+        })
+        .await?;
+    Ok(Response::new(Status::NO_CONTENT))
+}
+
+/// Erases a person; of them there is a number left, and no more.
+pub async fn erase(tx: &Tx, who: &Principal, by: Party) -> Result<(), db::Error> {
+    handover::patience(tx).await?;
+    handover::purge(tx, who.id, &marks(who)).await?;
+    let whom = Party::named(&format!("(number {})", who.id));
+    let (owner, place, detail) = (Party::default(), String::new(), String::new());
+    audit::record(tx, &[Deed { actor: by, action: Action::Purged, owner, place, whom, detail }]).await
+}

@@ -129,7 +129,10 @@ async fn what_is_somebody_else_s_is_read_as_if_it_lay_there() {
         let alone = property(&mut bob, HOME, name).await.unwrap();
         let body = format!("<D:propfind {NAMESPACES}><D:prop><{name}/></D:prop></D:propfind>");
         let answer = bob.ask(&format!("PROPFIND {HOME}"), &[("Depth", "1")], body).await.text();
-        assert!(answer.contains(&format!("<D:href>{HOME}</D:href><D:propstat><D:prop>{alone}</D:prop>")), "{answer}");
+        assert!(
+            answer.contains(&format!("<D:href>{HOME}</D:href><D:propstat><D:prop>{alone}</D:prop>")),
+            "{answer}"
+        );
     }
     // What is in it, by every way.
     let (theirs, hers) = (

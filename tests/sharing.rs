@@ -458,14 +458,24 @@ async fn who_has_enough_is_asked() {
     let home = inside(&mut bob, "/dav/calendars/bob/").await;
     assert_eq!(home.iter().filter(|path| path.contains("/bob/c")).count(), 3 + 1, "{home:?}");
     // What is there already stays, whatever else is said of it.
-    assert_eq!(post(&mut alice, "/dav/calendars/alice/c0/", set("/dav/principals/bob/", "read-write")).await.status, 200);
+    assert_eq!(
+        post(&mut alice, "/dav/calendars/alice/c0/", set("/dav/principals/bob/", "read-write")).await.status,
+        200
+    );
     assert!(inside(&mut bob, "/dav/calendars/bob/").await.contains(&"/dav/calendars/bob/c0/".to_owned()));
     // Who comes with all of it has no more of it at once.
     for nth in 0..4 {
-        assert_eq!(post(&mut alice, &format!("/dav/calendars/alice/c{nth}/"), body("late")).await.status, 200);
+        assert_eq!(
+            post(&mut alice, &format!("/dav/calendars/alice/c{nth}/"), body("late")).await.status,
+            200
+        );
     }
     let mut late = person(&server, "late", "").await;
     let home = inside(&mut late, "/dav/calendars/late/").await;
-    assert_eq!(home.iter().filter(|path| path.contains("/late/c") && !path.ends_with("/calendar/")).count(), 2, "{home:?}");
+    assert_eq!(
+        home.iter().filter(|path| path.contains("/late/c") && !path.ends_with("/calendar/")).count(),
+        2,
+        "{home:?}"
+    );
     assert_eq!(inside(&mut late, "/dav/calendars/late/notifications/").await.len(), 2);
 }

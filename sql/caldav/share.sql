@@ -2,33 +2,47 @@
 
 --: of
 -- Of these calendars, but for those in the trash by now, all that is known where they are kept, and what is granted there to the
--- viewer $3, whose groups are $4.
+-- viewer $3, whose groups are $4. Each is looked up by itself and each list as well, whatever the planner believes: the owner of one may have many more, with long lists.
 SELECT c.home_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified, c.shared, c.watched,
        c.locked > now() IS TRUE AS locked, p.name AS owner, p.email AS owner_email, p.display_name AS owner_name, own.name AS called, (
-    SELECT bit_or(a.privileges) FROM ace a
-    WHERE a.home_id = told.home_id AND a.calendar_id IN (0, told.id)
-      AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))) AS granted
+    SELECT bit_or(a.privileges) FROM (
+        SELECT a.privileges FROM ace a
+        WHERE a.home_id = told.home_id AND a.calendar_id = 0 AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
+        UNION ALL
+        SELECT a.privileges FROM ace a
+        WHERE a.home_id = told.home_id AND a.calendar_id = told.id AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
+    ) AS a) AS granted
 FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
 JOIN calendar c ON c.home_id = told.home_id AND c.id = told.id AND c.trashed IS NULL
-JOIN principal p ON p.id = told.home_id
-JOIN bind own ON own.home_id = told.home_id AND own.owner_home_id = told.home_id AND own.calendar_id = told.id;
+CROSS JOIN LATERAL (SELECT * FROM principal WHERE id = told.home_id OFFSET 0) AS p
+CROSS JOIN LATERAL (
+    SELECT name FROM bind WHERE home_id = told.home_id AND owner_home_id = told.home_id AND calendar_id = told.id OFFSET 0
+) AS own;
 
 --: listed
 -- The same, but for whose they are.
 SELECT c.home_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified, c.shared, c.watched,
        c.locked > now() IS TRUE AS locked, (
-    SELECT bit_or(a.privileges) FROM ace a
-    WHERE a.home_id = told.home_id AND a.calendar_id IN (0, told.id)
-      AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))) AS granted
+    SELECT bit_or(a.privileges) FROM (
+        SELECT a.privileges FROM ace a
+        WHERE a.home_id = told.home_id AND a.calendar_id = 0 AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
+        UNION ALL
+        SELECT a.privileges FROM ace a
+        WHERE a.home_id = told.home_id AND a.calendar_id = told.id AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
+    ) AS a) AS granted
 FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
 JOIN calendar c ON c.home_id = told.home_id AND c.id = told.id AND c.trashed IS NULL;
 
 --: held
 -- Of these calendars no more than how far they are, and what is granted there to the viewer $3, whose groups are $4.
 SELECT c.home_id, c.id, c.revision, (
-    SELECT bit_or(a.privileges) FROM ace a
-    WHERE a.home_id = told.home_id AND a.calendar_id IN (0, told.id)
-      AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))) AS granted
+    SELECT bit_or(a.privileges) FROM (
+        SELECT a.privileges FROM ace a
+        WHERE a.home_id = told.home_id AND a.calendar_id = 0 AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
+        UNION ALL
+        SELECT a.privileges FROM ace a
+        WHERE a.home_id = told.home_id AND a.calendar_id = told.id AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
+    ) AS a) AS granted
 FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
 JOIN calendar c ON c.home_id = told.home_id AND c.id = told.id AND c.trashed IS NULL;
 

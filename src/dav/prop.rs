@@ -93,7 +93,11 @@ impl Facts {
     /// The user whose it is.
     #[must_use]
     pub fn owner(&self) -> Option<&str> {
-        if self.bound.is_some() { self.origin().map(|origin| origin.owner.as_str()) } else { self.target.user() }
+        if self.bound.is_some() {
+            self.origin().map(|origin| origin.owner.as_str())
+        } else {
+            self.target.user()
+        }
     }
 
     /// Of what is kept in another home than it is seen in: whose it is there.

@@ -82,7 +82,8 @@ impl Home {
     pub fn telling<'a>(self, viewer: &Viewer, of: impl Iterator<Item = &'a Calendar>) -> Self {
         let told: Vec<&Calendar> = of.collect();
         let elsewhere = told.iter().filter(|calendar| calendar.bound.is_some());
-        let seen = elsewhere.map(|calendar| Held { id: calendar.id, revision: calendar.state.revision, octets: 0 });
+        let seen =
+            elsewhere.map(|calendar| Held { id: calendar.id, revision: calendar.state.revision, octets: 0 });
         let mut home = with_seen(self, seen.collect());
         if viewer.is_confined() {
             home.collections.retain(|held| told.iter().any(|calendar| calendar.id == held.id));

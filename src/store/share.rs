@@ -113,8 +113,7 @@ pub(super) async fn calendars(
         return Ok(Vec::new());
     }
     let ((homes, ids), who) = (columns(binds), &viewer.principal);
-    let rows =
-        pool.rows(if origins { &OF } else { &LISTED }, &[&homes, &ids, &who.id, &who.groups]).await?;
+    let rows = pool.rows(if origins { &OF } else { &LISTED }, &[&homes, &ids, &who.id, &who.groups]).await?;
     let by_kept: HashMap<(i64, i64), &Bind> = binds.iter().map(|bind| (bind.kept, bind)).collect();
     let mut calendars = Vec::with_capacity(rows.len());
     for row in &rows {

@@ -16,7 +16,11 @@ use crate::{
     db::Tx,
     front::{Response, Status, header},
     model::Privilege,
-    store::{self, Ace, Answer, Calendar, Grantee, history::Action, invite::{self, First}},
+    store::{
+        self, Ace, Answer, Calendar, Grantee,
+        history::Action,
+        invite::{self, First},
+    },
 };
 
 use super::{
@@ -116,7 +120,10 @@ pub fn first(settings: &Settings) -> First {
         Accept::Automatic => Answer::Accepted,
         Accept::Invitation => Answer::None,
     };
-    First { answer, most: Some(settings.sharing.max_automatic).filter(|most| *most > 0).map_or(i64::MAX, i64::from) }
+    First {
+        answer,
+        most: Some(settings.sharing.max_automatic).filter(|most| *most > 0).map_or(i64::MAX, i64::from),
+    }
 }
 
 /// Who answers an invite is not asked again, whatever they have.

@@ -1167,6 +1167,8 @@ async fn renew(pool: &Pool, calendar: &Calendar) {
     assert_eq!(store::index::homes(pool, 0).await.unwrap(), [calendar.home_id]);
     let home = calendar.home_id;
     assert!(store::index::waits(pool, home, 2).await.unwrap());
+    assert!(store::index::measure(pool).await.unwrap(), "nobody has told");
+    assert!(!store::index::measure(pool).await.unwrap());
     let tx = pool.begin().await.unwrap();
     let due = store::index::due(&tx, home, 2, 9).await.unwrap();
     assert_eq!((due.len(), due[0].times), (1, 1));

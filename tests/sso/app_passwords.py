@@ -153,7 +153,7 @@ def side_by_side(site, owner):
     got = whole.ask("GET", "/api/v1.0/users/me/")
     check("a password for everything opens the REST service", got.status == 200, got)
     for method, path in [("GET", "app-passwords/"), ("POST", "app-passwords/"), ("POST", "subscription-tokens/")]:
-        got = whole.ask(method, "/api/v1.0/" + path, b'{"label": "x"}', ["Content-Type: application/json"])
+        got = whole.ask(method, "/api/v1.0/" + path, b'{"label": "x", "caldav_path": "/calendars/alice/calendar/"}', ["Content-Type: application/json"])
         check(f"but not {method} {path}", got.status == 403, got)
     for path in ("users/me/", "calendars/", "account/export/"):
         got = reads.ask("GET", "/api/v1.0/" + path)

@@ -92,7 +92,8 @@ pub(super) async fn answer<S: Service>(
         if let Some(answer) = preflight.filter(|_| fault.is_none()) {
             return answer;
         }
-        if !quiet && !(asks && judgement.identity == Err(Denial::Absent)) {
+        let known = asks && judgement.identity == Err(Denial::Absent);
+        if !quiet && !known {
             tell_of_denial(&judgement);
         }
         if let Some(refusal) = refusal(&head, &rules, fault) {

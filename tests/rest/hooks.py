@@ -24,6 +24,12 @@ stream = st.one_of(anything, st.lists(line, max_size=12).map(whole)).map(lambda 
 schemathesis.openapi.media_type("text/calendar", stream)
 
 
+@schemathesis.serializer("text/calendar")
+def calendar_data(ctx, value):
+    """What is no calendar data at all goes out as it is, too."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
 @schemathesis.hook
 def map_path_parameters(ctx, path_parameters):
     """Half of the requests are about the calendar and the event that are there; they are never deleted."""
@@ -41,7 +47,9 @@ def map_path_parameters(ctx, path_parameters):
 
 @schemathesis.hook
 def map_body(ctx, body):
-    """Half of the forms and of the links name a calendar that is there."""
+    """Half of the forms and of the links name a calendar that is there; nobody erases who is asking."""
+    if isinstance(body, dict) and isinstance(body.get("confirm"), str):
+        body["confirm"] += "!"
     path = body.get("caldav_path") if isinstance(body, dict) else None
     if isinstance(path, str) and len(path) % 2 == 0:
         body["caldav_path"] = "/calendars/alice/calendar/"

@@ -28,7 +28,7 @@ trap finish EXIT
 trap 'exit 130' INT TERM
 
 case ${1:-} in
-  short) bounds=(--max-time 45 --max-examples 15) least=300 ;;
+  short) bounds=(--max-time 75 --max-examples 15) least=300 ;;
   long) bounds=(--max-time "${TIME:-900}" --max-examples 100) least=10000 ;;
   *) die "usage: run.sh short|long" ;;
 esac

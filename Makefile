@@ -57,7 +57,7 @@ soak: ## the long tests, which `make test` leaves out: consistency under load, k
 	@$(install) soak
 	@cargo test --locked --release --lib --test ical --test recur -- --ignored
 	@cargo test --locked --release --test bounds
-	@cargo test --locked --release --test concurrency --test home_sync --test crowd --test leaks --test hostile --test durability --test remote --test systemd -- --ignored --test-threads=1 --nocapture
+	@cargo test --locked --release --test concurrency --test home_sync --test crowd --test leaks --test hostile --test durability --test remote --test systemd --test nodes -- --ignored --test-threads=1 --nocapture
 	@cargo build --locked --release --quiet
 	@KALENDS=$(CARGO_TARGET_DIR)/release/kalends tests/rest/run.sh long
 

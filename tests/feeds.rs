@@ -248,7 +248,7 @@ async fn what_cannot_be_is_refused_and_others_links_are_not_there() {
         );
     }
     // No password of a program makes any.
-    let value = "alice/00000000-0000-4000-8000-000000000000/rw/*";
+    let value = "alice/00000000-0000-4000-8000-000000000000/k7/rw/*";
     let mut program = Json(play.rest.client(value).await.0.always(KIND, "app-password"));
     assert_eq!(program.call("POST", "subscription-tokens/", of(CALENDAR)).await.0, 403);
 }

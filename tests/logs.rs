@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/fastcgi.rs"]
+mod fastcgi;
 #[path = "support/server.rs"]
 mod server;
 #[path = "systemd/service.rs"]
@@ -12,6 +14,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use rustix::process::Signal;
 use server::Client;
 use service::Systemd;
@@ -101,11 +104,73 @@ async fn log(name: &str, format: &str) -> String {
     systemd.log()
 }
 
+/// What a server logs where passwords are guessed: of both doors, by names that were chosen to look like something else.
+async fn guesses(name: &str, format: &str) -> String {
+    let db = support::database().await;
+    let check = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let at = support::directory().join(format!("guesses-{name}-{}.sock", std::process::id()));
+    let settings = format!(
+        "database.url = \"{}\"\nmonitor.listen = \"\"\nlog.format = \"{format}\"\nidentity.secret = \"{SECRET}\"\n\
+         identity.auth_type_header = \"default\"\nidentity.credential_types = [\"app-password\"]\n\
+         api.listen = \"unix:{}\"\napi.fastcgi = \"{check}\"",
+        db.url,
+        at.display()
+    );
+    let systemd = Systemd::new(name, &settings);
+    let service = systemd.start();
+    systemd.hear("READY=1");
+    for bait in BAIT {
+        let named = bait.replace(['/', ',', '\\'], ";");
+        let basic = STANDARD.encode(format!("{named}:{named}"));
+        let word: String = bait.chars().filter(char::is_ascii_graphic).collect();
+        let head = format!(
+            "GET /internal/auth/check HTTP/1.1\r\nHost: x\r\nX-Kalends-Secret: {SECRET}\r\nX-Forwarded-For: {VICTIM}, {OFFENDER}\r\n\
+             X-Request-Id: {word}\r\nAuthorization: Basic {basic}\r\n\r\n"
+        );
+        let mut client = Client::unix(&at, "").await.unwrap();
+        assert_eq!(client.exchange(&[head.as_bytes()], false).await.unwrap().status, 401);
+        assert!(fastcgi::ask(check, &named, bait, OFFENDER).await.contains("Status: 401"));
+        // Who has no password to tell has guessed none, and who is nobody's proxy is told nothing.
+        for refused in [head.replace("Authorization", "Accept"), head.replace(SECRET, "guessed-by-somebody")]
+        {
+            let mut client = Client::unix(&at, "").await.unwrap();
+            let answer =
+                client.exchange(&[refused.replace(OFFENDER, VICTIM).as_bytes()], false).await.unwrap();
+            assert!([401, 403].contains(&answer.status), "{}", answer.status);
+        }
+    }
+    service.signal(Signal::TERM);
+    assert!(service.ended().success());
+    systemd.log()
+}
+
+#[tokio::test]
+async fn fail2ban_finds_who_guesses_and_nobody_else() {
+    for format in ["line", "json"] {
+        let log = guesses(&format!("guess-{format}"), format).await;
+        let found = offenders_by(PASSWORDS, format, &log, &[]);
+        assert_eq!(found.len(), 2 * BAIT.len(), "{format}\n{log}");
+        assert_eq!(BTreeSet::from_iter(&found), BTreeSet::from([&OFFENDER.to_owned()]), "{format}\n{log}");
+        let journal = journal(&log);
+        assert_eq!(offenders_by(PASSWORDS, format, &journal, &["--datepattern", JOURNAL]), found, "{format}");
+        // What the other filter is for is none of it, and no password is told.
+        assert!(!offenders(format, &log, &[]).contains(&OFFENDER.to_owned()), "{format}\n{log}");
+        assert!(!log.contains(&STANDARD.encode("x WARN")), "{log}");
+    }
+}
+
+/// What is tried of passwords is told to another filter.
+const PASSWORDS: &str = "kalends-passwords.filter.conf";
+
 /// The addresses that fail2ban finds at fault in these lines.
 fn offenders(name: &str, log: &str, options: &[&str]) -> Vec<String> {
-    let file = support::directory().join(format!("{name}-{}.log", std::process::id()));
+    offenders_by("kalends.filter.conf", name, log, options)
+}
+
+fn offenders_by(filter: &str, name: &str, log: &str, options: &[&str]) -> Vec<String> {
+    let file = support::directory().join(format!("{filter}-{name}-{}.log", std::process::id()));
     std::fs::write(&file, log).unwrap();
-    let filter = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/fail2ban/kalends.filter.conf");
+    let filter = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/fail2ban").join(filter);
     let output = Command::new("fail2ban-regex")
         .args(options)
         .arg("--out")

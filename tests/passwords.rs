@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/fastcgi.rs"]
+mod fastcgi;
 #[path = "support/rest.rs"]
 mod rest;
 #[path = "support/server.rs"]
@@ -18,7 +20,6 @@ use kalends::config::{HeaderName, Listen, Settings};
 use rest::{Json, Rest};
 use serde_json::{Value, json};
 use server::Answer;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const KIND: &str = "X-Forwarded-Auth-Type";
@@ -43,6 +44,11 @@ fn value(answer: &Answer) -> Option<&str> {
     answer.header("x-auth-user").filter(|_| answer.status == 204)
 }
 
+/// What stays of whoever is signed in, whatever they are called.
+async fn person(someone: &mut Json) -> String {
+    someone.get("users/me/").await.1["id"].as_str().unwrap().to_owned()
+}
+
 async fn made(alice: &mut Json, wish: Value) -> (String, String) {
     let (status, made) = alice.call("POST", "app-passwords/", wish).await;
     assert_eq!(status, 201, "{made}");
@@ -57,13 +63,14 @@ async fn a_password_is_shown_once_and_opens_what_it_is_for() {
     let wish =
         json!({ "label": "Phone", "read_only": true, "calendars": ["/dav/calendars/alice/calendar/"] });
     let (id, secret) = made(&mut alice, wish).await;
+    let told = format!("alice/{}/{id}/ro/calendar", person(&mut alice).await);
     let (_, listed) = alice.get("app-passwords/").await;
     assert!(!listed.to_string().contains(&secret));
     assert_eq!((&listed[0]["id"], &listed[0]["calendars"]), (&json!(id), &json!(["calendar"])));
     assert_eq!(listed[0]["last_used_at"], Value::Null);
     for (user, secret) in [("alice", secret.clone()), ("Alice", secret.replace('-', ""))] {
         let answer = check(&mut proxy, user, &secret, "192.0.2.1").await;
-        assert_eq!(value(&answer), Some(format!("alice/{id}/ro/calendar").as_str()), "{answer:?}");
+        assert_eq!(value(&answer), Some(told.as_str()), "{answer:?}");
     }
     for (user, secret) in [("bob", secret.as_str()), ("alice", "wrong"), ("alice", ""), ("", &secret)] {
         let answer = check(&mut proxy, user, secret, "192.0.2.1").await;
@@ -73,7 +80,6 @@ async fn a_password_is_shown_once_and_opens_what_it_is_for() {
     }
     assert_eq!(proxy.0.ask("GET /internal/auth/check", &[], "").await.status, 401);
     // What was told is what CalDAV believes, and nothing less.
-    let told = format!("alice/{id}/ro/calendar");
     let mut phone = rest.caldav.client(&told).await.always(KIND, "app-password");
     assert_eq!(phone.ask("PROPFIND /dav/calendars/alice/calendar/", &[("Depth", "0")], "").await.status, 207);
     assert_eq!(phone.ask("PROPFIND /dav/calendars/alice/tasks/", &[("Depth", "0")], "").await.status, 404);
@@ -85,7 +91,8 @@ async fn a_password_is_shown_once_and_opens_what_it_is_for() {
     let mut program = Json(rest.client(&told).await.0.always(KIND, "app-password"));
     assert_eq!(program.get("users/me/").await.0, 403);
     let (whole, _) = made(&mut alice, json!({ "label": "All" })).await;
-    let mut program = Json(rest.client(&format!("alice/{whole}/rw/*")).await.0.always(KIND, "app-password"));
+    let value = format!("alice/{}/{whole}/rw/*", person(&mut alice).await);
+    let mut program = Json(rest.client(&value).await.0.always(KIND, "app-password"));
     assert_eq!(program.get("users/me/").await.0, 200);
     assert_eq!(program.call("POST", "app-passwords/", json!({ "label": "x" })).await.0, 403);
 }
@@ -132,8 +139,79 @@ async fn nobody_locks_a_victim_out() {
     let late = check(&mut proxy, "alice", "guess", "192.0.2.66").await;
     assert!(late.status == 401 && late.header("retry-after").is_some(), "{late:?}");
     // From elsewhere nothing has happened; nor to others who come from there.
-    assert_eq!(check(&mut proxy, "alice", &secret, "192.0.2.1").await.status, 204);
+    assert_eq!(check(&mut proxy, "alice", "guess", "192.0.2.1").await.header("retry-after"), None);
     assert_eq!(check(&mut proxy, "bob", "guess", "192.0.2.66").await.header("retry-after"), None);
+    // Who is right gets in from the same place, by a password that nobody has seen before, whatever was guessed there.
+    let all = (0..60).map(|n| check_alone(&rest, format!("name-{n}"), "guess", "192.0.2.66"));
+    for answer in futures_util::future::join_all(all).await {
+        assert_eq!(answer.status, 401);
+    }
+    let late = check(&mut proxy, "carol", "guess", "192.0.2.66").await;
+    assert!(late.status == 401 && late.header("retry-after").is_some(), "{late:?}");
+    assert_eq!(check(&mut proxy, "alice", &secret, "192.0.2.66").await.status, 204);
+    let (_, second) = made(&mut alice, json!({ "label": "Laptop" })).await;
+    assert_eq!(check(&mut proxy, "alice", &second, "192.0.2.66").await.status, 204);
+}
+
+async fn check_alone(rest: &Rest, user: String, secret: &str, address: &str) -> Answer {
+    check(&mut rest.client("").await, &user, secret, address).await
+}
+
+/// Alice is called otherwise, and her old name is given to somebody else: her passwords are hers.
+#[tokio::test]
+async fn a_password_is_a_person_s_and_not_a_name_s() {
+    let rest = Rest::start(with_passwords).await;
+    let (mut first, mut proxy) = (alice(&rest).await, rest.client("").await);
+    let (id, secret) = made(&mut first, json!({ "label": "Phone" })).await;
+    let person = person(&mut first).await;
+    let status = async |value: &str| {
+        let mut phone = rest.caldav.client(value).await.always(KIND, "app-password");
+        phone.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status
+    };
+    let (old, new) = (format!("alice/{person}/{id}/rw/*"), format!("alice.2019/{person}/{id}/rw/*"));
+    let asked = async |proxy: &mut Json, name: &str| {
+        let answer = check(proxy, name, &secret, "192.0.2.1").await;
+        (answer.status, answer.header("x-auth-user").map(str::to_owned))
+    };
+    assert_eq!(asked(&mut proxy, "alice").await, (204, Some(old.clone())));
+    assert_eq!(asked(&mut proxy, "alice.2019").await, (401, None), "a name that nobody has");
+    let client = rest.caldav.db.pool.client().await.unwrap();
+    client.batch("UPDATE principal SET name = 'alice.2019' WHERE name = 'alice'").await.unwrap();
+    let mut second = alice(&rest).await;
+    assert_eq!(second.get("app-passwords/").await, (200, json!([])), "somebody new has none");
+    // Whatever is still remembered: calendars are not opened by it.
+    assert_eq!((status(&old).await, status(&new).await), (403, 207));
+    assert_eq!(asked(&mut proxy, "alice.2019").await, (204, Some(new.clone())));
+    assert_eq!(asked(&mut proxy, "alice").await, (401, None), "whose it is not");
+    assert_eq!(asked(&mut proxy, "bob").await, (401, None));
+    // She sees and ends it by her new name.
+    let mut first = Json(rest.client("alice.2019").await.0.always(KIND, "session"));
+    let path = format!("app-passwords/{id}/");
+    assert_eq!(second.call("DELETE", &path, Value::Null).await.0, 404);
+    assert_eq!(first.get("app-passwords/").await.1[0]["id"], json!(id));
+    assert_eq!(first.call("DELETE", &path, Value::Null).await.0, 204);
+    assert_eq!(asked(&mut proxy, "alice.2019").await, (401, None));
+}
+
+/// Whatever ends a password is told to every node: an operator's own statement, too.
+#[tokio::test]
+async fn what_is_taken_out_of_the_database_is_of_no_use_at_once() {
+    let rest = Rest::start(with_passwords).await;
+    let (mut alice, mut proxy) = (alice(&rest).await, rest.client("").await);
+    let client = rest.caldav.db.pool.client().await.unwrap();
+    for statement in [
+        "UPDATE kalends_api.app_password SET expires = now() - interval '1 second'",
+        "DELETE FROM kalends_api.app_password",
+        "TRUNCATE kalends_api.app_password",
+    ] {
+        let (_, secret) = made(&mut alice, json!({ "label": "Phone" })).await;
+        for _ in 0..3 {
+            assert_eq!(check(&mut proxy, "alice", &secret, "192.0.2.1").await.status, 204);
+        }
+        client.batch(statement).await.unwrap();
+        let told = async { while check(&mut proxy, "alice", &secret, "192.0.2.9").await.status == 204 {} };
+        tokio::time::timeout(Duration::from_secs(1), told).await.unwrap();
+    }
 }
 
 #[tokio::test]
@@ -167,25 +245,6 @@ async fn what_cannot_be_is_refused_and_what_is_somebody_elses_is_not_there() {
     assert_eq!(alice.call("DELETE", "app-passwords/x/", Value::Null).await.0, 404);
 }
 
-/// A question as Apache asks it, and what is answered.
-async fn ask_fastcgi(address: SocketAddr, user: &str, secret: &str) -> String {
-    let record = |kind: u8, content: &[u8]| {
-        let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
-        [&[1, kind, 0, 1, high, low, 0, 0], content].concat()
-    };
-    let mut params = Vec::new();
-    for (name, value) in [("REMOTE_USER", user), ("REMOTE_PASSWD", secret), ("REMOTE_ADDR", "192.0.2.5")] {
-        params.extend([u8::try_from(name.len()).unwrap(), u8::try_from(value.len()).unwrap()]);
-        params.extend(name.bytes().chain(value.bytes()));
-    }
-    let mut socket = TcpStream::connect(address).await.unwrap();
-    let all = [record(1, &[0, 2, 0, 0, 0, 0, 0, 0]), record(4, &params), record(4, b"")].concat();
-    socket.write_all(&all).await.unwrap();
-    let mut answer = Vec::new();
-    socket.read_to_end(&mut answer).await.unwrap();
-    String::from_utf8_lossy(&answer).into_owned()
-}
-
 #[tokio::test]
 async fn apache_is_told_the_same() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -196,13 +255,16 @@ async fn apache_is_told_the_same() {
     .await;
     let mut alice = alice(&rest).await;
     let (id, secret) = made(&mut alice, json!({ "label": "Phone", "read_only": true })).await;
-    let right = ask_fastcgi(port, "alice", &secret).await;
+    let person = person(&mut alice).await;
+    let right = fastcgi::ask(port, "alice", &secret, "192.0.2.5").await;
     assert!(
-        right.contains(&format!("Status: 200 OK\r\nVariable-KALENDS_PRINCIPAL: alice/{id}/ro/*\r\n\r\n")),
+        right.contains(&format!(
+            "Status: 200 OK\r\nVariable-KALENDS_PRINCIPAL: alice/{person}/{id}/ro/*\r\n\r\n"
+        )),
         "{right}"
     );
     for (user, secret) in [("bob", secret.as_str()), ("alice", "wrong"), ("alice", "")] {
-        let wrong = ask_fastcgi(port, user, secret).await;
+        let wrong = fastcgi::ask(port, user, secret, "192.0.2.5").await;
         assert!(wrong.contains("Status: 401 Unauthorized\r\n\r\n"), "{wrong}");
     }
 }

@@ -15,6 +15,7 @@ use asks::{Ask, proppatch, sent};
 use kalends::config::{HeaderName, Settings};
 use server::{Answer, Client, Server, event};
 use support::sql;
+use uuid::Uuid;
 
 /// A word that stands in whatever is outside of the calendar `work`, and in nothing else.
 const OUTSIDE: &str = "qzveil";
@@ -73,7 +74,15 @@ async fn signed_in(server: &Server, user: &str) -> Client {
 }
 
 async fn by_password(server: &Server, scope: &str) -> Client {
-    server.client(&format!("alice/k7/{scope}")).await.always("X-Forwarded-Auth-Type", "password")
+    let person = key(server, "alice").await;
+    server.client(&format!("alice/{person}/k7/{scope}")).await.always("X-Forwarded-Auth-Type", "password")
+}
+
+/// What stays of somebody, or what nobody has.
+async fn key(server: &Server, name: &str) -> Uuid {
+    let find = sql("SELECT key FROM home_state JOIN principal ON id = home_id WHERE name = $1");
+    let row = server.db.pool.optional(&find, &[&name]).await.unwrap();
+    row.map_or(Uuid::nil(), |row| row.at(0).unwrap())
 }
 
 /// Alice has work and what is nobody else's affair, and sees a calendar of bob's; he has more that is open to her.
@@ -314,5 +323,31 @@ async fn nobody_is_made_by_a_password() {
     let mut alice = by_password(&server, "rw/*").await;
     assert_eq!(alice.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 403);
     stage(&server).await;
+    assert_eq!(alice.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 403, "of nobody's");
+    let mut alice = by_password(&server, "rw/*").await;
     assert_eq!(alice.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 207);
+}
+
+/// A credential is a person's, not a name's.
+#[tokio::test]
+async fn whoever_has_the_name_next_has_not_the_credential() {
+    let server = Server::start(with_passwords).await;
+    stage(&server).await;
+    let (alice, bob) = (key(&server, "alice").await, key(&server, "bob").await);
+    let status = async |name: &str, person: Uuid| {
+        let client = server.client(&format!("{name}/{person}/k7/rw/*")).await;
+        let mut client = client.always("X-Forwarded-Auth-Type", "password");
+        client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status
+    };
+    assert_eq!((status("alice", alice).await, status("alice", bob).await), (207, 403));
+    assert_eq!((status("bob", alice).await, status("carol", alice).await), (403, 403));
+    let client = server.db.pool.client().await.unwrap();
+    client.batch("UPDATE principal SET name = 'alice.2019' WHERE name = 'alice'").await.unwrap();
+    assert_eq!((status("alice", alice).await, status("alice.2019", alice).await), (403, 207));
+    signed_in(&server, "alice").await.ask("PROPFIND /dav/", &[("Depth", "0")], "").await;
+    assert_ne!(key(&server, "alice").await, alice, "somebody new");
+    assert_eq!((status("alice", alice).await, status("alice.2019", alice).await), (403, 207));
+    // Nothing of what came with a password is kept, and who is disabled has none.
+    client.batch("UPDATE principal SET disabled = now() WHERE name = 'alice.2019'").await.unwrap();
+    assert_eq!(status("alice.2019", alice).await, 403);
 }

@@ -40,6 +40,7 @@ use support::{Db, database, sql};
 /// The statements that a client's usual day is made of; the rest run when somebody or something is made or goes.
 const HOT: &[&str] = &[
     "caldav/principal.sql: by_name",
+    "caldav/principal.sql: by_credential",
     "caldav/principal.sql: by_subject",
     "caldav/principal.sql: by_email",
     "caldav/calendar.sql: home",
@@ -134,6 +135,7 @@ const ACROSS: &[&str] = &[
     "caldav/share.sql: homes",
     "caldav/transfer.sql: hold",
     "caldav/principal.sql: keys",
+    "caldav/principal.sql: by_credential",
 ];
 
 /// What an admin does to people goes through all homes, but for these.
@@ -152,10 +154,14 @@ async fn spoken_to(pool: &Pool, id: uuid::Uuid) {
 /// A password for a program, and what becomes of it.
 async fn let_in(pool: &Pool, person: uuid::Uuid) {
     let (id, created) = (uuid::Uuid::new_v4(), std::time::SystemTime::UNIX_EPOCH);
-    let label = "Phone".to_owned();
-    let new = Password { id, label, read_only: true, calendars: None, expires: None, created, used: None };
-    assert!(password::add(pool, (person, "alice"), &new, b"hash").await.unwrap().is_some());
+    let (name, label) = ("alice".to_owned(), "Phone".to_owned());
+    let new =
+        Password { id, name, label, read_only: true, calendars: None, expires: None, created, used: None };
+    assert!(password::add(pool, person, &new, b"hash").await.unwrap().is_some());
     assert_eq!(password::by_hash(pool, b"hash").await.unwrap().unwrap().id, id);
+    password::called(pool, person, "alicia").await.unwrap();
+    let found = password::by_hash(pool, b"hash").await.unwrap().unwrap();
+    assert_eq!((found.person, found.name.as_str()), (person, "alicia"));
     assert!(password::label(pool, person, id, "Laptop").await.unwrap());
     password::used(pool, &[(id, created, "192.0.2.1".to_owned())]).await.unwrap();
     assert_eq!(password::of(pool, person).await.unwrap()[0].label, "Laptop");
@@ -605,6 +611,7 @@ fn values(name: &str, types: &[String]) -> String {
         "by_subject" => &["'subject-7'"],
         "by_email" => &["'7@x'"],
         "by_name" if name.contains("principal") => &["'user-7'"],
+        "by_credential" => &["'user-7'", TOKEN],
         // Somebody else looks: of one's own nothing is looked up.
         "by_name" if name.contains("calendar") => &["7", "'c2'", "8", "'{g1,g2}'"],
         "lock" => &["7", "'c2'"],
@@ -851,6 +858,7 @@ async fn arrive(pool: &Pool) {
     );
     assert_eq!(store::principal::by_ids(pool, &[1]).await.unwrap(), [alice]);
     let key = store::principal::keys(pool, &[1]).await.unwrap()[&1];
+    assert_eq!(store::principal::by_credential(pool, "alice", key).await.unwrap().unwrap().id, 1);
     spoken_to(pool, key).await;
     let_in(pool, key).await;
     linked(pool, key).await;
@@ -1159,6 +1167,8 @@ async fn renew(pool: &Pool, calendar: &Calendar) {
     assert_eq!(store::index::homes(pool, 0).await.unwrap(), [calendar.home_id]);
     let home = calendar.home_id;
     assert!(store::index::waits(pool, home, 2).await.unwrap());
+    assert!(store::index::measure(pool).await.unwrap(), "nobody has told");
+    assert!(!store::index::measure(pool).await.unwrap());
     let tx = pool.begin().await.unwrap();
     let due = store::index::due(&tx, home, 2, 9).await.unwrap();
     assert_eq!((due.len(), due[0].times), (1, 1));

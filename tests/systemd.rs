@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/fastcgi.rs"]
+mod fastcgi;
 #[path = "support/server.rs"]
 mod server;
 #[path = "systemd/service.rs"]
@@ -33,20 +35,22 @@ fn words(output: &Output) -> String {
 
 // ---- the files of deploy/systemd ----
 
+const UNITS: [&str; 4] = ["kalends.service", "kalends.socket", "kalends-api.socket", "kalends-check.socket"];
+
 #[test]
 fn the_units_are_sound() {
     let dir = support::directory().join(format!("units-{}", std::process::id()));
     std::fs::create_dir_all(&dir).unwrap();
     let verify = |change: &dyn Fn(String) -> String| {
-        for unit in ["kalends.service", "kalends.socket"] {
+        for unit in UNITS {
             // The programs need not be installed where the units are looked at.
             let text = std::fs::read_to_string(deploy(unit)).unwrap();
             let text = text.replace("/usr/local/bin/kalends ", "/bin/sh ").replace("/bin/kill ", "/bin/sh ");
             std::fs::write(dir.join(unit), change(text)).unwrap();
         }
-        let unit = |name| dir.join(name).to_str().unwrap().to_owned();
-        let (service, socket) = (unit("kalends.service"), unit("kalends.socket"));
-        run("systemd-analyze", &["verify", "--recursive-errors=no", "--man=no", &service, &socket])
+        let units: Vec<String> = UNITS.map(|name| dir.join(name).to_str().unwrap().to_owned()).into();
+        let words = ["verify", "--recursive-errors=no", "--man=no"].into_iter();
+        run("systemd-analyze", &words.chain(units.iter().map(String::as_str)).collect::<Vec<_>>())
     };
     let output = verify(&|text| text);
     assert!(output.status.success() && words(&output).is_empty(), "{}", words(&output));
@@ -96,6 +100,75 @@ fn the_example_of_settings_is_read_with_the_credentials_of_the_unit() {
     let said = check(&dir);
     assert!(said.contains("The settings are sound") && !said.contains("Mind"), "{said}");
     assert!(check(Path::new("/nonexistent")).contains("database-url"));
+    std::fs::remove_dir_all(dir).unwrap();
+}
+
+#[test]
+fn the_rest_service_may_use_the_socket_of_calendars() {
+    // It is the same process, and asks for calendars as any other would.
+    let user = |unit: &str| {
+        let text = std::fs::read_to_string(deploy(unit)).unwrap();
+        let of = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)).map(str::to_owned);
+        of("User=").or_else(|| of("SocketUser="))
+    };
+    assert_eq!(user("kalends.socket"), user("kalends.service"));
+}
+
+/// Calendars, the REST service and Apache's questions come in by sockets of one process, which their names tell apart.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_socket_of_systemd_leads_to_its_service() {
+    let db = support::database().await;
+    let dir = support::directory().join(format!("sockets-{}", std::process::id()));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).unwrap();
+    let settings = format!(
+        "server.listen = [\"systemd\"]\napi.listen = \"systemd\"\napi.fastcgi = \"systemd\"\nmonitor.listen = \"\"\n\
+         identity.auth_type_header = \"default\"\nidentity.credential_types = [\"app-password\"]\ndatabase.url = \"{}\"\n",
+        db.url
+    );
+    std::fs::write(dir.join("kalends.toml"), settings).unwrap();
+    let check = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let socket = |name: &str| dir.join(name);
+    // As the units call them, in an order that says nothing.
+    let mut child = Command::new("systemd-socket-activate")
+        .args(["--fdname=check:kalends.socket:api", "-l", &check.to_string(), "-l"])
+        .arg(socket("kalends.sock"))
+        .arg("-l")
+        .arg(socket("api.sock"))
+        .args([env!("CARGO_BIN_EXE_kalends"), "serve", "--config"])
+        .arg(dir.join("kalends.toml"))
+        .stderr(std::fs::File::create(dir.join("log")).unwrap())
+        .spawn()
+        .unwrap();
+    let log = || std::fs::read_to_string(dir.join("log")).unwrap();
+    let connected = async |name: &str| loop {
+        match Client::unix(&dir.join(name), "alice").await {
+            Ok(client) => break client.always("X-Forwarded-Auth-Type", "session"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
+        }
+    };
+    let mut rest = tokio::time::timeout(Duration::from_mins(1), connected("api.sock")).await.unwrap();
+    let me = rest.ask("GET /api/v1.0/users/me/", &[], "").await;
+    assert_eq!(me.status, 200, "{} {}", me.text(), log());
+    let mut calendars = connected("kalends.sock").await;
+    assert_eq!(calendars.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 207, "{}", log());
+    assert_ne!(calendars.ask("GET /api/v1.0/users/me/", &[], "").await.status, 200);
+    let told = fastcgi::ask(check, "alice", "wrong", "192.0.2.1").await;
+    assert!(told.contains("Status: 401"), "{told}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What is missing is named.
+    let output = Command::new(env!("CARGO_BIN_EXE_kalends"))
+        .args(["api", "--config"])
+        .arg(dir.join("kalends.toml"))
+        .env("KALENDS__API__CALDAV", "http://127.0.0.1:1")
+        .output()
+        .unwrap();
+    assert!(
+        !output.status.success() && words(&output).contains("FileDescriptorName=api"),
+        "{}",
+        words(&output)
+    );
     std::fs::remove_dir_all(dir).unwrap();
 }
 

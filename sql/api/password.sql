@@ -1,11 +1,11 @@
 -- Passwords for single programs.
 
 --: of_person
-SELECT id, label, read_only, calendars, expires, created, used, used_from
+SELECT id, name, label, read_only, calendars, expires, created, used, used_from
 FROM kalends_api.app_password WHERE person = $1 ORDER BY created, id LIMIT 200;
 
 --: by_hash
-SELECT id, name, read_only, calendars, expires
+SELECT id, person, name, read_only, calendars, expires
 FROM kalends_api.app_password WHERE hash = $1 AND (expires IS NULL OR expires > now());
 
 --: add
@@ -17,9 +17,11 @@ RETURNING created;
 --: label
 UPDATE kalends_api.app_password SET label = $3 WHERE person = $1 AND id = $2;
 
+--: called
+UPDATE kalends_api.app_password SET name = $2 WHERE person = $1 AND name <> $2;
+
 --: revoke
-WITH gone AS (DELETE FROM kalends_api.app_password WHERE person = $1 AND id = $2 RETURNING id)
-SELECT pg_notify('kalends_revoked', id::text) FROM gone;
+DELETE FROM kalends_api.app_password WHERE person = $1 AND id = $2;
 
 --: used
 UPDATE kalends_api.app_password p SET used = u.used, used_from = u.used_from

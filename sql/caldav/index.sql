@@ -43,3 +43,13 @@ WHERE $7;
 --: leave
 -- What cannot be read any more keeps the rows that it has, and is nobody else's to see.
 UPDATE object SET horizon = NULL, access = coalesce(access, 3) WHERE home_id = $1 AND id = $2;
+
+--: unknown
+-- Whether the planner has not been told yet how large these tables are.
+SELECT EXISTS (
+    SELECT FROM pg_class WHERE oid IN ('object'::regclass, 'instance'::regclass, 'history'::regclass) AND reltuples < 0
+) AS unknown;
+
+--: measure
+-- Plans that were made while they were empty are made anew.
+ANALYZE object, instance, history;

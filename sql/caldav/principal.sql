@@ -3,6 +3,12 @@
 --: by_name
 SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled FROM principal WHERE name = $1;
 
+--: by_credential
+-- Whose a credential is, if they are called what came with it: a name that somebody else has by now is not theirs.
+SELECT p.id, p.name, p.subject, p.display_name, p.email, p.told, p.groups, p.disabled IS NOT NULL AS disabled
+FROM principal p JOIN home_state s ON s.home_id = p.id
+WHERE p.name = $1 AND s.key = $2;
+
 --: by_subject
 SELECT id, name, subject, display_name, email, told, groups, disabled IS NOT NULL AS disabled FROM principal WHERE subject = $1;
 

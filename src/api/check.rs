@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -12,6 +12,10 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::timeout,
+};
 use uuid::Uuid;
 
 use crate::{
@@ -21,7 +25,12 @@ use crate::{
     model::Scope,
 };
 
-use super::store::password;
+use super::{
+    caldav::CalDav,
+    error::{Error, Result},
+    store::password,
+    users::PRINCIPAL,
+};
 
 /// The path at which nginx asks.
 pub const PATH: &str = "/internal/auth/check";
@@ -31,11 +40,14 @@ const FRESH: Duration = Duration::from_mins(1);
 const MOST: usize = 20_000;
 /// How often it is written down what was used.
 const NOTED: Duration = Duration::from_secs(10);
-/// Wrong passwords for one name from one address, and for all names from it, until others have to wait.
+/// Wrong passwords for one name from one address, and for all names from it, until more of them have to wait.
 const PATIENT: (u32, u32) = (5, 50);
 /// The longest wait, and how long a wrong one counts.
 const LONGEST_WAIT: u64 = 60;
 const FORGIVEN: Duration = Duration::from_mins(10);
+/// How many stand in line who come from where too many were wrong, and for how long.
+const IN_LINE: usize = 16;
+const LONGEST_LINE: Duration = Duration::from_secs(2);
 /// What a new one is spelt with: no letters that look like others.
 const ALPHABET: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
@@ -46,7 +58,7 @@ pub enum Verdict {
     Right(String),
     /// It is none.
     Wrong,
-    /// Too many were wrong: seconds until another is looked at.
+    /// It is none, and too many were: seconds until the next should be tried.
     Later(u64),
     /// It cannot be told now.
     Unknown,
@@ -56,7 +68,11 @@ pub enum Verdict {
 pub struct Checker {
     settings: Arc<Settings>,
     pool: Pool,
+    caldav: CalDav,
     memory: Mutex<Memory>,
+    /// Where those stand, one behind the other, who come from where too many were wrong, and whose turn it is.
+    line: Semaphore,
+    turn: Semaphore,
     /// Whether it is heard at once when one is revoked.
     hears: AtomicBool,
     /// Goes up whenever something was heard: what was looked up before is not remembered then.
@@ -115,11 +131,14 @@ impl Checker {
     /// One that writes down what was used, and hears what is revoked, as long as somebody holds it; to be called within the
     /// runtime.
     #[must_use]
-    pub fn start(settings: Arc<Settings>, pool: Pool) -> Arc<Self> {
+    pub fn start(settings: Arc<Settings>, pool: Pool, caldav: CalDav) -> Arc<Self> {
         let checker = Arc::new(Self {
             settings,
             pool,
+            caldav,
             memory: Mutex::default(),
+            line: Semaphore::new(IN_LINE),
+            turn: Semaphore::new(1),
             hears: AtomicBool::new(false),
             heard: AtomicU64::new(0),
         });
@@ -159,8 +178,8 @@ impl Checker {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether that password is that user's, and how far it reaches. What is wrong makes others wait who come from the same
-    /// address with the same name, and with time all from there; nobody else, and never who is right and was so just now.
+    /// Whether that password is that user's, and how far it reaches. Of those who come from where too many were wrong one at a
+    /// time is looked up, and who is wrong is told to wait: who is right gets in all the same, so nobody can shut anybody out.
     pub async fn check(&self, question: &Question) -> Verdict {
         let Some(name) = std::str::from_utf8(&question.user)
             .ok()
@@ -176,39 +195,31 @@ impl Checker {
             self.use_of(right.id, address);
             return Verdict::Right(right.value);
         }
-        if let Some(wait) = self.wait(address, &name, Instant::now()) {
-            return Verdict::Later(wait);
-        }
-        let found = match password::by_hash(&self.pool, &hash).await {
-            Ok(found) => found.filter(|found| found.name == name),
+        let wait = self.memory().wait(address, &name, Instant::now());
+        let turn = match wait {
+            None => None,
+            Some(wait) => match self.in_line().await {
+                None => return Verdict::Later(wait),
+                turn => turn,
+            },
+        };
+        let found = self.look_up(&hash, &name).await;
+        drop(turn);
+        let right = match found {
+            Ok(Some(right)) => right,
+            Ok(None) => {
+                self.memory().was_wrong(address, &name, Instant::now());
+                tracing::info!(peer = %address, user = name, "a password was wrong");
+                return wait.map_or(Verdict::Wrong, Verdict::Later);
+            }
             Err(error) => {
-                tracing::error!(%error, "no password can be checked");
+                tracing::error!(?error, "no password can be checked");
                 return Verdict::Unknown;
             }
         };
-        let right = found.and_then(|found| {
-            let scope = Scope {
-                credential: found.id.to_string(),
-                read_only: found.read_only,
-                calendars: found.calendars,
-            };
-            let value = scope.spell(&name)?;
-            Some(Right {
-                id: found.id,
-                name: found.name,
-                value,
-                since: Instant::now(),
-                expires: found.expires,
-            })
-        });
-        let Some(right) = right else {
-            self.was_wrong(address, &name, Instant::now());
-            tracing::info!(client = %address, user = name, "a password was wrong");
-            return Verdict::Wrong;
-        };
         self.use_of(right.id, address);
         let mut memory = self.memory();
-        memory.wrong.remove(&(address, name));
+        memory.wrong.remove(&(place(address), name));
         // Whoever forgets counts first, and waits for this memory then.
         if self.hears.load(SeqCst) && self.heard.load(SeqCst) == before {
             make_room(&mut memory.right);
@@ -217,33 +228,60 @@ impl Checker {
         Verdict::Right(right.value)
     }
 
+    /// Waits until nobody else is looked up who comes from where too many were wrong; none where there are too many of those.
+    async fn in_line(&self) -> Option<(SemaphorePermit<'_>, SemaphorePermit<'_>)> {
+        let place = self.line.try_acquire().ok()?;
+        let turn = timeout(LONGEST_LINE, self.turn.acquire()).await.ok()?.ok()?;
+        Some((place, turn))
+    }
+
+    /// What there is of that hash, if it is for somebody of that name: the one that they were last seen with, or the one that
+    /// they have by now.
+    async fn look_up(&self, hash: &[u8; 32], name: &str) -> Result<Option<Right>> {
+        let since = Instant::now();
+        let Some(found) = password::by_hash(&self.pool, hash).await? else { return Ok(None) };
+        let (person, credential) = (found.person, found.id.to_string());
+        let scope = Scope { person, credential, read_only: found.read_only, calendars: found.calendars };
+        if found.name != name {
+            if !self.is_called(&scope, name).await? {
+                return Ok(None);
+            }
+            if !self.settings.server.read_only {
+                password::called(&self.pool, person, name).await?;
+            }
+        }
+        let right = |value| {
+            let (id, name) = (found.id, name.to_owned());
+            Right { id, name, value, since, expires: found.expires }
+        };
+        Ok(scope.spell(name).map(right))
+    }
+
+    /// Whether whose the password is has that name by now. CalDAV knows, which believes no value of two people.
+    async fn is_called(&self, scope: &Scope, name: &str) -> Result<bool> {
+        // Without such a kind of sign-in it would be asked as anybody of that name.
+        if self.settings.identity.credential_types.is_empty() {
+            return Ok(false);
+        }
+        let scope = Scope { read_only: true, calendars: None, ..scope.clone() };
+        let id = Uuid::now_v7().to_string();
+        let caldav = self.caldav.reading(&self.settings, name, &scope, &id)?;
+        match caldav.propfind(caldav.service().base(), 0, &[PRINCIPAL]).await {
+            Ok(_) => Ok(true),
+            Err(Error::Refused(_)) => Ok(false),
+            Err(other) => Err(other),
+        }
+    }
+
     fn remembered(&self, hash: &[u8; 32], name: &str) -> Option<Right> {
         let memory = self.memory();
         let right = memory.right.get(hash).filter(|right| right.name == name)?;
-        let lives = right.expires.is_none_or(|expires| expires > SystemTime::now());
-        (lives && right.since.elapsed() < FRESH && self.hears.load(SeqCst)).then(|| right.clone())
+        let lives = right.lives(Instant::now(), SystemTime::now());
+        (lives && self.hears.load(SeqCst)).then(|| right.clone())
     }
 
     fn use_of(&self, id: Uuid, address: IpAddr) {
         self.memory().used.insert(id, (SystemTime::now(), address.to_string()));
-    }
-
-    /// How many seconds it is until another password is looked at.
-    fn wait(&self, address: IpAddr, name: &str, now: Instant) -> Option<u64> {
-        let memory = self.memory();
-        let wait = |name: &str, patient| memory.wrong.get(&(address, name.to_owned()))?.wait(patient, now);
-        wait(name, PATIENT.0).max(wait("", PATIENT.1))
-    }
-
-    fn was_wrong(&self, address: IpAddr, name: &str, now: Instant) {
-        let mut memory = self.memory();
-        make_room(&mut memory.wrong);
-        for name in [name, ""] {
-            let wrong =
-                memory.wrong.entry((address, name.to_owned())).or_insert(Wrong { times: 0, last: now });
-            let times = if now.duration_since(wrong.last) < FORGIVEN { wrong.times } else { 0 };
-            *wrong = Wrong { times: times.saturating_add(1), last: now };
-        }
     }
 
     /// What nginx is answered, which takes every status but 2xx, 401 and 403 for a fault.
@@ -280,6 +318,40 @@ impl Authorizer for Checker {
             }
             Verdict::Unknown => Reply { status: "503 Service Unavailable", head: Vec::new() },
         }
+    }
+}
+
+impl Right {
+    /// Whether it may be believed without a look: for a minute, and not beyond its end.
+    fn lives(&self, now: Instant, time: SystemTime) -> bool {
+        now.duration_since(self.since) < FRESH && self.expires.is_none_or(|expires| expires > time)
+    }
+}
+
+impl Memory {
+    /// How many seconds it should be until another password is tried.
+    fn wait(&self, address: IpAddr, name: &str, now: Instant) -> Option<u64> {
+        let wait =
+            |name: &str, patient| self.wrong.get(&(place(address), name.to_owned()))?.wait(patient, now);
+        wait(name, PATIENT.0).max(wait("", PATIENT.1))
+    }
+
+    fn was_wrong(&mut self, address: IpAddr, name: &str, now: Instant) {
+        make_room(&mut self.wrong);
+        for name in [name, ""] {
+            let key = (place(address), name.to_owned());
+            let wrong = self.wrong.entry(key).or_insert(Wrong { times: 0, last: now });
+            let times = if now.duration_since(wrong.last) < FORGIVEN { wrong.times } else { 0 };
+            *wrong = Wrong { times: times.saturating_add(1), last: now };
+        }
+    }
+}
+
+/// Where an address counts to: whoever has one of IPv6 has the 64 bits behind it (RFC 6177 §2).
+fn place(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -347,5 +419,50 @@ mod tests {
             (None, Some(1), None, Some(8), Some(5))
         );
         assert_eq!((wait(100, 0), wait(u32::MAX, 59), wait(100, 60)), (Some(60), Some(1), None));
+    }
+
+    #[test]
+    fn who_is_wrong_is_counted_by_place_and_name() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        let at = |text: &str| text.parse::<IpAddr>().unwrap();
+        (0..5).for_each(|_| memory.was_wrong(at("2001:db8:0:1::5"), "alice", now));
+        let waits = |memory: &Memory, address, name| memory.wait(at(address), name, now).is_some();
+        assert!(waits(&memory, "2001:db8:0:1:ffff::9", "alice"), "the same network");
+        for (address, name) in
+            [("2001:db8:0:2::5", "alice"), ("192.0.2.1", "alice"), ("2001:db8:0:1::5", "bob")]
+        {
+            assert!(!waits(&memory, address, name), "{address} {name}");
+        }
+        assert_eq!(place(at("::ffff:192.0.2.1")), at("192.0.2.1"));
+        (0..50).for_each(|n| memory.was_wrong(at("192.0.2.1"), &format!("name-{n}"), now));
+        assert!(waits(&memory, "192.0.2.1", "anybody") && !waits(&memory, "192.0.2.2", "anybody"));
+    }
+
+    #[test]
+    fn an_attack_finds_no_end_of_memory() {
+        let (mut memory, now) = (Memory::default(), Instant::now());
+        for n in 0..5 * u32::try_from(MOST).unwrap() {
+            memory.was_wrong(IpAddr::from((0x0a00_0000 + n).to_be_bytes()), &format!("{n}"), now);
+            assert!(memory.wrong.len() <= MOST + 1);
+        }
+        assert!(memory.wrong.len() > 1000 && memory.right.is_empty() && memory.used.is_empty());
+    }
+
+    #[test]
+    fn what_is_right_is_believed_for_a_minute_and_not_beyond_its_end() {
+        let (since, time) = (Instant::now(), SystemTime::now());
+        let right = |expires: Option<u64>| Right {
+            id: Uuid::nil(),
+            name: String::new(),
+            value: String::new(),
+            since,
+            expires: expires.map(|seconds| time + Duration::from_secs(seconds)),
+        };
+        let lives = |right: &Right, seconds| {
+            let later = Duration::from_secs(seconds);
+            right.lives(since + later, time + later)
+        };
+        assert!(lives(&right(None), 59) && !lives(&right(None), 60));
+        assert!(lives(&right(Some(5)), 4) && !lives(&right(Some(5)), 5));
     }
 }

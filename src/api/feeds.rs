@@ -180,7 +180,7 @@ async fn open(call: &Call, feed: &Feed, method: Method, known: Option<HeaderValu
 /// An identity that reads: this one calendar, or to find it all of them.
 fn scope(feed: &Feed, place: Option<&str>) -> Scope {
     let calendars = place.map(|place| vec![place.to_owned()]);
-    Scope { credential: feed.id.to_string(), read_only: true, calendars }
+    Scope { person: feed.person, credential: feed.id.to_string(), read_only: true, calendars }
 }
 
 /// What the calendar of a link is called now in its owner's home.

@@ -30,6 +30,9 @@ const LONGEST_LABEL: usize = 100;
 pub async fn list(call: &Call) -> Result<Response> {
     let user = owner(call).await?;
     let all = password::of(&call.shared.pool, user.id).await?;
+    if all.iter().any(|one| one.name != user.name) && !call.shared.settings.server.read_only {
+        password::called(&call.shared.pool, user.id, &user.name).await?;
+    }
     Ok(json(Status::OK, &all.iter().map(shown).collect()))
 }
 
@@ -52,14 +55,16 @@ pub async fn create(call: &Call) -> Result<Response> {
     let expires = if let Change::Set(time) = expires { Some(time) } else { None };
     let id = Uuid::new_v4();
     // What cannot be told to CalDAV is not made.
-    let scope = Scope { credential: id.to_string(), read_only, calendars: calendars.clone() };
+    let (credential, names) = (id.to_string(), calendars.clone());
+    let scope = Scope { person: user.id, credential, read_only, calendars: names };
     if scope.spell(&user.name).is_none() {
         return Err(Error::field("calendars", "invalid", "These are too many calendars for one password."));
     }
     let created = SystemTime::UNIX_EPOCH;
-    let new = Password { id, label, read_only, calendars, expires, created, used: None };
+    let name = user.name.clone();
+    let new = Password { id, name, label, read_only, calendars, expires, created, used: None };
     let (secret, hash) = fresh();
-    let made = password::add(&call.shared.pool, (user.id, &user.name), &new, &hash).await?;
+    let made = password::add(&call.shared.pool, user.id, &new, &hash).await?;
     let Some(created) = made else {
         let detail = "There are as many passwords as one person may have: revoke one first.";
         return Err(Refusal::new(Status::BAD_REQUEST, "limit_reached", detail).into());

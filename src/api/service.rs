@@ -286,7 +286,7 @@ impl Api {
     #[must_use]
     pub fn new(settings: Arc<Settings>, pool: Pool, caldav: CalDav, entitlements: Arc<Entitlements>) -> Self {
         let site = site::Site::new(&settings);
-        let checker = Checker::start(Arc::clone(&settings), pool.clone());
+        let checker = Checker::start(Arc::clone(&settings), pool.clone(), caldav.clone());
         let (throttle, uses) = (Throttle::default(), feeds::Uses::default());
         let shared = Arc::new(Shared { settings, pool, caldav, site, checker, entitlements, throttle, uses });
         feeds::start(&shared);
@@ -370,6 +370,10 @@ impl Shared {
 impl Service for Api {
     fn told<'a>(&self, path: &'a str) -> &'a str {
         if path.starts_with(feeds::PATH) { feeds::PATH } else { path }
+    }
+
+    fn asks(&self, path: &str) -> bool {
+        path == check::PATH
     }
 
     fn methods(&self) -> String {

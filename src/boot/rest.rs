@@ -10,12 +10,12 @@ use crate::{
         caldav::CalDav,
         service::{Api, BASE},
     },
-    config::{Fault, Listen, Settings, exposure},
+    config::{Listen, Settings, exposure},
     db::{
         Pool,
         migrate::{self as migrations, API, API_SCHEMA},
     },
-    front::{self, Client, Entitlements, Listener},
+    front::{self, Client, Door, Entitlements, Listener},
 };
 
 use super::{OUTDATED, Part};
@@ -50,11 +50,11 @@ pub(super) async fn open(
     };
     migrations::migrate_in(pool, API_SCHEMA, API).await.context(OUTDATED)?;
     let client = client(settings, caldav)?;
-    let listener = Listener::open(listen, settings).map_err(|fault| Fault::new("api.listen", fault.text))?;
+    let listener = Listener::of(Door::Rest, listen, settings)?;
     let caldav = CalDav::new(client, &settings.server.base_paths[0]);
     let api = Api::new(Arc::clone(settings), pool.clone(), caldav, Arc::clone(entitlements));
     if let Some(listen) = &settings.api.fastcgi {
-        let door = Listener::open(listen, settings).map_err(|fault| Fault::new("api.fastcgi", fault.text))?;
+        let door = Listener::of(Door::Check, listen, settings)?;
         tokio::spawn(front::authorize(door, api.checker(), super::stopped(stopping)));
     }
     Ok((listener, api))

@@ -255,6 +255,7 @@ impl Target<'_> {
         while !rest.is_empty() {
             let (now, later) = rest.split_at(distinct(rest));
             fates.extend(self.pool.transaction(async |tx: Arc<Tx>| self.stored(&tx, name, now).await).await?);
+            measured(self.pool, now.len()).await;
             rest = later;
         }
         Ok(fates)
@@ -292,6 +293,18 @@ impl Target<'_> {
                 .await?;
         }
         Ok(fates)
+    }
+}
+
+/// Objects after which it is worth a look whether the planner knows that there are any.
+const MANY: usize = 100;
+
+/// Called when so many objects were stored at once.
+pub async fn measured(pool: &Pool, count: usize) {
+    if count >= MANY
+        && let Err(error) = store::index::measure(pool).await
+    {
+        tracing::warn!(%error, "the planner could not be told how large the tables are");
     }
 }
 

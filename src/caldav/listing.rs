@@ -48,6 +48,7 @@ fn section(name: &str) -> String {
                 let by = match p.source {
                     Source::Stored(_) if p.protected != Kinds::ANY => "clients",
                     Source::Live(_) if p.at_creation => "clients, at creation",
+                    Source::Live(_) if p.chooses.is_some() => "clients",
                     Source::Live(_) if p.protected != Kinds::ANY => "the server; of delegates, clients",
                     Source::Stored(_) | Source::Live(_) | Source::Data => "the server",
                 };

@@ -39,6 +39,13 @@ pub async fn ensure(pool: &Pool, settings: &Settings, identity: &Identity) -> da
         recognition: identity.recognition,
         proven: identity.proven || identity.recognition.token != Required::Arrive,
     };
+    // A credential is somebody's for good. It tells nothing new of anybody, and makes nobody.
+    if let Some(scope) = &identity.scope {
+        let whose = principal::by_credential(pool, who.name, scope.person).await?;
+        let whose = whose.ok_or_else(not_theirs)?;
+        who.admit(&known, &whose)?;
+        return Ok(whose);
+    }
     // Nearly always the person is known and nothing is new: one read.
     if let Some(found) = principal::by_name(pool, who.name).await?.filter(|p| may_be(&known, p)) {
         who.admit(&known, &found)?;
@@ -139,6 +146,12 @@ fn unproven() -> Refusal {
         Status::FORBIDDEN,
         "Nobody new is let in without a token: sign in once by the site's identity provider.",
     )
+}
+
+/// A credential and a name that belong to two people, or to nobody.
+fn not_theirs() -> Refusal {
+    tracing::warn!("a credential was refused: nobody of that name has it");
+    Refusal::plain(Status::FORBIDDEN, "This password is not of anybody who is called so.")
 }
 
 /// Whether the bearer of the name can be who comes: two subjects are two persons.

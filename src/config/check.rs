@@ -163,9 +163,8 @@ impl Settings {
             _ => {}
         }
         match &self.api.listen {
-            Some(Listen::Systemd) => {
-                faults.push(Fault::new("api.listen", "cannot be systemd: those sockets are the server's"));
-            }
+            // Which of its sockets is meant they say themselves.
+            Some(Listen::Systemd) => {}
             Some(listen)
                 if self.server.listen.contains(listen) || self.monitor.listen.as_ref() == Some(listen) =>
             {

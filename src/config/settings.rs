@@ -254,13 +254,13 @@ settings! {
     }
     /// The REST service beside CalDAV, under `/api/v1.0/`: on a listener of its own, in this process or in one of its own (`kalends api`).
     api: Api {
-        /// Address of that listener, `host:port` or `unix:/path`; empty is off (`kalends up` listens on 127.0.0.1:8010 then).
+        /// Address of that listener, `host:port`, `unix:/path`, or `systemd` (the socket that its unit calls `api`); empty is off (`kalends up` listens on 127.0.0.1:8010 then).
         listen: Option<Listen> = None;
         /// Where `kalends api` reaches the CalDAV service, which believes it as it believes the proxy: `http://host:port` or `unix:/path`; the others use their own listener when it is empty.
         caldav: String = String::new();
         /// Time for each answer of the CalDAV service.
         caldav_time: Span = Span::seconds(30);
-        /// Address at which Apache asks whether a password is right (`FastCGI`), on this machine alone, as `127.0.0.1:8010`; empty is off. nginx asks at the listener above.
+        /// Address at which Apache asks whether a password is right (`FastCGI`), on this machine alone, as `127.0.0.1:889` or `systemd` (the socket that its unit calls `check`); empty is off. nginx asks at the listener above.
         fastcgi: Option<Listen> = None;
         /// Requests that one person may send in a minute; 0 is no limit. Searches for people have limits of their own.
         requests_per_minute: u32 = 600;

@@ -50,6 +50,7 @@ pub const API: &[Migration] = files!["api":
     1 "0001_person",
     2 "0002_app_password",
     3 "0003_feed",
+    4 "0004_told",
 ];
 
 /// The schema that the REST service keeps what is its own in.

@@ -68,6 +68,7 @@ pub(super) async fn answer<S: Service>(
     let user = judgement.identity.as_ref().map_or("", |identity| identity.user.as_str());
     let called = judgement.identity.as_ref().map(Identity::called).unwrap_or_default();
     let (method, path) = (head.method.as_str(), service.told(head.uri.path()));
+    let asks = service.asks(head.uri.path());
     let span =
         tracing::error_span!(target: "kalends", "request", id, peer = %client, user = &*called, method, path);
     let label = label(&head.method);
@@ -91,7 +92,7 @@ pub(super) async fn answer<S: Service>(
         if let Some(answer) = preflight.filter(|_| fault.is_none()) {
             return answer;
         }
-        if !quiet {
+        if !quiet && !(asks && judgement.identity == Err(Denial::Absent)) {
             tell_of_denial(&judgement);
         }
         if let Some(refusal) = refusal(&head, &rules, fault) {

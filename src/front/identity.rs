@@ -471,29 +471,29 @@ mod tests {
             headers.extend(more);
             judge(change, &headers)
         };
-        let read = said("Password", "Alice/k7/ro/work", &[]).unwrap();
-        let scope =
-            Scope { credential: "k7".into(), read_only: true, calendars: Some(vec!["work".to_owned()]) };
+        let read = said("Password", "Alice/00000000-0000-0000-0000-000000000007/k7/ro/work", &[]).unwrap();
+        let (person, credential) = (uuid::Uuid::from_u128(7), "k7".to_owned());
+        let scope = Scope { person, credential, read_only: true, calendars: Some(vec!["work".to_owned()]) };
         assert_eq!((read.user.as_str(), read.scope), ("alice", Some(scope)));
-        // Whose name alone says who they are, and nobody is made by it.
         assert!(read.recognition.by_name && read.recognition.token == Required::Arrive && !read.proven);
         for (kind, user) in [
             ("password", "alice"),
-            ("password", "alice/k7/ro"),
-            ("password", "/k7/ro/*"),
-            ("password", "a,b/k7/ro/*"),
-            ("Basic", "alice/k7/ro/*"),
-            ("session", "alice/k7/rw/*"),
-            ("", "alice/k7/ro/*"),
+            ("password", "/00000000-0000-0000-0000-000000000007/k7/ro/*"),
+            ("password", "a,b/00000000-0000-0000-0000-000000000007/k7/ro/*"),
+            ("password", "alice/k7/ro/*"),
+            ("Basic", "alice/00000000-0000-0000-0000-000000000007/k7/ro/*"),
+            ("session", "alice/00000000-0000-0000-0000-000000000007/k7/rw/*"),
+            ("", "alice/00000000-0000-0000-0000-000000000007/k7/ro/*"),
             ("", "alice"),
         ] {
             assert!(matches!(said(kind, user, &[]), Err(Denial::Malformed(_))), "{kind} {user}");
         }
-        assert!(said("password", "alice/k7/rw/*", &[("x-forwarded-sub", b"s")]).is_err(), "a subject");
-        assert!(said("password", "alice/k7/rw/*", &[("x-forwarded-user", b"alice")]).is_err(), "twice");
-        assert!(said("password", "alice/k7/rw/*", &[("x_forwarded_user", b"alice")]).is_err(), "alike");
+        let whole = "alice/00000000-0000-0000-0000-000000000007/k7/rw/*";
+        assert!(said("password", whole, &[("x-forwarded-sub", b"s")]).is_err(), "a subject");
+        assert!(said("password", whole, &[("x-forwarded-user", b"alice")]).is_err(), "twice");
+        assert!(said("password", whole, &[("x_forwarded_user", b"alice")]).is_err(), "alike");
         assert_eq!(said("Basic", "alice", &[]).unwrap().scope, None);
-        assert!(user("alice/k7/rw/*").is_err(), "without the setting");
+        assert!(user(whole).is_err(), "without the setting");
     }
 
     #[test]

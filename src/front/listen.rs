@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 use listenfd::ListenFd;
 use tokio::net::{TcpListener, TcpSocket, UnixListener};
@@ -38,13 +39,43 @@ struct File {
     inode: (u64, u64),
 }
 
+/// What comes in by a listener. The sockets of systemd are told apart by the name that their unit gives them
+/// (`FileDescriptorName=`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    /// Calendars: whatever is called otherwise than the others.
+    Caldav,
+    /// The REST service: `api`.
+    Rest,
+    /// Apache's questions: `check`.
+    Check,
+}
+
+impl Door {
+    fn of(name: &str) -> Self {
+        match name {
+            "api" => Self::Rest,
+            "check" => Self::Check,
+            _ => Self::Caldav,
+        }
+    }
+
+    const fn setting(self) -> &'static str {
+        match self {
+            Self::Caldav => "server.listen",
+            Self::Rest => "api.listen",
+            Self::Check => "api.fastcgi",
+        }
+    }
+}
+
 /// Opens everything in `server.listen`, in its order; to be called within the runtime. The fault names what could
 /// not be opened and why.
 pub fn open(settings: &Settings) -> Result<Vec<Listener>, Fault> {
     let mut listeners = Vec::new();
     for listen in &settings.server.listen {
         match listen {
-            Listen::Systemd => listeners.extend(handed_over(settings)?),
+            Listen::Systemd => listeners.extend(handed_over(Door::Caldav, settings)?),
             other => listeners.push(Listener::open(other, settings)?),
         }
     }
@@ -52,6 +83,18 @@ pub fn open(settings: &Settings) -> Result<Vec<Listener>, Fault> {
 }
 
 impl Listener {
+    /// Opens the one address or socket of a door, or takes it from systemd.
+    pub fn of(door: Door, listen: &Listen, settings: &Settings) -> Result<Self, Fault> {
+        if *listen != Listen::Systemd {
+            return Self::open(listen, settings).map_err(|fault| Fault::new(door.setting(), fault.text));
+        }
+        let mut all = handed_over(door, settings)?;
+        match (all.pop(), all.is_empty()) {
+            (Some(one), true) => Ok(one),
+            _ => Err(Fault::new(door.setting(), "has systemd, which handed over several sockets for it")),
+        }
+    }
+
     /// Opens one address or Unix socket.
     pub fn open(listen: &Listen, settings: &Settings) -> Result<Self, Fault> {
         let opened = match listen {
@@ -183,34 +226,79 @@ fn group(name: &str) -> io::Result<Option<u32>> {
     number.map(Some).ok_or_else(unknown)
 }
 
-/// The sockets of systemd (`LISTEN_FDS`). Their addresses are systemd's to choose, so the rule against forgers is
-/// held against them here.
-fn handed_over(settings: &Settings) -> Result<Vec<Listener>, Fault> {
-    let fault = |text: String| Fault::new("server.listen", text);
+/// A socket that systemd has handed over.
+struct Given {
+    index: usize,
+    door: Door,
+    socket: io::Result<Std>,
+}
+
+enum Std {
+    Tcp(std::net::TcpListener),
+    Unix(std::os::unix::net::UnixListener),
+}
+
+/// What systemd has handed to this process (`LISTEN_FDS`), and nobody has taken yet.
+static GIVEN: LazyLock<Mutex<Vec<Given>>> = LazyLock::new(|| {
+    let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
+    let mut names = names.split(':');
     let mut sockets = ListenFd::from_env();
-    if sockets.len() == 0 {
-        return Err(fault("has systemd, but no socket was handed over: start it by a .socket unit".into()));
-    }
+    let given = (0..sockets.len()).map(|index| Given {
+        index,
+        door: Door::of(names.next().unwrap_or_default()),
+        socket: taken(&mut sockets, index),
+    });
+    Mutex::new(given.collect())
+});
+
+/// The sockets of systemd for a door. Their addresses are systemd's to choose, so the rules against forgers and listeners are
+/// held against them here.
+fn handed_over(door: Door, settings: &Settings) -> Result<Vec<Listener>, Fault> {
+    let fault = |text: String| Fault::new(door.setting(), text);
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let mut listeners = Vec::new();
-    for index in 0..sockets.len() {
-        let listener = taken(&mut sockets, index)
+    for Given { index, socket, .. } in given.extract_if(.., |given| given.door == door) {
+        let listener = socket.and_then(|socket| listening(socket, index));
+        let listener = listener
             .map_err(|error| fault(format!("has systemd, whose socket {index} is of no use: {error}")))?;
-        if let Some(fault) = listener.address().and_then(|address| exposure(address, settings)) {
-            return Err(fault);
+        if let Some(address) = listener.address() {
+            let near = address.ip().is_loopback();
+            match door {
+                Door::Check if !near => return Err(fault(format!("is {address}, which others reach"))),
+                Door::Check => {}
+                Door::Caldav | Door::Rest => exposure(address, settings).map_or(Ok(()), Err)?,
+            }
         }
         listeners.push(listener);
+    }
+    let named = match door {
+        Door::Caldav => "no socket",
+        Door::Rest => "no socket with FileDescriptorName=api",
+        Door::Check => "no socket with FileDescriptorName=check",
+    };
+    if listeners.is_empty() {
+        return Err(fault(format!("has systemd, but {named} was handed over: start it by a .socket unit")));
     }
     Ok(listeners)
 }
 
-fn taken(sockets: &mut ListenFd, index: usize) -> io::Result<Listener> {
-    let socket = if let Ok(Some(listener)) = sockets.take_tcp_listener(index) {
-        listener.set_nonblocking(true)?;
-        Socket::Tcp(TcpListener::from_std(listener)?)
-    } else {
-        let listener = sockets.take_unix_listener(index)?.ok_or(io::ErrorKind::NotFound)?;
-        listener.set_nonblocking(true)?;
-        Socket::Unix(UnixListener::from_std(listener)?)
+fn taken(sockets: &mut ListenFd, index: usize) -> io::Result<Std> {
+    if let Ok(Some(listener)) = sockets.take_tcp_listener(index) {
+        return Ok(Std::Tcp(listener));
+    }
+    Ok(Std::Unix(sockets.take_unix_listener(index)?.ok_or(io::ErrorKind::NotFound)?))
+}
+
+fn listening(socket: Std, index: usize) -> io::Result<Listener> {
+    let socket = match socket {
+        Std::Tcp(listener) => {
+            listener.set_nonblocking(true)?;
+            Socket::Tcp(TcpListener::from_std(listener)?)
+        }
+        Std::Unix(listener) => {
+            listener.set_nonblocking(true)?;
+            Socket::Unix(UnixListener::from_std(listener)?)
+        }
     };
     Ok(Listener { socket, name: format!("systemd:{index}"), handed_over: true, file: None })
 }

@@ -30,6 +30,12 @@ pub trait Service: Send + Sync + 'static {
         path
     }
 
+    /// Whether a proxy asks there about somebody whom it does not know yet, so that to name nobody is no news.
+    fn asks(&self, path: &str) -> bool {
+        let _ = path;
+        false
+    }
+
     /// The methods it knows, as a list in a header: what web pages may send, where the settings let them.
     fn methods(&self) -> String {
         String::new()

@@ -39,7 +39,7 @@ pub use entitlement::Entitlements;
 pub use fastcgi::{Authorizer, Question, Reply, authorize};
 pub use fetch::Remote;
 pub use identity::{Denial, Identity, Recognition, group, spell, user_of};
-pub use listen::{Listener, open};
+pub use listen::{Door, Listener, open};
 pub use message::{Aborted, Feed, Feeder, Gone, Payload, Request, Response, Said, Service};
 pub use monitor::{Monitor, monitor};
 pub use origin::is_safe;

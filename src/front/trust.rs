@@ -58,8 +58,12 @@ impl Trust {
     pub(super) fn new(settings: &Settings, secret_header: HeaderName) -> Self {
         let identity = &settings.identity;
         let own = [0, rustix::process::geteuid().as_raw()];
-        let uids =
+        let mut uids =
             if identity.trusted_uids.is_empty() { own.to_vec() } else { identity.trusted_uids.clone() };
+        // The REST service of this process asks here, in the words of the proxy.
+        if settings.api.listen.is_some() && settings.api.caldav.is_empty() {
+            uids.push(own[1]);
+        }
         let secrets =
             [&identity.secret, &identity.previous_secret].into_iter().filter(|secret| !secret.is_empty());
         // What is no DNS name has been refused with the settings.
@@ -117,5 +121,31 @@ impl Trust {
         let right = self.secrets.iter().map(|secret| secret.reveal().as_bytes().ct_eq(one.as_bytes()));
         let right = right.fold(Choice::from(0), |any, right| any | right);
         (!bool::from(right)).then_some("the secret is wrong")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Listen;
+
+    #[test]
+    fn the_rest_service_of_this_process_is_believed_and_nobody_else_who_is_not_named() {
+        let own = rustix::process::geteuid().as_raw();
+        let doubts = |change: &dyn Fn(&mut Settings), uid| {
+            let mut settings = Settings::default();
+            settings.identity.trusted_uids = vec![own + 33];
+            change(&mut settings);
+            let trust = Trust::new(&settings, HeaderName::from_static("x-kalends-secret"));
+            trust.doubt(&Peer::Unix(Some(uid)), &HeaderMap::new()).is_some()
+        };
+        let beside = |settings: &mut Settings| settings.api.listen = Some(Listen::Systemd);
+        let apart = |settings: &mut Settings| {
+            beside(settings);
+            settings.api.caldav = "unix:/x".into();
+        };
+        assert!(!doubts(&|_| (), own + 33) && doubts(&|_| (), own));
+        assert!(!doubts(&beside, own + 33) && !doubts(&beside, own) && doubts(&beside, own + 1));
+        assert!(doubts(&apart, own));
     }
 }

@@ -1,7 +1,8 @@
 //! What a credential may be used for besides being somebody, and how that is spelt in one value with the user's name: who
-//! leaves out the one leaves out the other (docs/decisions/0033).
+//! leaves out the one leaves out the other (docs/decisions/0033 and 0042).
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use uuid::Uuid;
 
 use super::{Privilege, Privileges};
 
@@ -19,6 +20,8 @@ const WRITES: &str = "rw";
 /// How far a credential reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scope {
+    /// Whose the credential is, whatever they are called now: DAV:resource-id of their home.
+    pub person: Uuid,
     /// What the credential is called in logs; nothing secret.
     pub credential: String,
     /// Whether nothing can be changed with it.
@@ -28,11 +31,12 @@ pub struct Scope {
 }
 
 impl Scope {
-    /// The value that names the user and this: `alice/k7/ro/work/tasks`, or `alice/k7/rw/*`. No user's name has a slash in it.
-    /// None where it cannot be spelt.
+    /// The value that names the user and this: `alice/PERSON/k7/ro/work/tasks`, or `alice/PERSON/k7/rw/*`. No user's name has a
+    /// slash in it. None where it cannot be spelt.
     #[must_use]
     pub fn spell(&self, user: &str) -> Option<String> {
-        let mut value = format!("{user}/{}/{}", self.credential, if self.read_only { READS } else { WRITES });
+        let may = if self.read_only { READS } else { WRITES };
+        let mut value = format!("{user}/{}/{}/{may}", self.person, self.credential);
         match &self.calendars {
             None => value.extend(["/", ALL]),
             Some(names) => names.iter().for_each(|name| {
@@ -50,9 +54,13 @@ impl Scope {
             return Err("a credential that is too long");
         }
         let mut parts = value.split('/');
-        let (Some(user), Some(credential), Some(may)) = (parts.next(), parts.next(), parts.next()) else {
+        let (Some(user), Some(person), Some(credential), Some(may)) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err("a credential that is not said whole");
         };
+        let known = person.parse::<Uuid>().ok().filter(|known| known.to_string() == person);
+        let person = known.ok_or("a credential of which is not said whose it is")?;
         let plain = |octet: u8| octet.is_ascii_alphanumeric() || octet == b'-';
         if !(1..=64).contains(&credential.len()) || !credential.bytes().all(plain) {
             return Err("a credential without a name");
@@ -68,7 +76,7 @@ impl Scope {
             [ALL] => None,
             _ => Some(names.into_iter().map(name).collect::<Result<_, _>>()?),
         };
-        Ok((user, Self { credential: credential.to_owned(), read_only, calendars }))
+        Ok((user, Self { person, credential: credential.to_owned(), read_only, calendars }))
     }
 
     /// Whether it is for some calendars alone, and all else is not there.
@@ -126,9 +134,11 @@ mod tests {
 
     use super::*;
 
+    const PERSON: &str = "00000000-0000-4000-8000-00000000000a";
+
     fn scope(read_only: bool, calendars: Option<&[&str]>) -> Scope {
         let calendars = calendars.map(|names| names.iter().map(|&name| name.to_owned()).collect());
-        Scope { credential: "k7".to_owned(), read_only, calendars }
+        Scope { person: PERSON.parse().unwrap(), credential: "k7".to_owned(), read_only, calendars }
     }
 
     #[test]
@@ -140,8 +150,9 @@ mod tests {
             ("alice/k7/rw/%2A", scope(false, Some(&["*"]))),
             ("alice/k7/rw/B%C3%BCro%2C%20oben", scope(false, Some(&["B\u{fc}ro, oben"]))),
         ] {
-            assert_eq!(one.spell("alice").as_deref(), Some(value));
-            assert_eq!(Scope::read(value), Ok(("alice", one)));
+            let value = value.replace("/k7", &format!("/{PERSON}/k7"));
+            assert_eq!(one.spell("alice"), Some(value.clone()));
+            assert_eq!(Scope::read(&value), Ok(("alice", one)));
         }
     }
 
@@ -172,8 +183,13 @@ mod tests {
             "alice/k7/RO/*",
             "alice/k7/ro/%2a",
         ] {
-            assert!(Scope::read(bad).is_err(), "{bad}");
+            let said = bad.replacen("alice", &format!("alice/{PERSON}"), 1);
+            assert!(Scope::read(bad).is_err() && Scope::read(&said).is_err(), "{bad}");
         }
+        for whose in ["", "7", "00000000000040008000000000000007", &PERSON.to_uppercase(), &PERSON[1..]] {
+            assert!(Scope::read(&format!("alice/{whose}/k7/ro/*")).is_err(), "{whose}");
+        }
+        assert!(Scope::read("alice/k7/ro/*").is_err(), "of which is not said whose it is");
         assert_eq!(scope(true, Some(&[])).spell("alice"), None);
         assert_eq!(scope(true, Some(&["a/b"])).spell("alice"), None);
         assert_eq!(scope(true, None).spell("alice/12"), None, "whose name was given to another");
@@ -185,7 +201,7 @@ mod tests {
         #[test]
         fn what_is_spelt_is_read(user in "[^/]{1,20}", id in "[a-z0-9-]{1,36}", read_only: bool,
                                  names in prop::option::of(prop::collection::vec("\\PC{1,30}", 1..4))) {
-            let scope = Scope { credential: id, read_only, calendars: names };
+            let scope = Scope { credential: id, calendars: names, ..scope(read_only, None) };
             match scope.spell(&user) {
                 Some(value) => {
                     prop_assert_eq!(Scope::read(&value), Ok((user.as_str(), scope)));
@@ -198,6 +214,7 @@ mod tests {
 
         #[test]
         fn what_is_read_is_spelt_so_alone(value in "[a-z]{1,3}/[k7]{1,2}/(ro|rw)/[a-c*%24A/.]{0,12}") {
+            let value = value.replacen('/', &format!("/{PERSON}/"), 1);
             if let Ok((user, scope)) = Scope::read(&value) {
                 prop_assert_eq!(scope.spell(user), Some(value.clone()));
             }

@@ -9,7 +9,8 @@ use crate::{
 
 use super::object::Columns;
 
-crate::queries!("caldav/index.sql": HOMES = "homes", WAITS = "waits", DUE = "due", RENEW = "renew", LEAVE = "leave");
+crate::queries!("caldav/index.sql": HOMES = "homes", WAITS = "waits", DUE = "due", RENEW = "renew", LEAVE = "leave",
+    UNKNOWN = "unknown", MEASURE = "measure");
 
 /// An object whose rows end at an earlier horizon.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,16 @@ pub struct Due {
     pub times: i64,
     /// Its octets.
     pub body: Bytes,
+}
+
+/// Lets the planner know how large the tables are, where it has never been told: in a database that is filled for the first time
+/// it would go on looking objects up by walking along all of a home, until the autovacuum has passed.
+pub async fn measure(pool: &Pool) -> Result<bool, Error> {
+    let unknown: bool = pool.row(&UNKNOWN, &[]).await?.at("unknown")?;
+    if unknown {
+        pool.client().await?.execute(&MEASURE, &[]).await?;
+    }
+    Ok(unknown)
 }
 
 /// The homes after that one, a thousand of them; none after the last.

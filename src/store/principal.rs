@@ -13,6 +13,7 @@ use super::{Viewer, calendar::code};
 
 crate::queries!("caldav/principal.sql":
     BY_NAME = "by_name",
+    BY_CREDENTIAL = "by_credential",
     BY_SUBJECT = "by_subject",
     BY_EMAIL = "by_email",
     BY_EMAILS = "by_emails",
@@ -120,6 +121,11 @@ pub async fn calendar_keys(tx: &Tx, home_id: i64, ids: &[i64]) -> Result<HashMap
 /// The principal of that name.
 pub async fn by_name(pool: &Pool, name: &str) -> Result<Option<Principal>, Error> {
     pool.optional(&BY_NAME, &[&name]).await?.as_ref().map(read).transpose()
+}
+
+/// The principal of that name, if that is the key of their home.
+pub async fn by_credential(pool: &Pool, name: &str, key: Uuid) -> Result<Option<Principal>, Error> {
+    pool.optional(&BY_CREDENTIAL, &[&name, &key]).await?.as_ref().map(read).transpose()
 }
 
 /// The principal of that name, inside of a transaction.

@@ -2,7 +2,8 @@
 # Real clients, through a real nginx, against a kalends with a private cluster; all of it started here and stopped again.
 # usage: run.sh [small] [apache|nginx]    the small clients: python-caldav, vdirsyncer, tsdav, caldav-server-tester (`make test`)
 #        run.sh desktop [apache|nginx]    Thunderbird and Evolution's engine (`make clients`)
-# With apache or nginx they go through the configuration that deploy/ ships, over TLS; otherwise through the plainest nginx.
+# With apache or nginx they go through the configuration that deploy/ ships, over TLS, with app passwords that were made for them, and
+# some with such as do not reach as far as their owner; otherwise through the plainest nginx, with a file of passwords.
 # $DAV_UPSTREAM=http://host:port, with $DAV_ROOT and $DAV_HOME, tries another server in the place of kalends.
 # The last line is "N passed, N failed, N skipped"; logs of a run that failed stay in $KALENDS_CACHE/logs.
 set -u
@@ -46,10 +47,13 @@ drive() {
 
 # A configuration of deploy/ with all that belongs to it, at https://localhost; every client trusts its authority.
 shipped() {
-  SITE_HOST=localhost "$ROOT/tests/sso/site.sh" start "$WORK/site" "$1" || exit 1
+  SITE_HOST=localhost NGINX_VARIANT=app-passwords APACHE_PASSWORDS=app-passwords "$ROOT/tests/sso/site.sh" start "$WORK/site" "$1" || exit 1
   # shellcheck disable=SC1091 # written by site.sh
   . "$WORK/site/env"
   export DAV_URL=$SITE_URL SSL_CERT_FILE=$SITE_CA REQUESTS_CA_BUNDLE=$SITE_CA NODE_EXTRA_CA_CERTS=$SITE_CA
+  export API SECRET DAV_PASSWORDS=$WORK/passwords.json
+  # shellcheck disable=SC2086 # a list
+  python3 "$HERE/drivers/mint.py" $DAV_USERS > "$DAV_PASSWORDS" || die "no app passwords can be made"
   # Some programs know the authorities of the system alone.
   local port
   port=$(free_port)
@@ -79,13 +83,21 @@ PLAIN_URL=${PLAIN_URL:-$DAV_URL}
 # The drivers of ../shared/rig, where they are; users of their own, so that no driver meets another's calendars.
 RIG=$SHARED/rig
 export RIG_URL=$PLAIN_URL RIG_WORK=$CLIENTS RIG_DAV_PATH=$DAV_ROOT RIG_CALHOME=$DAV_HOME RIG_PRINCIPAL=${DAV_PRINCIPAL:-'/dav/principals/{user}/'}
-export RIG_REALM=kalends RIG_USER=dave RIG_PASSWORD=dave-secret RIG_USER2=erin RIG_PASSWORD2=erin-secret RIG_USER3=frank RIG_PASSWORD3=frank-secret
+secret() { if [[ -n ${DAV_PASSWORDS:-} ]]; then python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$DAV_PASSWORDS" "$1"; else echo "$1-secret"; fi; }
+export RIG_REALM=kalends RIG_USER=dave RIG_USER2=erin RIG_USER3=frank
+RIG_PASSWORD=$(secret dave) RIG_PASSWORD2=$(secret erin) RIG_PASSWORD3=$(secret frank)
+export RIG_PASSWORD RIG_PASSWORD2 RIG_PASSWORD3
 
 case ${1:-small} in
   small)
     drive python-caldav "$PYTHON" "$HERE/drivers/python_caldav.py"
     drive vdirsyncer "$PYTHON" "$HERE/drivers/vdirsyncer.py"
     drive tsdav node "$HERE/drivers/tsdav.mjs"
+    if [[ -n ${DAV_PASSWORDS:-} ]]; then
+      drive passwords-caldav "$PYTHON" "$HERE/drivers/passwords.py"
+      drive passwords-vdirsyncer "$PYTHON" "$HERE/drivers/passwords_vdirsyncer.py"
+      drive passwords-tsdav node "$HERE/drivers/passwords.mjs"
+    fi
     DAV_URL=$PLAIN_URL drive server-tester "$PYTHON" "$HERE/drivers/server_tester.py"
     if [[ -x $RIG/drive-caldav.py ]]; then
       drive rig-curl "$RIG/drive-small.sh" curl

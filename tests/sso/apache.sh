@@ -69,6 +69,7 @@ CONF
     $(name KALENDS_PASSWORDS "$HTPASSWD")
     $(name KALENDS_AUTHORITIES "$CA")
     $(name KALENDS_CHECK "fcgi://${CHECK:-127.0.0.1:9}/")
+    $(name KALENDS_API "unix:${API:-/nonexistent}|http://kalends-api")
     $([[ ${3:-} == app-passwords ]] || echo 's|^#\(Define KALENDS_HTPASSWD\)|\1|')
     s#^\( *OIDCSessionInactivityTimeout\) .*#\1 ${SESSION_IDLE:-3600}#
     s#<VirtualHost \*:443>#<VirtualHost *:$SITE_PORT>#" "$shipped/$2" > "$home/kalends.conf"

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::db::{Error, Params, Pool, Row};
 
 crate::queries!("api/password.sql":
-    OF_PERSON = "of_person", BY_HASH = "by_hash", ADD = "add", LABEL = "label", REVOKE = "revoke", USED = "used");
+    OF_PERSON = "of_person", BY_HASH = "by_hash", ADD = "add", CALLED = "called", LABEL = "label", REVOKE = "revoke", USED = "used");
 
 /// On this channel is told that one was revoked.
 pub const REVOKED: &str = "kalends_revoked";
@@ -17,6 +17,8 @@ pub const REVOKED: &str = "kalends_revoked";
 pub struct Password {
     /// Its number.
     pub id: Uuid,
+    /// The user name that its owner was last seen with.
+    pub name: String,
     /// What its owner calls it.
     pub label: String,
     /// Whether nothing can be changed with it.
@@ -36,7 +38,9 @@ pub struct Password {
 pub struct Found {
     /// Its number.
     pub id: Uuid,
-    /// The user name that it is checked with.
+    /// Whose it is: DAV:resource-id of their home.
+    pub person: Uuid,
+    /// The user name that they were last seen with.
     pub name: String,
     /// Whether nothing can be changed with it.
     pub read_only: bool,
@@ -54,8 +58,9 @@ pub async fn of(pool: &Pool, person: Uuid) -> Result<Vec<Password>, Error> {
 /// The one of that hash that has not ended.
 pub async fn by_hash(pool: &Pool, hash: &[u8]) -> Result<Option<Found>, Error> {
     let found = |row: &Row| {
-        let (id, name, read_only) = (row.at("id")?, row.at("name")?, row.at("read_only")?);
-        Ok(Found { id, name, read_only, calendars: row.at("calendars")?, expires: row.at("expires")? })
+        let (id, person, name) = (row.at("id")?, row.at("person")?, row.at("name")?);
+        let (read_only, calendars) = (row.at("read_only")?, row.at("calendars")?);
+        Ok(Found { id, person, name, read_only, calendars, expires: row.at("expires")? })
     };
     pool.optional(&BY_HASH, &[&hash.to_vec()]).await?.as_ref().map(found).transpose()
 }
@@ -63,13 +68,13 @@ pub async fn by_hash(pool: &Pool, hash: &[u8]) -> Result<Option<Found>, Error> {
 /// Keeps a new one; gives when it was made, or nothing where its owner has enough of them.
 pub async fn add(
     pool: &Pool,
-    (person, name): (Uuid, &str),
+    person: Uuid,
     new: &Password,
     hash: &[u8],
 ) -> Result<Option<SystemTime>, Error> {
-    let Password { id, label, read_only, calendars, expires, .. } = new;
+    let Password { id, name, label, read_only, calendars, expires, .. } = new;
     let hash = hash.to_vec();
-    let params: Params<'_> = &[id, &person, &name, label, &hash, read_only, calendars, expires];
+    let params: Params<'_> = &[id, &person, name, label, &hash, read_only, calendars, expires];
     pool.client().await?.optional(&ADD, params).await?.map(|row| row.at(0)).transpose()
 }
 
@@ -78,9 +83,14 @@ pub async fn label(pool: &Pool, person: Uuid, id: Uuid, label: &str) -> Result<b
     Ok(pool.client().await?.execute(&LABEL, &[&person, &id, &label]).await? == 1)
 }
 
-/// Ends one, and tells every node of it; whether it was there.
+/// Keeps what somebody is called now.
+pub async fn called(pool: &Pool, person: Uuid, name: &str) -> Result<(), Error> {
+    pool.client().await?.execute(&CALLED, &[&person, &name]).await.map(drop)
+}
+
+/// Ends one, and the database tells every node of it; whether it was there.
 pub async fn revoke(pool: &Pool, person: Uuid, id: Uuid) -> Result<bool, Error> {
-    Ok(!pool.client().await?.rows(&REVOKE, &[&person, &id]).await?.is_empty())
+    Ok(pool.client().await?.execute(&REVOKE, &[&person, &id]).await? == 1)
 }
 
 /// Keeps when these were last used, and from where.
@@ -95,6 +105,7 @@ fn read(row: &Row) -> Result<Password, Error> {
     let (used, from): (Option<SystemTime>, Option<String>) = (row.at("used")?, row.at("used_from")?);
     Ok(Password {
         id: row.at("id")?,
+        name: row.at("name")?,
         label: row.at("label")?,
         read_only: row.at("read_only")?,
         calendars: row.at("calendars")?,

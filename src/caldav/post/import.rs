@@ -10,7 +10,7 @@ use tokio::task::yield_now;
 use crate::{
     caldav::{
         form::Form,
-        import::is_over,
+        import::{is_over, measured},
         put::content_type,
         storing::{Shelf, Understood, understood},
         told::{Told, tell},
@@ -81,6 +81,7 @@ pub async fn run(cx: &Cx, octets: Bytes) -> Result<Response> {
     let ((fates, state), (calendar, told)) =
         cx.pool.transaction(async |tx: Arc<Tx>| put_all(cx, &tx, house, all, guard).await).await?;
     tell(cx, &calendar, &told).await;
+    measured(&cx.pool, items.len()).await;
     let mut answer = Multistatus::new(Prefer::default());
     for (item, fate) in items.iter().zip(&fates) {
         match (&item.object, fate) {

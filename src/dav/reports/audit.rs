@@ -38,8 +38,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     match &cx.located.target {
         Target::Collection(..) => {
             let calendar = facts::collection(&cx, Privilege::All).await?;
-            let name = calendar.name_at_home().to_owned();
-            (slice.owner, slice.place) = (Some(calendar.home_id), Some(name));
+            (slice.owner, slice.place) = (Some(calendar.home_id), Some(calendar.name_at_home().to_owned()));
         }
         Target::Principal(user) => {
             let who = facts::owner(&cx, user).await?;

@@ -2,7 +2,9 @@
 
 import base64
 import http.client
+import json
 import os
+import pathlib
 import sys
 import traceback
 import urllib.parse
@@ -15,9 +17,13 @@ NAMESPACES = 'xmlns:D="DAV:" xmlns:C="urn:ietf:params:xml:ns:caldav" xmlns:A="ht
 _checks = []
 
 
-def password(user):
-    """The password nginx.sh gave that user."""
-    return user + os.environ.get("DAV_PASSWORD_TAIL", "-secret")
+# App passwords, where mint.py made some: by user, or by user and reach ("alice reads").
+MINTED = json.loads(pathlib.Path(os.environ["DAV_PASSWORDS"]).read_text()) if "DAV_PASSWORDS" in os.environ else {}
+
+
+def password(user, reach=""):
+    """That user's password: an app password of this reach, or the one that nginx.sh gave them."""
+    return MINTED[f"{user} {reach}".strip()] if MINTED else user + os.environ.get("DAV_PASSWORD_TAIL", "-secret")
 
 
 def home(user):

@@ -1,4 +1,5 @@
-"""Evolution's engine as somebody to whom calendars are shared: it finds them, changes them as far as it may, and loses them."""
+"""Evolution's engine as somebody to whom calendars are shared: it finds them, changes them as far as it may, and loses them. Then with
+app passwords that do not reach as far as their owner."""
 
 import os
 import shutil
@@ -34,16 +35,22 @@ for module, version in (("ECal", "2.0"), ("EDataServer", "1.2"), ("ICalGLib", "3
     gi.require_version(module, version)
 from gi.repository import ECal, EDataServer, GLib, GObject, ICalGLib  # noqa: E402
 
-from checks import ROOT, URL, check, password, run, same  # noqa: E402
+from checks import MINTED, ROOT, URL, check, event, password, put, run, same  # noqa: E402
+from reach import Reach  # noqa: E402
 from sharing import ALARM, PATIENCE, Shared, objects, path_of, sign_in, summary  # noqa: E402
 
 SERVER = urllib.parse.urlsplit(URL)
 team, board = Shared(OWNER, SHAREE, "team"), Shared(OWNER, SHAREE, "board")
 registry = EDataServer.SourceRegistry.new_sync(None)
-credentials = EDataServer.NamedParameters.new()
-credentials.set("username", SHAREE)
-credentials.set("password", password(SHAREE))
+reader, part = Reach("alice"), Reach("bob")
 found, clients = {}, {}  # by the name that the owner gave a calendar: its path, and the engine's client of it
+
+
+def credentials(user=SHAREE, reach=""):
+    said = EDataServer.NamedParameters.new()
+    said.set("username", user)
+    said.set("password", password(user, reach))
+    return said
 
 
 def wait(wanted, look):
@@ -56,7 +63,7 @@ def wait(wanted, look):
     same(got, wanted)
 
 
-def source(path, name):
+def source(path, name, user=SHAREE):
     """A calendar as the dialogue for new ones makes it."""
     made = EDataServer.Source.new(None, None)
     made.set_display_name(name)
@@ -68,15 +75,15 @@ def source(path, name):
     who = made.get_extension("Authentication")
     who.set_host(SERVER.hostname)
     who.set_port(SERVER.port or 80)
-    who.set_user(SHAREE)
+    who.set_user(user)
     who.set_method("plain/password")
     made.get_extension("WebDAV Backend").set_resource_path(path)
     return made
 
 
-def discovered():
+def discovered(user=SHAREE, reach=""):
     """What it offers to somebody who gives the address of the server: name and colour by path."""
-    answer = EDataServer.webdav_discover_sources_sync(source(ROOT, "probe"), URL + ROOT, EDataServer.WebDAVDiscoverSupports.EVENTS, credentials, None)
+    answer = EDataServer.webdav_discover_sources_sync(source(ROOT, "probe", user), URL + ROOT, EDataServer.WebDAVDiscoverSupports.EVENTS, credentials(user, reach), None)
     return {path_of(one.href): [one.display_name, (one.color or "").lower()] for one in answer[3]}
 
 
@@ -90,12 +97,16 @@ def appears(shared, access):
 
 def subscribe(shared):
     """Adds the calendar and connects to it; a second time it is as after a start of the program."""
-    made = source(found[shared.name], shared.title)
+    clients[shared.name] = connect(found[shared.name], shared.title)
+
+
+def connect(path, title, user=SHAREE, reach=""):
+    made = source(path, title, user)
     registry.commit_source_sync(made, None)
     wait(True, lambda: registry.ref_source(made.get_uid()) is not None)
     known = registry.ref_source(made.get_uid())
     # The engine asks for the password; it must not be told before that call is over.
-    known.connect("credentials-required", lambda which, *_: GLib.idle_add(lambda: which.invoke_authenticate_sync(credentials, None) and False))
+    known.connect("credentials-required", lambda which, *_: GLib.idle_add(lambda: which.invoke_authenticate_sync(credentials(user, reach), None) and False))
     outcome = []
 
     def done(_, result):
@@ -107,11 +118,20 @@ def subscribe(shared):
     ECal.Client.connect(known, ECal.ClientSourceType.EVENTS, 30, None, done)
     wait(1, lambda: len(outcome))
     assert isinstance(outcome[0], ECal.Client), outcome
-    clients[shared.name] = outcome[0]
+    return outcome[0]
 
 
 def titles(shared):
-    return sorted(component.get_summary() for component in clients[shared.name].get_object_list_sync("#t", None)[1])
+    return seen(clients[shared.name])
+
+
+def seen(client):
+    return sorted(component.get_summary() for component in client.get_object_list_sync("#t", None)[1])
+
+
+def add(client, uid):
+    lines = ["BEGIN:VEVENT", f"UID:{uid}", "DTSTAMP:20270101T000000Z", "DTSTART:20270107T100000Z", "DTEND:20270107T110000Z", "SUMMARY:Added in Evolution", "END:VEVENT", ""]
+    client.create_object_sync(ICalGLib.Component.new_from_string("\r\n".join(lines)), ECal.OperationFlags.NONE, None)
 
 
 def rename(shared, number, title):
@@ -221,6 +241,62 @@ def taken_back_later():
         told.append(str(fault))
     wait(True, lambda: bool(told))
 
+
+def reads_alone():
+    reader.make()
+    assert {reader.shown, reader.hidden} <= set(discovered(reader.user, "reads")), discovered(reader.user, "reads")
+    clients["reads"] = connect(reader.shown, "reads", reader.user, "reads")
+    wait(["Shown"], lambda: seen(clients["reads"]))
+    put(reader.shown + "later.ics", event("later", "Later"), reader.user)
+    clients["reads"].refresh_sync(None)
+    wait(["Later", "Shown"], lambda: seen(clients["reads"]))
+
+
+def reads_changes_nothing():
+    before = reader.kept()
+    same(clients["reads"].is_readonly(), True)
+    refused(add, clients["reads"], "intruder")
+    component = clients["reads"].get_object_sync("shown", None, None)[1]
+    component.set_summary("Against her will")
+    refused(clients["reads"].modify_object_sync, component, ECal.ObjModType.ALL, ECal.OperationFlags.NONE, None)
+    refused(clients["reads"].remove_object_sync, "shown", None, ECal.ObjModType.ALL, ECal.OperationFlags.NONE, None)
+    reader.untouched(before)
+
+
+def one_calendar():
+    part.make()
+    same(list(discovered(part.user, "part")), [part.shown])
+    clients["part"] = connect(part.shown, "part", part.user, "part")
+    wait(["Shown"], lambda: seen(clients["part"]))
+
+
+def one_calendar_both_ways():
+    before = part.kept()
+    add(clients["part"], "from-evolution")
+    _, shown, hidden = part.kept()
+    same((summary(shown["from-evolution"]), hidden), ("Added in Evolution", before[2]))
+    put(part.shown + "later.ics", event("later", "Later"), part.user)
+    clients["part"].refresh_sync(None)
+    wait(["Added in Evolution", "Later", "Shown"], lambda: seen(clients["part"]))
+
+
+def no_other_by_its_address():
+    before = part.kept()
+    try:
+        other = connect(part.hidden, "elsewhere", part.user, "part")
+        refused(add, other, "intruder")
+        same(seen(other), [])
+    except AssertionError as fault:
+        assert "taken" not in str(fault) and "Hidden" not in str(fault), fault
+    part.untouched(before)
+
+
+if MINTED:
+    check("a password that only reads finds all calendars, and keeps up with them")(reads_alone)
+    check("a password that only reads changes nothing, and the engine says so")(reads_changes_nothing)
+    check("a password for one calendar finds that one alone")(one_calendar)
+    check("a password for one calendar keeps in step with it both ways")(one_calendar_both_ways)
+    check("a password for one calendar reaches no other by its address")(no_other_by_its_address)
 
 try:
     run()

@@ -1,9 +1,11 @@
-"""Thunderbird as somebody to whom calendars are shared: it finds them, changes them as far as it may, and loses them."""
+"""Thunderbird as somebody to whom calendars are shared: it finds them, changes them as far as it may, and loses them. Then with app
+passwords that do not reach as far as their owner."""
 
 import atexit
 
-from checks import ROOT, URL, check, password, run, same
+from checks import MINTED, ROOT, URL, check, event, password, put, run, same
 from marionette import Thunderbird
+from reach import Reach
 from sharing import ALARM, Shared, objects, path_of, sign_in, summary, until
 
 OWNER, SHAREE = "grace", "heidi"
@@ -20,13 +22,13 @@ board = Shared(OWNER, SHAREE, "board")
 found = {}  # the address of each shared calendar in the sharee's home, by the name that the owner gave it
 
 
-def discovered():
+def discovered(user=SHAREE, reach=""):
     """What Thunderbird offers to somebody who gives the address of the server: name, colour and read-only by address."""
     script = """
       const { CalDavProvider } = ChromeUtils.importESModule("resource:///modules/CalDavProvider.sys.mjs");
       globalThis.offered = await CalDavProvider.detectCalendars(args[0], args[1], args[2], true);
       return offered.map(one => [one.uri.spec, one.name, one.getProperty("color").toLowerCase(), one.readOnly]);"""
-    return {path_of(url): facts for url, *facts in client.run(script, SHAREE, password(SHAREE), URL + ROOT)}
+    return {path_of(url): facts for url, *facts in client.run(script, user, password(user, reach), URL + ROOT)}
 
 
 def appears(shared, read_only):
@@ -199,14 +201,106 @@ def taken_back():
     team.untouched(before)
 
 
+reader, part = Reach("alice"), Reach("bob")
+
+
+def keep(user, reach=""):
+    """Keeps a password as if it had been typed in before."""
+    script = """
+      const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
+      login.init(args[0], null, args[1], args[2], args[3], "", "");
+      await Services.logins.addLoginAsync(login);"""
+    client.run(script, URL, REALM, user, password(user, reach))
+
+
+def add(path, uid):
+    """Adds an event although it may say that the calendar is read-only; answers what Thunderbird has to complain about."""
+    script = """
+      const { CalEvent } = ChromeUtils.importESModule("resource:///modules/CalEvent.sys.mjs");
+      const event = new CalEvent(), calendar = at(args[0]);
+      event.id = args[1];
+      event.title = "Added in Thunderbird";
+      event.startDate = cal.createDateTime("20270107T100000Z");
+      event.endDate = cal.createDateTime("20270107T110000Z");
+      calendar.readOnly = false;
+      const late = new Promise(done => setTimeout(() => done("no answer"), 20000));
+      return Promise.race([calendar.addItem(event).then(() => "", fault => "refused: " + fault), late]);"""
+    return client.run(script, path, uid)
+
+
+def seen(path):
+    return sorted(client.run("return (await items(at(args[0]))).map(item => item.title);", path))
+
+
+def opened(whose, reach):
+    """Offers what that password finds, and adds the calendar that everybody begins with."""
+    whose.make()
+    keep(whose.user, reach)
+    offered = discovered(whose.user, reach)
+    found["reach"] = whose.shown
+    script = """
+      const calendar = offered.find(one => decodeURIComponent(one.uri.filePath) == args[0]);
+      calendar.setProperty("cache.enabled", true);
+      calendar.setProperty("username", args[1]);
+      cal.manager.registerCalendar(calendar);"""
+    client.run(script, whose.shown, whose.user)
+    return {path: facts[2] for path, facts in offered.items()}
+
+
+def reads_alone():
+    offered = opened(reader, "reads")
+    same((offered.get(reader.shown), offered.get(reader.hidden)), (True, True))
+    until(["Shown"], lambda: seen(reader.shown))
+    put(reader.shown + "later.ics", event("later", "Later"), reader.user)
+    client.run("at(args[0]).refresh();", reader.shown)
+    until(["Later", "Shown"], lambda: seen(reader.shown))
+
+
+def reads_changes_nothing():
+    before = reader.kept()
+    assert add(reader.shown, "intruder").startswith("refused"), "it was taken"
+    reader.untouched(before)
+
+
+def one_calendar():
+    same(opened(part, "part"), {part.shown: False})
+    until(["Shown"], lambda: seen(part.shown))
+
+
+def one_calendar_both_ways():
+    before = part.kept()
+    same(add(part.shown, "from-thunderbird"), "")
+    _, shown, hidden = part.kept()
+    same((summary(shown["from-thunderbird"]), hidden), ("Added in Thunderbird", before[2]))
+    put(part.shown + "later.ics", event("later", "Later"), part.user)
+    client.run("at(args[0]).refresh();", part.shown)
+    until(["Added in Thunderbird", "Later", "Shown"], lambda: seen(part.shown))
+
+
+def no_other_by_its_address():
+    before = part.kept()
+    script = """
+      const other = at(args[0]).uri.mutate().setFilePath(args[1]).finalize();
+      const calendar = cal.manager.createCalendar("caldav", other);
+      calendar.id = cal.getUUID();
+      calendar.name = "elsewhere";
+      calendar.setProperty("username", args[2]);
+      cal.manager.registerCalendar(calendar);"""
+    client.run(script, part.shown, part.hidden, part.user)
+    assert add(part.hidden, "intruder") != "", "it was taken"
+    script = "const late = new Promise(done => setTimeout(() => done([]), 10000)); return Promise.race([items(at(args[0])).then(all => all.map(item => item.title), () => []), late]);"
+    same(client.run(script, part.hidden), [])
+    part.untouched(before)
+
+
+if MINTED:
+    check("a password that only reads finds all calendars, read-only, and keeps up with them")(reads_alone)
+    check("a password that only reads changes nothing, and Thunderbird says so")(reads_changes_nothing)
+    check("a password for one calendar finds that one alone")(one_calendar)
+    check("a password for one calendar keeps in step with it both ways")(one_calendar_both_ways)
+    check("a password for one calendar reaches no other by its address")(no_other_by_its_address)
+
 client = Thunderbird(PRELUDE)
 atexit.register(client.stop)
-# The password is kept as if it had been typed in before.
-client.run(
-    """
-    const login = Cc["@mozilla.org/login-manager/loginInfo;1"].createInstance(Ci.nsILoginInfo);
-    login.init(args[0], null, args[1], args[2], args[3], "", "");
-    await Services.logins.addLoginAsync(login);""",
-    URL, REALM, SHAREE, password(SHAREE),
-)
+keep(SHAREE)
 run()

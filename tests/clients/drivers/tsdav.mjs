@@ -1,4 +1,5 @@
 // tsdav, the library of many web calendars, against kalends: login, calendars, objects, and both ways of keeping in step.
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { strict as assert } from "node:assert";
 
@@ -7,7 +8,8 @@ const { createDAVClient } = createRequire(modules + "/")("tsdav");
 const url = process.env.DAV_URL;
 const root = process.env.DAV_ROOT ?? "/dav/";
 const home = (process.env.DAV_HOME ?? "/dav/calendars/{user}/").replace("{user}", "alice");
-const password = user => user + (process.env.DAV_PASSWORD_TAIL ?? "-secret");
+const minted = process.env.DAV_PASSWORDS ? JSON.parse(readFileSync(process.env.DAV_PASSWORDS, "utf8")) : null;
+const password = user => (minted ? minted[user] : user + (process.env.DAV_PASSWORD_TAIL ?? "-secret"));
 const path = home + "tsdav/";
 
 const checks = [];
@@ -85,6 +87,18 @@ check("a window of time holds it or does not", async () => {
   const during = (from, to) => dav.fetchCalendarObjects({ calendar, timeRange: { start: from, end: to } });
   assert.equal((await during("2027-01-04T00:00:00Z", "2027-01-05T00:00:00Z")).length, 1);
   assert.equal((await during("2027-01-05T00:00:00Z", "2027-01-06T00:00:00Z")).length, 0);
+});
+
+check("a window of time that is expanded has each instance, with its own time", async () => {
+  const series = event("ts-series", "Series", 10).replace("SUMMARY", "RRULE:FREQ=DAILY;COUNT=5\r\nSUMMARY");
+  assert.equal((await send("PUT", path + "series.ics", series)).status, 201);
+  const timeRange = { start: "2027-01-11T00:00:00Z", end: "2027-01-14T00:00:00Z" };
+  const [one, ...others] = await dav.fetchCalendarObjects({ calendar, timeRange, expand: true });
+  assert.equal(others.length, 0);
+  const starts = [...one.data.matchAll(/DTSTART:(\d{8})T100000Z/g)].map(found => found[1]);
+  assert.deepEqual(starts.sort(), ["20270111", "20270112", "20270113"]);
+  assert.ok(!one.data.includes("RRULE"), one.data);
+  assert.equal((await send("DELETE", path + "series.ics")).status, 204);
 });
 
 const sync = objects =>

@@ -114,26 +114,6 @@ async fn what_is_somebody_else_s_is_read_as_if_it_lay_there() {
     // The home lists it.
     let names: Vec<String> = bob.collections(HOME).await.into_iter().map(|(path, _)| path).collect();
     assert!(names.contains(&SEEN.to_owned()), "{names:?}");
-    // And tells whose it is by whichever property that is asked for.
-    for (name, told) in [
-        ("D:owner", "/dav/principals/alice/"),
-        ("CS:shared-url", WORK),
-        ("CS:invite", "<CS:organizer><D:href>/dav/principals/alice/</D:href>"),
-    ] {
-        let body = format!("<D:propfind {NAMESPACES}><D:prop><{name}/></D:prop></D:propfind>");
-        let answer = bob.ask(&format!("PROPFIND {HOME}"), &[("Depth", "1")], body).await.text();
-        assert_eq!(answer.matches(told).count(), 1, "{name}: {answer}");
-    }
-    // Its own state is the same, whether it is told with what is in it or by itself.
-    for name in ["CS:getctag", "D:sync-token"] {
-        let alone = property(&mut bob, HOME, name).await.unwrap();
-        let body = format!("<D:propfind {NAMESPACES}><D:prop><{name}/></D:prop></D:propfind>");
-        let answer = bob.ask(&format!("PROPFIND {HOME}"), &[("Depth", "1")], body).await.text();
-        assert!(
-            answer.contains(&format!("<D:href>{HOME}</D:href><D:propstat><D:prop>{alone}</D:prop>")),
-            "{answer}"
-        );
-    }
     // What is in it, by every way.
     let (theirs, hers) = (
         bob.ask(&format!("GET {SEEN}a.ics"), &[], "").await,
@@ -171,6 +151,32 @@ async fn what_is_somebody_else_s_is_read_as_if_it_lay_there() {
             .ask(&format!("REPORT {SEEN}"), &[], format!("<{report} {NAMESPACES}>{inside}</{report}>"))
             .await;
         assert!(answer.is_done() && answer.text().contains(told), "{report}: {}", answer.text());
+    }
+}
+
+#[tokio::test]
+async fn the_home_tells_whose_it_is_and_the_same_of_itself_with_it_and_alone() {
+    let _alone = ALONE.lock().await;
+    let server = Server::start(|_| ()).await;
+    let (_alice, mut bob) = shared(&server, &["D:read", "D:write"]).await;
+    for (name, told) in [
+        ("D:owner", "/dav/principals/alice/"),
+        ("CS:shared-url", WORK),
+        ("CS:invite", "<CS:organizer><D:href>/dav/principals/alice/</D:href>"),
+    ] {
+        let body = format!("<D:propfind {NAMESPACES}><D:prop><{name}/></D:prop></D:propfind>");
+        let answer = bob.ask(&format!("PROPFIND {HOME}"), &[("Depth", "1")], body).await.text();
+        assert_eq!(answer.matches(told).count(), 1, "{name}: {answer}");
+    }
+    // Its own state is the same, whether it is told with what is in it or by itself.
+    for name in ["CS:getctag", "D:sync-token"] {
+        let alone = property(&mut bob, HOME, name).await.unwrap();
+        let body = format!("<D:propfind {NAMESPACES}><D:prop><{name}/></D:prop></D:propfind>");
+        let answer = bob.ask(&format!("PROPFIND {HOME}"), &[("Depth", "1")], body).await.text();
+        assert!(
+            answer.contains(&format!("<D:href>{HOME}</D:href><D:propstat><D:prop>{alone}</D:prop>")),
+            "{answer}"
+        );
     }
 }
 

@@ -146,8 +146,8 @@ mod tests {
         let quoted = read("Multipart/Form-Data; boundary=\"a b\"", "before\r\n--a b--").unwrap();
         assert!(quoted.0.is_empty());
         let dashes = "--x--\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n--x----";
-        let dashed = read("multipart/form-data; boundary=x--", dashes).unwrap();
-        assert_eq!(dashed.text("a"), Some("b"));
+        let closed = read("multipart/form-data; boundary=x--", dashes).unwrap();
+        assert_eq!(closed.text("a"), Some("b"));
     }
 
     #[test]

@@ -145,9 +145,9 @@ mod tests {
         assert_eq!((form.text("path"), form.text("other")), (Some("/a/"), None));
         let quoted = read("Multipart/Form-Data; boundary=\"a b\"", "before\r\n--a b--").unwrap();
         assert!(quoted.0.is_empty());
-        let dashes = "--x--\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n--x----";
-        let dashed = read("multipart/form-data; boundary=x--", dashes).unwrap();
-        assert_eq!(dashed.text("a"), Some("b"));
+        let text = "--x--\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n--x----";
+        let form = read("multipart/form-data; boundary=x--", text).unwrap();
+        assert_eq!(form.text("a"), Some("b"));
     }
 
     #[test]

@@ -545,6 +545,12 @@ async fn what_can_be_read_has_a_head_and_no_slash_matters() {
         for name in ["content-type", "etag", "content-disposition", "cache-control"] {
             assert_eq!(head.header(name), answer.header(name), "{path}: {name}");
         }
+        if route.query.iter().any(|(name, _)| *name == "page") {
+            for page in ["0", "x", "-1", "99999999999999999999", "87178291201"] {
+                let line = format!("GET {path}?page={page}&page_size=580253");
+                assert_eq!(alice.ask(&line, &[], "").await.status, 404, "{line}");
+            }
+        }
         let bare = path.trim_end_matches('/');
         for other in [bare.to_owned(), format!("{bare}/"), format!("{bare}//")] {
             let again = alice.ask(&format!("GET {other}"), &[], "").await;

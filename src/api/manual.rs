@@ -26,7 +26,7 @@ pub fn print() -> String {
     for (status, doc) in STATUSES {
         let _ = writeln!(page, "| {status} | {doc} |");
     }
-    page += "\n400, 429, 502 and 503 may come of any request; 401 and 403 of any that is not open; 408, 413 and 415 of any with a body.\n";
+    page += "\n400, 429, 502 and 503 may come of any request; 401 and 403 of any that is not open; 408, 413 and 415 of any with a body, and 404 of any that comes in pages.\n";
     page += "\n## Routes\n";
     for one in ROUTES {
         route(&mut page, one);

@@ -9,6 +9,7 @@ use crate::front::{Conditions, Response, Status, Verdict, header};
 
 use super::{
     error::{JSON, Refusal, Result},
+    page::PAGES,
     route::{Pace, Route, Takes, Who},
     schema::{PARTS, SCHEMAS},
     service::{BASE, Call, ROUTES},
@@ -52,6 +53,8 @@ pub fn statuses(route: &Route) -> Vec<u16> {
     if route.takes != Takes::Nothing {
         all.extend([408, 413, 415]);
     }
+    // There is no such page.
+    all.extend((route.query == PAGES).then_some(404));
     all.extend(route.refuses);
     all.sort_unstable();
     all.dedup();

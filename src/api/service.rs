@@ -115,7 +115,6 @@ pub const ROUTES: &[Route] = &[
         .doc("Sets the language or the time zone of whoever is signed in."),
     Route::get("calendars/", "Page<Calendar>", |call| Box::pin(calendars::list(call)))
         .query(PAGES)
-        .refuses(&[404])
         .doc("The calendars in one's home: one's own, and those of others that are shared."),
     Route::post("calendars/", "CalendarNew", "Calendar", |call| Box::pin(calendars::create(call)))
         .refuses(&[403, 409, 423])

@@ -106,9 +106,6 @@ pub(super) async fn answer<S: Service>(
                 .with(RETRY_AFTER, COME_AGAIN);
         };
         place = Some((permit, metrics::Live::request()));
-        if declared(&head) > *rules.limits.body_bytes as u64 {
-            return service.wrong(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
-        }
         form.apply(
             run(service, &rules, shape(&id, head, judgement, Told { relayed: told, client }, body)).await,
         )
@@ -141,7 +138,8 @@ fn refusal(head: &Parts, rules: &Rules, fault: Option<&'static str>) -> Option<(
         tracing::warn!(origin = ?head.headers.get(ORIGIN), "a page of another site was refused");
         return Some((StatusCode::FORBIDDEN, FORGED));
     }
-    None
+    let large = declared(head) > *rules.limits.body_bytes as u64;
+    large.then_some((StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"))
 }
 
 /// In which form a client would like the answer: which parts of it, in which coding.

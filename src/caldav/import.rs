@@ -223,7 +223,7 @@ impl Target<'_> {
                         guests.iter().filter(|(_, given)| *given == answer).map(|(g, _)| g.clone()).collect();
                     invite::change(&tx, &calendar, &with, &[], answer).await?;
                 }
-                let first = sharing::answered(&self.settings);
+                let first = sharing::answered(self.settings);
                 Ok(invite::settle(&tx, &calendar, first, (&[], &[])).await?)
             })
             .await

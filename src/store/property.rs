@@ -115,9 +115,9 @@ pub async fn of_calendars(
     let rows = pool.rows(&OF_CALENDARS, &[&homes, &ids]).await?;
     let mut kept = grouped(&rows, |row| Ok(((row.at("home_id")?, row.at("calendar_id")?), read(row)?)))?;
     // Many short lists, which the index gives in this order anyway.
-    kept.values_mut().for_each(|properties: &mut Vec<Property>| {
-        properties.sort_by(|one, other| one.name.cmp(&other.name))
-    });
+    for properties in kept.values_mut() {
+        properties.sort_by(|one: &Property, other| one.name.cmp(&other.name));
+    }
     Ok(kept)
 }
 

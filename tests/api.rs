@@ -8,7 +8,7 @@ mod rest;
 mod server;
 mod support;
 
-use kalends::api::openapi;
+use kalends::api::{openapi, service::ROUTES};
 use kalends::config::{Audience, HeaderName, Settings};
 use rest::{Json, Rest, both, misfit};
 use serde_json::{Value, json};
@@ -53,12 +53,12 @@ async fn what_is_wrong_is_told_in_one_shape() {
 async fn the_document_is_there_for_everybody_and_its_examples_are_true() {
     let rest = Rest::start(|_| ()).await;
     let mut nobody = rest.client("").await;
-    let answer = nobody.0.ask("GET /api/v1.0/openapi.json", &[], "").await;
+    let answer = nobody.ask("GET /api/v1.0/openapi.json", &[], "").await;
     let told: Value = serde_json::from_slice(&answer.body).unwrap();
     assert_eq!((answer.status, &told), (200, &openapi::document()));
-    assert_eq!(nobody.0.ask("GET /api/v1.0/swagger.json", &[], "").await.body, answer.body);
+    assert_eq!(nobody.ask("GET /api/v1.0/swagger.json", &[], "").await.body, answer.body);
     let tag = [("If-None-Match", answer.header("etag").unwrap())];
-    assert_eq!(nobody.0.ask("GET /api/v1.0/openapi.json", &tag, "").await.status, 304);
+    assert_eq!(nobody.ask("GET /api/v1.0/openapi.json", &tag, "").await.status, 304);
     assert_eq!(told["openapi"], "3.1.0");
     for (name, schema) in told["components"]["schemas"].as_object().unwrap() {
         let example = &schema["examples"][0];
@@ -303,7 +303,7 @@ async fn what_a_calendar_cannot_be_is_said_field_by_field() {
         (raw("{", "application/json"), 400, "parse_error"),
         (raw("{}", "text/plain"), 415, "unsupported_media_type"),
     ] {
-        let answer = alice.0.ask("POST /api/v1.0/calendars/", &[("Content-Type", media)], body).await;
+        let answer = alice.ask("POST /api/v1.0/calendars/", &[("Content-Type", media)], body).await;
         let told = (answer.status, serde_json::from_slice(&answer.body).unwrap());
         assert_eq!(codes(&told), refused(status, code));
     }
@@ -525,4 +525,113 @@ async fn without_caldav_the_answer_is_a_gateways() {
         (status, answer["type"].as_str(), answer["errors"][0]["code"].as_str()),
         (502, Some("server_error"), Some("bad_gateway"))
     );
+}
+
+/// A path of a route, with something in its braces.
+fn sample(path: &str, id: &str) -> String {
+    let parts = [("{id}", id), ("{share}", "x"), ("{uid}", "x"), ("{entry}", "1"), ("{token}", "x")];
+    parts.iter().fold(openapi::whole(path), |path, (part, value)| path.replace(part, value))
+}
+
+#[tokio::test]
+async fn what_can_be_read_has_a_head_and_no_slash_matters() {
+    let rest = Rest::start(|_| ()).await;
+    let mut alice = rest.client("alice").await;
+    for route in ROUTES.iter().filter(|route| route.method == "GET") {
+        let path = sample(route.path, "calendar");
+        let answer = alice.ask(&format!("GET {path}"), &[], "").await;
+        let head = alice.ask(&format!("HEAD {path}"), &[], "").await;
+        assert_eq!((head.status, head.body.len()), (answer.status, 0), "{path}");
+        for name in ["content-type", "etag", "content-disposition", "cache-control"] {
+            assert_eq!(head.header(name), answer.header(name), "{path}: {name}");
+        }
+        if route.query.iter().any(|(name, _)| *name == "page") {
+            for page in ["0", "x", "-1", "99999999999999999999", "87178291201"] {
+                let line = format!("GET {path}?page={page}&page_size=580253");
+                assert_eq!(alice.ask(&line, &[], "").await.status, 404, "{line}");
+            }
+        }
+        let bare = path.trim_end_matches('/');
+        for other in [bare.to_owned(), format!("{bare}/"), format!("{bare}//")] {
+            let again = alice.ask(&format!("GET {other}"), &[], "").await;
+            assert_eq!(again.status, answer.status, "{other}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_path_says_what_it_can_and_no_header_makes_another_method_of_one() {
+    let rest = Rest::start(|_| ()).await;
+    let mut alice = rest.client("alice").await;
+    for route in ROUTES {
+        let path = sample(route.path, "x");
+        let answer = alice.ask(&format!("OPTIONS {path}"), &[], "").await;
+        let allow = answer.header("allow").unwrap_or_default().to_owned();
+        assert_eq!((answer.status, answer.body.len()), (204, 0), "{path}");
+        assert!(allow.split(", ").any(|method| method == route.method), "{path}: {allow}");
+        for method in ["TRACE", "PROPFIND", "X", "get"] {
+            let override_ = [("X-HTTP-Method-Override", route.method), ("X-Method-Override", route.method)];
+            let answer = alice.ask(&format!("{method} {path}"), &override_, "").await;
+            assert_eq!(
+                (answer.status, answer.header("allow")),
+                (405, Some(allow.as_str())),
+                "{method} {path}"
+            );
+        }
+    }
+    let answer = alice.ask("POST /api/v1.0/users/me/", &[("X-HTTP-Method-Override", "GET")], "").await;
+    assert_eq!(answer.status, 405);
+}
+
+#[tokio::test]
+async fn what_does_not_come_to_a_route_is_told_in_the_same_shape() {
+    let rest = Rest::start(|_| ()).await;
+    let foreign = [("Origin", "https://evil.example"), ("Sec-Fetch-Site", "cross-site")];
+    let twice = [("Authorization", "Bearer a"), ("Authorization", "Bearer b")];
+    for (line, headers, status, code) in [
+        ("GET /api/v1.0/%zz/", &[][..], 400, "parse_error"),
+        ("GET /api/v1.0/users/me/", &twice, 400, "parse_error"),
+        ("POST /api/v1.0/calendars/", &foreign, 403, "permission_denied"),
+        ("POST /api/v1.0/calendars/", &[("Expect", "the worst")], 417, "expectation_failed"),
+        ("POST /api/v1.0/calendars/", &[("Content-Length", "99999999999")], 413, "too_large"),
+        ("POST /api/v1.0/e2e/user-auth/", &[], 404, "not_found"),
+        ("GET /api/v1.0/caldav/", &[], 404, "not_found"),
+        ("GET /", &[], 404, "not_found"),
+    ] {
+        let mut alice = rest.client("alice").await;
+        let answer = alice.0.ask(line, headers, "").await;
+        let told: Value =
+            serde_json::from_slice(&answer.body).unwrap_or_else(|_| panic!("{line}: {answer:?}"));
+        assert_eq!(codes(&(answer.status, told)), refused(status, code), "{line}");
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{line}");
+    }
+}
+
+#[tokio::test]
+async fn what_one_stranger_uses_up_others_have() {
+    let rest = Rest::start(|settings| settings.api.requests_per_minute = 20).await;
+    let mut nobody = rest.client("").await;
+    let from = |address: &'static str| [("X-Forwarded-For", address)];
+    for _ in 0..20 {
+        assert_eq!(nobody.ask("GET /api/v1.0/config/", &from("2001:db8::1"), "").await.status, 200);
+    }
+    let late = nobody.ask("GET /api/v1.0/config/", &from("2001:db8::2"), "").await;
+    assert!(late.status == 429 && late.header("retry-after").is_some(), "a customer has one network");
+    assert_eq!(nobody.ask("GET /api/v1.0/config/", &from("192.0.2.1"), "").await.status, 200);
+    let mut alice = rest.client("alice").await;
+    assert_eq!(alice.ask("GET /api/v1.0/config/", &from("2001:db8::1"), "").await.status, 200);
+}
+
+#[tokio::test]
+async fn of_two_values_under_one_key_none_is_taken() {
+    let rest = Rest::start(|_| ()).await;
+    let mut alice = rest.client("alice").await;
+    for body in
+        [r#"{"name": "a", "name": "b"}"#, r#"{"name": 1e999}"#, r#"{"name": NaN}"#, &"[".repeat(60_000)]
+    {
+        let media = [("Content-Type", "application/json")];
+        let answer = alice.ask("POST /api/v1.0/calendars/", &media, body).await;
+        let told = (answer.status, serde_json::from_slice(&answer.body).unwrap());
+        assert_eq!(codes(&told), refused(400, "parse_error"), "{body:.40}");
+    }
 }

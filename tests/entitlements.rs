@@ -317,10 +317,14 @@ async fn while_nobody_can_tell_nothing_is_made_and_pages_are_open() {
         let user = format!("user{number}");
         accounts.say(&user, YES);
         accounts.mood(mood);
+        // Who has just waited in vain spares others the time.
+        tokio::time::sleep(TTL).await;
+        accounts.asked();
         let (mut pages, mut dav) = person(&rest, &user).await;
         let began = Instant::now();
         assert!(shown(&mut pages).await, "{number}");
         assert_eq!(roads(&mut pages, &mut dav, &user).await, REFUSED, "{number}");
+        assert!(!accounts.asked().is_empty(), "{number}");
         assert!(began.elapsed() < Duration::from_secs(20), "{number}");
     }
     // Nobody listens at all.
@@ -385,6 +389,52 @@ async fn a_silent_service_holds_nobody_up_again_and_again() {
         assert!(shown(&mut pages).await);
     }
     assert_eq!(accounts.asked().len(), 1);
+    // Nor does everybody wait for it in turn.
+    assert!(shown(&mut person(&rest, "bob").await.0).await);
+    assert_eq!(accounts.asked().len(), 0);
     let nothing = pages.call("DELETE", "calendars/nothing/", Value::Null).await;
     assert_eq!(nothing.0, 404);
+}
+
+#[tokio::test]
+async fn of_one_person_it_is_asked_once_at_a_time() {
+    let accounts = Accounts::start().await;
+    accounts.say("alice", YES);
+    accounts.mood(Mood::Slow(Duration::from_millis(200)));
+    let rest = Rest::start(|settings| {
+        accounts.settings()(settings);
+        settings.entitlements.ttl = Span::seconds(300);
+        settings.entitlements.timeout = Span::seconds(60);
+    })
+    .await;
+    let mut pages = Vec::new();
+    for _ in 0..10 {
+        pages.push(person(&rest, "alice").await.0);
+    }
+    let told = futures_util::future::join_all(pages.iter_mut().map(shown)).await;
+    assert_eq!((told, accounts.asked().len()), (vec![true; 10], 1));
+}
+
+#[tokio::test]
+async fn who_is_not_entitled_brings_nothing_in() {
+    let accounts = Accounts::start().await;
+    accounts.say("alice", YES);
+    accounts.say("bob", NO);
+    let rest = Rest::start(accounts.settings()).await;
+    for (user, status) in [("alice", 200), ("bob", 403), ("carol", 403)] {
+        let (mut pages, mut dav) = person(&rest, user).await;
+        let event = server::event("a", "Lunch");
+        let form = format!(
+            "--x\r\nContent-Disposition: form-data; name=caldav_path\r\n\r\n/calendars/{user}/calendar/\r\n\
+             --x\r\nContent-Disposition: form-data; name=file\r\n\r\n{event}\r\n--x--\r\n"
+        );
+        let parts = [("Content-Type", "multipart/form-data; boundary=x")];
+        let answer = pages.ask("POST /api/v1.0/calendars/import-events/", &parts, form).await;
+        assert_eq!(answer.status, status, "{user}");
+        let media = [("Content-Type", "text/calendar")];
+        let answer = pages.ask("POST /api/v1.0/calendars/calendar/import/", &media, event).await;
+        assert_eq!(answer.status, status, "{user}");
+        let there = dav.members(&format!("/dav/calendars/{user}/calendar/")).await.len();
+        assert_eq!(there, usize::from(status == 200), "{user}");
+    }
 }

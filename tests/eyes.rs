@@ -30,6 +30,7 @@ fn object(kind: &str, uid: &str, head: &str, open: &str) -> String {
         "DESCRIPTION:{HIDDEN}\r\nCOMMENT:{HIDDEN}\r\nCATEGORIES:{HIDDEN}\r\nURL:https://{HIDDEN}/\r\nCONTACT:{HIDDEN}\r\n\
          ATTENDEE;CN={HIDDEN}:mailto:{HIDDEN}@x\r\nX-{HIDDEN}:x\r\n"
     );
+    let lasts = if kind == "VJOURNAL" { "" } else { "DURATION:PT1H\r\n" };
     let alarm = if kind == "VJOURNAL" {
         String::new()
     } else {
@@ -39,7 +40,7 @@ fn object(kind: &str, uid: &str, head: &str, open: &str) -> String {
     };
     format!(
         "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n{head}BEGIN:{kind}\r\nUID:{uid}\r\nDTSTAMP:20260101T000000Z\r\n\
-         DTSTART:20260601T090000Z\r\n{open}{hidden}{alarm}END:{kind}\r\nEND:VCALENDAR\r\n"
+         DTSTART:20260601T090000Z\r\n{lasts}{open}{hidden}{alarm}END:{kind}\r\nEND:VCALENDAR\r\n"
     )
 }
 

@@ -9,11 +9,15 @@ mod rest;
 mod server;
 mod support;
 
-use kalends::config::{HeaderName, Settings, Unpublic};
+use kalends::boot::{Part, Running};
+use kalends::config::{HeaderName, Listen, Settings, Unpublic};
 use rest::{Json, Rest};
 use serde_json::{Value, json};
 use server::{Answer, Client};
+use sha2::{Digest, Sha256};
 use support::sql;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 
 const KIND: &str = "X-Forwarded-Auth-Type";
 const CALENDAR: &str = "/calendars/alice/calendar/";
@@ -69,7 +73,7 @@ impl Play {
 
     async fn ask(&mut self, method: &str, link: &Value, headers: &[(&str, &str)]) -> Answer {
         let target = format!("{method} /ical/{}.ics", link["token"].as_str().unwrap());
-        self.stranger.0.ask(&target, headers, "").await
+        self.stranger.ask(&target, headers, "").await
     }
 }
 
@@ -141,11 +145,127 @@ async fn what_has_not_changed_is_not_sent_again() {
     assert_eq!((same.status, same.header("etag"), same.body.len()), (304, Some(one.as_str()), 0));
     assert_eq!(same.header("cache-control"), Some("no-store, private"));
     assert_eq!(play.follow(&full, &[("If-None-Match", &format!("\"x\", {one}"))]).await.status, 304);
+    assert_eq!(play.follow(&full, &[("If-None-Match", "*")]).await.status, 304);
+    assert_eq!(play.follow(&full, &[("If-None-Match", "\"")]).await.status, 200);
+    assert_eq!(play.follow(&full, &[("If-Match", "\"x\"")]).await.status, 412);
+    assert_eq!(play.follow(&full, &[("Range", "bytes=0-3")]).await.status, 200);
     assert_eq!(play.follow(&full, &[("If-None-Match", &other)]).await.status, 200);
     assert_eq!(play.ask("HEAD", &busy, &[("If-None-Match", &other)]).await.status, 304);
     play.put("b", &server::event("b", "Supper")).await;
     let changed = play.follow(&full, &[("If-None-Match", &one)]).await;
     assert!(changed.status == 200 && changed.text().contains("Supper"));
+    let (two, body) = (
+        tag(changed),
+        "<D:propertyupdate xmlns:D='DAV:'><D:set><D:prop><D:displayname>Renamed</D:displayname></D:prop></D:set></D:propertyupdate>",
+    );
+    assert_eq!(play.dav.ask("PROPPATCH /dav/calendars/alice/calendar/", &[], body).await.status, 207);
+    let named = play.follow(&full, &[("If-None-Match", &two)]).await;
+    assert!(named.status == 200 && named.text().contains("Renamed"));
+}
+
+#[tokio::test]
+async fn strangers_learn_nothing_by_numbers() {
+    let mut play = Play::start(with_kinds).await;
+    let id: uuid::Uuid =
+        play.alice.get("calendars/calendar/").await.1["id"].as_str().unwrap().parse().unwrap();
+    let full = play.link(json!({ "caldav_path": CALENDAR })).await;
+    let busy = play.link(json!({ "caldav_path": CALENDAR, "mode": "busy" })).await;
+    for link in [&full, &busy] {
+        let answer = play.follow(link, &[]).await;
+        let told = format!("{:?} {}", answer.headers, answer.text());
+        for number in [id.simple().to_string(), id.to_string(), link["id"].as_str().unwrap().to_owned()] {
+            assert!(!told.contains(&number), "{number}\n{told}");
+        }
+    }
+    // Nor, who guesses an UID, whether it is there.
+    let text = play.follow(&busy, &[]).await.text();
+    let token = busy["token"].as_str().unwrap();
+    let guess = Sha256::digest(format!("{token}\0a"));
+    let guess: String = guess[..16].iter().map(|octet| format!("{octet:02x}")).collect();
+    assert!(text.contains("UID:") && !text.contains(&guess) && !text.contains("UID:a\r\n"), "{text}");
+}
+
+#[tokio::test]
+async fn what_was_deleted_has_lost_its_links_also_when_it_comes_back() {
+    let mut play = Play::start(with_kinds).await;
+    let link = play.link(json!({ "caldav_path": CALENDAR })).await;
+    assert!(play.dav.ask("DELETE /dav/calendars/alice/calendar/", &[], "").await.is_done());
+    assert_eq!(play.follow(&link, &[]).await.status, 404);
+    let (_, trash) = play.alice.get("trash/").await;
+    let restore = format!("trash/{}/restore/", trash["results"][0]["id"].as_str().unwrap());
+    assert_eq!(play.alice.call("POST", &restore, json!({})).await.0, 200);
+    assert_eq!(play.follow(&link, &[]).await.status, 404);
+    assert_eq!(play.alice.get("subscription-tokens/").await, (200, json!([])));
+    let fresh = play.link(json!({ "caldav_path": CALENDAR })).await;
+    assert!(fresh["token"] != link["token"] && play.follow(&fresh, &[]).await.text().contains("Lunch"));
+}
+
+#[tokio::test]
+async fn what_others_share_is_not_exported_for_strangers() {
+    let mut play = Play::start(with_kinds).await;
+    let say = |client: Client| client.always(KIND, "session").always("X-Forwarded-Sub", "bob-1");
+    let (mut bob, mut bobs) =
+        (Json(say(play.rest.client("bob").await.0)), say(play.rest.caldav.client("bob").await));
+    assert_eq!(bob.get("users/me/").await.0, 200);
+    let wish = json!({ "user": "bob", "role": "administrator" });
+    assert_eq!(play.alice.call("POST", "calendars/calendar/shares/", wish).await.0, 201);
+    let (_, all) = bob.get("calendars/").await;
+    let shared =
+        all["results"].as_array().unwrap().iter().find(|one| one["role"] != "owner").unwrap().clone();
+    let path = shared["caldav_path"].as_str().unwrap();
+    assert_eq!(bob.call("POST", "subscription-tokens/", json!({ "caldav_path": path })).await.0, 403);
+    assert_eq!(bobs.ask(&format!("GET /dav{path}?export"), &[], "").await.status, 200);
+    assert_eq!(bobs.ask(&format!("GET /dav{path}?export&access=1"), &[], "").await.status, 404);
+    assert_eq!(play.dav.ask("GET /dav/calendars/alice/calendar/?export&access=1", &[], "").await.status, 200);
+}
+
+/// A CalDAV service that answers that to everything, and hangs up.
+async fn saying(answer: String) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                let Ok(octet) = socket.read_u8().await else { break };
+                head.push(octet);
+            }
+            let _ = socket.write_all(answer.as_bytes()).await;
+        }
+    });
+    format!("http://{address}")
+}
+
+#[tokio::test]
+async fn what_breaks_off_is_not_taken_for_the_whole() {
+    let mut play = Play::start(with_kinds).await;
+    let id: uuid::Uuid =
+        play.alice.get("calendars/calendar/").await.1["id"].as_str().unwrap().parse().unwrap();
+    let link = play.link(json!({ "caldav_path": CALENDAR })).await;
+    let target = format!("GET /ical/{}.ics", link["token"].as_str().unwrap());
+    let half = &server::event("a", "Lunch")[..80];
+    let tag = format!("ETag: W/\"{}-1+2\"\r\nTransfer-Encoding: chunked\r\n", id.simple());
+    let part = format!("HTTP/1.1 200 OK\r\n{tag}\r\n50\r\n{half}\r\n");
+    let refusal = "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n";
+    let fault = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+    for (said, expected) in [
+        (part, None),
+        (refusal.to_owned(), Some(502)),
+        (fault.to_owned(), Some(502)),
+        ("nonsense\r\n\r\n".to_owned(), Some(502)),
+    ] {
+        let mut settings =
+            Settings { database: support::settings(&play.rest.caldav.db.url), ..Settings::default() };
+        with_kinds(&mut settings);
+        settings.server.listen = vec![Listen::Tcp(([127, 0, 0, 1], 0).into())];
+        settings.monitor.listen = None;
+        settings.api.listen = Some(Listen::Tcp(([127, 0, 0, 1], 0).into()));
+        settings.api.caldav = saying(said.clone()).await;
+        let running = Running::start_part(settings, Part::Rest).await.unwrap();
+        let socket = TcpStream::connect(running.rest_address.unwrap()).await.unwrap();
+        let told = Client::new(socket, "").try_ask(&target, &[], "").await;
+        assert_eq!(told.ok().map(|answer| answer.status), expected, "{said}");
+    }
 }
 
 #[tokio::test]
@@ -422,9 +542,11 @@ async fn it_is_written_down_when_a_link_was_used_and_too_much_is_refused() {
         let answer = play.ask("HEAD", &link, &[("X-Forwarded-For", "192.0.2.1")]).await;
         assert_eq!(answer.status, 200);
     }
-    let late = play.follow(&link, &[("X-Forwarded-For", "192.0.2.2")]).await;
+    let late = play.follow(&link, &[("X-Forwarded-For", "192.0.2.1")]).await;
     assert!(late.status == 429 && late.header("retry-after").is_some(), "{late:?}");
-    for number in 60..100 {
+    // One who has it uses it up for nobody else.
+    assert_eq!(play.follow(&link, &[("X-Forwarded-For", "192.0.2.2")]).await.status, 200);
+    for number in 61..100 {
         let answer = play.follow(&json!({ "token": "x" }), &[("X-Forwarded-For", "192.0.2.1")]).await;
         assert_eq!(answer.status, 404, "{number}");
     }

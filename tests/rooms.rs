@@ -59,7 +59,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("rustls", &["db", "front", "probe"]),
     ("rustls_platform_verifier", &["db", "front", "probe"]),
     ("sd_notify", &["observe"]),
-    ("serde", &["observe"]),
+    ("serde", &["api", "observe"]),
     ("serde_json", &["api", "front", "ical", "import", "observe", "probe"]),
     ("tokio_postgres", &["db"]),
     ("unicode_normalization", &["front", "ical"]),

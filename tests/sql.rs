@@ -987,6 +987,7 @@ async fn write(pool: &Pool, calendar: &Calendar) {
     assert_eq!(store::principal::by_names_in(&tx, &["alice"]).await.unwrap().len(), 1);
     store::calendar::lock_home(&tx, 1).await.unwrap();
     store::calendar::touch_home(&tx, 1).await.unwrap();
+    store::calendar::choose(&tx, 1, Component::Vevent, None).await.unwrap();
     assert_eq!(store::calendar::count(&tx, 1).await.unwrap(), 2);
     assert_eq!(store::calendar::octets(&tx, 1).await.unwrap(), 1);
     tx.commit().await.unwrap();
@@ -1088,6 +1089,8 @@ async fn read(pool: &Pool, calendar: &Calendar) {
     assert!(home.state.revision > 0);
     assert_eq!(store::calendar::home_alone(pool, 1).await.unwrap().unwrap(), home);
     assert_eq!(store::calendar::all(pool, &viewer(1), 1, true).await.unwrap().len(), 3);
+    let chosen = store::calendar::chosen(pool, 1).await.unwrap();
+    assert!(chosen.iter().all(|(of, _)| *of != Component::Vevent), "{chosen:?}");
     let names = ["a.ics".to_owned()];
     for body in [false, true] {
         let with = With { body, stored: Some(Vec::new()), ..With::default() };

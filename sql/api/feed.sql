@@ -6,7 +6,7 @@ FROM kalends_api.feed WHERE person = $1 ORDER BY created, id LIMIT 2000;
 
 --: by_token
 SELECT id, person, name, calendar, place, busy_only, token, calendar_name, label, active, created, used
-FROM kalends_api.feed WHERE token = $1 AND active;
+FROM kalends_api.feed WHERE hash = $1 AND active;
 
 --: add
 INSERT INTO kalends_api.feed (id, person, name, calendar, place, busy_only, token, calendar_name, label)

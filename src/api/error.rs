@@ -123,6 +123,21 @@ impl Error {
     }
 }
 
+/// What the front refuses, or did not get an answer to.
+#[must_use]
+pub fn wrong(status: Status, why: &str) -> Response {
+    let code = match status {
+        Status::BAD_REQUEST => "parse_error",
+        Status::FORBIDDEN => "permission_denied",
+        Status::PAYLOAD_TOO_LARGE => "too_large",
+        Status::EXPECTATION_FAILED => "expectation_failed",
+        Status::SERVICE_UNAVAILABLE => "unavailable",
+        _ => "error",
+    };
+    let kind = if status.is_server_error() { SERVER } else { CLIENT };
+    shape(status, kind, &[one(code, why.trim_end(), None)])
+}
+
 const CLIENT: &str = "client_error";
 const SERVER: &str = "server_error";
 

@@ -21,10 +21,8 @@ use super::{
     service::{Call, json},
 };
 
-/// The media type of a form with a file.
-pub const FORM: &str = "multipart/form-data";
-/// That of calendar data.
-pub const CALENDAR: &str = "text/calendar";
+/// The media type of calendar data.
+const CALENDAR: &str = "text/calendar";
 /// Octets of what is brought in at once.
 pub const MOST: usize = 10 << 20;
 /// The same with a form around it.
@@ -91,6 +89,7 @@ struct Import {
 
 /// `POST calendars/import-events/`: a form with a file and the path of a calendar, answered in the words that pages know.
 pub async fn events(call: &Call) -> Result<Response> {
+    call.entitled().await?;
     let body = match &call.octets {
         Err(BodyError::TooLarge) => return Ok(too_large()),
         other => other.clone()?,
@@ -139,6 +138,7 @@ pub async fn report(call: &Call) -> Result<Response> {
         return Err(Refusal::new(Status::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail).into());
     }
     let stream = call.octets.clone()?;
+    call.entitled().await?;
     let calendar = Home::of(call).await?.find(&call.parts[0])?;
     let done = run(&call.caldav()?, &calendar.path, &stream).await?;
     let mut told = object!({ "total": done.total(), "doubles": done.doubles });

@@ -1,6 +1,9 @@
 //! What was sent: one object of JSON, whose fields are taken one by one, each with the fault that it may have.
 
-use serde_json::{Map, Value};
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
 
 use crate::front::{HeaderMap, Status, header};
 
@@ -38,7 +41,7 @@ impl Input {
             let detail = format!("Unsupported media type \"{media}\" in request.");
             return Err(Refusal::new(Status::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail).into());
         }
-        match serde_json::from_slice(body) {
+        match serde_json::from_slice(body).map(|Clear(value)| value) {
             Ok(Value::Object(fields)) => Ok(Self(fields)),
             Ok(_) => {
                 let detail = "Invalid data. Expected an object.".to_owned();
@@ -148,6 +151,68 @@ impl Input {
     }
 }
 
+/// JSON that every reader takes for the same: of two values under one key nobody knows which is meant (RFC 8259 §4).
+struct Clear(Value);
+
+impl<'de> Deserialize<'de> for Clear {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        from.deserialize_any(Reader).map(Self)
+    }
+}
+
+struct Reader;
+
+impl<'de> Visitor<'de> for Reader {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> std::result::Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, flag: bool) -> std::result::Result<Value, E> {
+        Ok(flag.into())
+    }
+
+    fn visit_i64<E>(self, number: i64) -> std::result::Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_u64<E>(self, number: u64) -> std::result::Result<Value, E> {
+        Ok(number.into())
+    }
+
+    fn visit_f64<E>(self, number: f64) -> std::result::Result<Value, E> {
+        Ok(Number::from_f64(number).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, text: &str) -> std::result::Result<Value, E> {
+        Ok(text.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut all: A) -> std::result::Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Clear(one)) = all.next_element()? {
+            list.push(one);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut all: A) -> std::result::Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some((key, Clear(value))) = all.next_entry::<String, _>()? {
+            if fields.contains_key(&key) {
+                return Err(A::Error::custom(format!("the key {key:?} is there twice")));
+            }
+            fields.insert(key, value);
+        }
+        Ok(fields.into())
+    }
+}
+
 impl Faults {
     /// One more.
     pub fn add(&mut self, attr: &'static str, code: &'static str, detail: impl Into<String>) {
@@ -185,6 +250,22 @@ mod tests {
         assert_eq!(code("application/json", "{"), "parse_error");
         assert_eq!(code("application/json", &"[".repeat(10_000)), "parse_error");
         assert_eq!(code("application/json", "{\"a\": \"\u{fffd}\\ud800\"}"), "parse_error");
+        for bad in [
+            r#"{"a": 1, "a": 2}"#,
+            r#"{"b": [{"a": 1, "\u0061": 1}]}"#,
+            r#"{"a": NaN}"#,
+            r#"{"a": Infinity}"#,
+            r#"{"a": 1e999}"#,
+            r#"{"a": 01}"#,
+            r#"{"a": 1,}"#,
+            r#"{"a": 1} {}"#,
+            &format!("{{\"a\": {}1{}}}", "[".repeat(200), "]".repeat(200)),
+        ] {
+            assert_eq!(code("application/json", bad), "parse_error", "{bad}");
+        }
+        let good = r#"{"a": null, "b": [true, -1, 18446744073709551615, 1.5, "x"], "c": {"a": {}}}"#;
+        let read = read("application/json", good).unwrap();
+        assert_eq!(Value::Object(read.0), serde_json::from_str::<Value>(good).unwrap());
     }
 
     #[test]

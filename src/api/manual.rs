@@ -3,19 +3,21 @@
 use std::fmt::Write;
 
 use super::{
-    openapi::{STATUSES, pace, parts, statuses, tagged, written},
+    openapi::{STATUSES, pace, parts, statuses, tagged, whole, written},
     route::{Route, Takes, Who},
-    schema::{PARTS, SCHEMAS, Schema, base, example, named},
-    service::{BASE, ROUTES},
+    schema::{PARTS, SCHEMAS, Schema},
+    service::ROUTES,
+    spelled::{base, example, media, named},
 };
 
 const HEAD: &str = "# The REST service\n\n\
     Printed by `kalends list rest`; do not edit. For programs the same is at `/api/v1.0/openapi.json` (OpenAPI 3.1), and printed by\n\
     `kalends list openapi`. Why it is as it is: [decision 32](decisions/0032-the-rest-service.md).\n\n\
-    All paths are below `/api/v1.0/`, and there with and without the slash at their end; HEAD is answered where GET is. Requests and\n\
-    answers are JSON. Who asks is whom the proxy has signed in; only what is marked *open* is for everybody. Each list but those of\n\
-    `users/` and `app-passwords/` comes in pages. Anything that is wrong is told as an [Error](#error). One person may send\n\
-    `api.requests_per_minute` requests in a minute.\n";
+    Paths are below `/api/v1.0/` unless they begin with a slash, and there with and without the slash at their end; HEAD is answered\n\
+    where GET is, and OPTIONS everywhere. Requests and answers are JSON where nothing else is said. Who asks is whom the proxy has\n\
+    signed in; only what is marked *open* is for everybody. Each list but those of `users/`, `app-passwords/` and `subscription-tokens/`\n\
+    comes in pages. Anything that is wrong is told as an [Error](#error). One person may send `api.requests_per_minute` requests in a\n\
+    minute.\n";
 
 /// The page.
 #[must_use]
@@ -24,7 +26,7 @@ pub fn print() -> String {
     for (status, doc) in STATUSES {
         let _ = writeln!(page, "| {status} | {doc} |");
     }
-    page += "\n400, 429, 502 and 503 may come of any request; 401 and 403 of any that is not open; 408, 413 and 415 of any with a body.\n";
+    page += "\n400, 429, 502 and 503 may come of any request; 401 and 403 of any that is not open; 408, 413 and 415 of any with a body, and 404 of any that comes in pages.\n";
     page += "\n## Routes\n";
     for one in ROUTES {
         route(&mut page, one);
@@ -53,13 +55,22 @@ fn route(page: &mut String, route: &Route) {
     for (name, doc) in route.query {
         let _ = writeln!(page, "- `?{name}=`: {doc}");
     }
-    if let Takes::Json(name) = route.takes {
-        let _ = writeln!(page, "- takes {}: `{}`", link(name), example(name));
+    match route.takes {
+        Takes::Nothing => {}
+        Takes::Json(name) => {
+            let _ = writeln!(page, "- takes {}: `{}`", link(name), example(name));
+        }
+        Takes::Octets(name, most) => {
+            let _ = writeln!(page, "- takes {}, {} KiB at most", link(name), most >> 10);
+        }
     }
     let (status, gives) = route.gives;
     let what = if gives.is_empty() { "nothing".to_owned() } else { link(gives) };
     let tag = if tagged(route) { ", with an `ETag`" } else { "" };
     let _ = writeln!(page, "- answers {status}: {what}{tag}");
+    if !route.faults.is_empty() {
+        let _ = writeln!(page, "- 400 and 403 may be told as a {}", link(route.faults));
+    }
     let own: Vec<String> = route.refuses.iter().map(ToString::to_string).collect();
     if !own.is_empty() {
         let _ = writeln!(page, "- or: {}", own.join(", "));
@@ -68,8 +79,8 @@ fn route(page: &mut String, route: &Route) {
     if example_path(route) {
         let _ = writeln!(
             page,
-            "\n```\ncurl -s https://cal.example.org{BASE}{}\n{}\n```",
-            route.path,
+            "\n```\ncurl -s https://cal.example.org{}\n{}\n```",
+            whole(route.path),
             example(gives)
         );
     }
@@ -86,6 +97,13 @@ fn example_path(route: &Route) -> bool {
 fn link(gives: &str) -> String {
     let name = base(gives);
     let link = format!("[{name}](#{})", name.to_lowercase());
+    if let Some(media) = media(gives) {
+        return format!(
+            "`{}`: {}",
+            media.kind,
+            if named(gives).is_some() { link } else { media.doc.to_owned() }
+        );
+    }
     match gives {
         list if list.ends_with("[]") => format!("a list of {link}"),
         page if page.starts_with("Page<") => {

@@ -25,6 +25,7 @@ pub mod schema;
 pub mod service;
 pub mod shares;
 pub mod site;
+pub mod spelled;
 pub mod store;
 pub mod throttle;
 pub mod trash;

@@ -9,16 +9,18 @@ use crate::front::{Conditions, Response, Status, Verdict, header};
 
 use super::{
     error::{JSON, Refusal, Result},
+    page::PAGES,
     route::{Pace, Route, Takes, Who},
-    schema::{PARTS, SCHEMAS, example, named, spelled},
+    schema::{PARTS, SCHEMAS},
     service::{BASE, Call, ROUTES},
+    spelled::{base, content, media, named, spelled},
 };
 
 /// The version of this interface.
 const VERSION: &str = "1.0";
 
 const ABOUT: &str = "Calendars, the people who have them and with whom they share them, as JSON; what is in calendars is \
-    CalDAV's. Each path is there with and without the slash at its end. HEAD is answered where GET is.";
+    CalDAV's. Each path is there with and without the slash at its end. HEAD is answered where GET is, and OPTIONS everywhere.";
 
 /// Parameters of queries that are numbers.
 const NUMBERS: [&str; 2] = ["page", "page_size"];
@@ -34,7 +36,7 @@ pub const STATUSES: &[(u16, &str)] = &[
     (409, "It does not go together with what is there."),
     (412, "It has changed since the version that `If-Match` names."),
     (413, "The body is too large."),
-    (415, "The body is no JSON."),
+    (415, "The body is of another media type."),
     (423, "Somebody has locked it."),
     (429, "Too many requests: `Retry-After` tells after how many seconds there is room again."),
     (502, "The calendar service does not answer, or not as it should."),
@@ -51,6 +53,8 @@ pub fn statuses(route: &Route) -> Vec<u16> {
     if route.takes != Takes::Nothing {
         all.extend([408, 413, 415]);
     }
+    // There is no such page.
+    all.extend((route.query == PAGES).then_some(404));
     all.extend(route.refuses);
     all.sort_unstable();
     all.dedup();
@@ -59,26 +63,39 @@ pub fn statuses(route: &Route) -> Vec<u16> {
 
 /// What of a path stands in braces.
 pub fn parts(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'))
+    path.split('/').filter_map(|segment| segment.strip_prefix('{')?.split_once('}')).map(|(name, _)| name)
 }
 
 /// The path as it is written: a file has no slash at its end.
 #[must_use]
 pub fn written(path: &str) -> &str {
     let bare = path.trim_end_matches('/');
-    if bare.contains('.') { bare } else { path }
+    if bare.rsplit('/').next().is_some_and(|last| last.contains('.')) { bare } else { path }
 }
 
-/// Whether a success of it has the header `ETag`: that of what has a field of that name.
+/// The same from the root of the site on.
+#[must_use]
+pub fn whole(path: &str) -> String {
+    if path.starts_with('/') { written(path).to_owned() } else { format!("{BASE}{}", written(path)) }
+}
+
+/// Whether a success of it has the header `ETag`: that of what has a field of that name, or need not be sent again.
 #[must_use]
 pub fn tagged(route: &Route) -> bool {
-    named(route.gives.1).is_some_and(|schema| schema.fields.iter().any(|field| field.name == "etag"))
+    let field = |name| named(route.gives.1).is_some_and(|it| it.fields.iter().any(|one| one.name == name));
+    route.refuses.contains(&304) || field("etag")
 }
 
 /// How often it may be asked, where that is not what the settings say of all.
 #[must_use]
 pub fn pace(route: &Route) -> &'static str {
-    if route.pace == Pace::Search { " At most 30 times a minute, and 180 times an hour." } else { "" }
+    match route.pace {
+        Pace::General => "",
+        Pace::Search => " At most 30 times a minute, and 180 times an hour.",
+        Pace::Own => {
+            " From one address at most 60 times a minute, and all links together `feeds.requests_per_minute` times."
+        }
+    }
 }
 
 /// The document.
@@ -86,7 +103,7 @@ pub fn pace(route: &Route) -> &'static str {
 pub fn document() -> Value {
     let mut paths = Map::new();
     for route in ROUTES {
-        let path = paths.entry(format!("/{}", written(route.path))).or_insert_with(|| json!({}));
+        let path = paths.entry(whole(route.path)).or_insert_with(|| json!({}));
         path[route.method.to_lowercase()] = operation(route);
     }
     let schemas = SCHEMAS.iter().map(|schema| (schema.name.to_owned(), schema.document()));
@@ -94,7 +111,7 @@ pub fn document() -> Value {
     json!({
         "openapi": "3.1.0",
         "info": { "title": "kalends", "version": VERSION, "description": ABOUT },
-        "servers": [{ "url": BASE.trim_end_matches('/') }],
+        "servers": [{ "url": "/" }],
         "security": [{ "session": [] }, { "bearer": [] }, { "password": [] }],
         "paths": paths,
         "components": {
@@ -115,15 +132,14 @@ pub fn document() -> Value {
 fn operation(route: &Route) -> Value {
     let mut operation = json!({
         "operationId": name(route),
-        "tags": [route.path.split('/').next().unwrap_or_default()],
+        "tags": [route.path.split('/').find(|segment| !segment.is_empty()).unwrap_or_default()],
         "summary": route.doc,
         "description": format!("{}{}", route.doc, pace(route)),
         "parameters": parameters(route),
         "responses": answers(route),
     });
-    if let Takes::Json(name) = route.takes {
-        let body = json!({ "schema": spelled(name), "example": example(name) });
-        operation["requestBody"] = json!({ "required": true, "content": { JSON: body } });
+    if let Takes::Json(name) | Takes::Octets(name, _) = route.takes {
+        operation["requestBody"] = json!({ "required": true, "content": content(name) });
     }
     if route.who == Who::Anyone {
         operation["security"] = json!([{}]);
@@ -168,6 +184,7 @@ fn answers(route: &Route) -> Value {
     for status in statuses(route) {
         let answer = match status {
             200..300 => success(route, gives),
+            400 | 403 if !route.faults.is_empty() => either(status, route.faults),
             _ => json!({ "$ref": format!("#/components/responses/{status}") }),
         };
         all.insert(status.to_string(), answer);
@@ -175,13 +192,22 @@ fn answers(route: &Route) -> Value {
     all.into()
 }
 
+/// A refusal that is told in one of two ways.
+fn either(status: u16, faults: &str) -> Value {
+    let doc = STATUSES.iter().find(|(known, _)| *known == status).map_or("", |(_, doc)| doc);
+    let mut answer = refusal(status, doc);
+    answer["content"][JSON]["schema"] = json!({ "anyOf": [spelled("Error"), spelled(faults)] });
+    answer
+}
+
 fn success(route: &Route, gives: &str) -> Value {
-    let mut answer =
-        json!({ "description": named(super::schema::base(gives)).map_or("It is done.", |it| it.doc) });
+    let doc =
+        named(base(gives)).map(|it| it.doc).or_else(|| Some(media(gives)?.doc)).unwrap_or("It is done.");
+    let mut answer = json!({ "description": doc });
     if gives.is_empty() {
         return answer;
     }
-    answer["content"] = json!({ JSON: { "schema": spelled(gives), "example": example(gives) } });
+    answer["content"] = content(gives);
     if tagged(route) {
         let schema = json!({ "type": "string" });
         answer["headers"] =
@@ -194,21 +220,29 @@ fn success(route: &Route, gives: &str) -> Value {
     answer
 }
 
-/// What can be done with what was made.
+/// What can be done with what was made or listed: each route that takes one part more, or the secret of what was made.
 fn links(route: &Route) -> Map<String, Value> {
-    let below = |other: &&Route| {
-        let rest = other.path.strip_prefix(route.path);
-        route.method == "POST" && rest.is_some_and(|rest| parts(rest).count() == 1 && rest.starts_with('{'))
+    let (at, one) = match route.gives.1 {
+        list if list.ends_with("[]") => ("0/", base(list)),
+        page if page.starts_with("Page<") => ("results/0/", base(page)),
+        one => ("", one),
     };
+    let made = |name| named(one).is_some_and(|it| it.fields.iter().any(|field| field.name == name));
     let link = |other: &Route| {
-        let rest = &other.path[route.path.len()..];
-        let given = parts(route.path).map(|part| (part, format!("$request.path.{part}")));
-        let made = parts(rest).map(|part| (part, "$response.body#/id".to_owned()));
+        let rest = other.path.strip_prefix(route.path).filter(|rest| rest.starts_with('{'));
+        let (part, field) = match (rest, parts(rest.unwrap_or(other.path)).collect::<Vec<_>>().as_slice()) {
+            (Some(_), [part]) if made("id") => (*part, "id"),
+            (None, ["token"]) if made("token") => ("token", "token"),
+            _ => return None,
+        };
+        let own = rest.map_or("", |_| route.path);
+        let given = parts(own).map(|part| (part, format!("$request.path.{part}")));
+        let value = (part, format!("$response.body#/{at}{field}"));
         let parameters: Map<String, Value> =
-            given.chain(made).map(|(part, value)| (part.to_owned(), value.into())).collect();
-        (name(other), json!({ "operationId": name(other), "parameters": parameters }))
+            given.chain([value]).map(|(part, value)| (part.to_owned(), value.into())).collect();
+        Some((name(other), json!({ "operationId": name(other), "parameters": parameters })))
     };
-    ROUTES.iter().filter(below).map(link).collect()
+    ROUTES.iter().filter(|_| matches!(route.method, "GET" | "POST")).filter_map(link).collect()
 }
 
 fn refusal(status: u16, doc: &str) -> Value {
@@ -251,23 +285,38 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::api::schema::{Kind, base};
+    use crate::api::schema::{Kind, MEDIA};
 
     #[test]
     fn every_type_that_a_route_names_is_there_and_every_type_is_named() {
         let mut named_there: BTreeSet<&str> = ["Error", "Fault"].into();
         for route in ROUTES {
-            let takes = if let Takes::Json(name) = route.takes { name } else { "" };
-            for name in [route.gives.1, takes].into_iter().map(base).filter(|name| !name.is_empty()) {
-                assert!(named(name).is_some(), "src/api/schema.rs has no row {name}");
+            let (takes, json) = match route.takes {
+                Takes::Nothing => ("", true),
+                Takes::Json(name) => (name, true),
+                Takes::Octets(name, _) => (name, false),
+            };
+            assert!(takes.is_empty() || media(takes).is_none() == json, "{takes}");
+            let names = [route.gives.1, takes, route.faults];
+            for name in names.into_iter().map(base).filter(|name| !name.is_empty()) {
+                assert!(
+                    named(name).is_some() || media(name).is_some(),
+                    "src/api/schema.rs has no row {name}"
+                );
                 named_there.insert(name);
             }
         }
+        let inside = SCHEMAS.iter().flat_map(|schema| schema.fields).filter_map(|field| match field.kind {
+            Kind::Of(name) => Some(name),
+            Kind::List(Kind::Of(name)) => Some(*name),
+            _ => None,
+        });
+        named_there.extend(inside);
+        assert!(MEDIA.iter().all(|media| named_there.contains(media.name)));
         let all: Vec<&str> = SCHEMAS.iter().map(|schema| schema.name).collect();
         assert!(all.iter().all(|name| named_there.contains(name)), "idle: {all:?}");
         assert_eq!(all.len(), all.iter().collect::<BTreeSet<_>>().len(), "a type is there twice");
-        let inner = SCHEMAS.iter().flat_map(|schema| schema.fields);
-        for field in inner {
+        for field in SCHEMAS.iter().flat_map(|schema| schema.fields) {
             let kind = if let Kind::List(inner) = field.kind { *inner } else { field.kind };
             assert!(!matches!(kind, Kind::Of(name) if named(name).is_none()), "{}", field.name);
             assert!(field.doc.ends_with('.'), "{}", field.name);

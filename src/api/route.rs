@@ -27,6 +27,8 @@ pub struct Route {
     pub gives: (u16, &'static str),
     /// The other statuses that it may answer, beside those that any route may.
     pub refuses: &'static [u16],
+    /// The name of what 400 and 403 may be told as instead of in the one shape; none where that is empty.
+    pub faults: &'static str,
     /// The parameters of the query: name, and meaning.
     pub query: &'static [(&'static str, &'static str)],
     /// What it does, in a sentence.
@@ -62,7 +64,7 @@ pub enum Takes {
     Nothing,
     /// An object of JSON: the name of what it is.
     Json(&'static str),
-    /// Octets of that media type, at most so many; the route looks at them itself.
+    /// Octets, at most so many, which the route looks at itself: the name of what they are.
     Octets(&'static str, usize),
 }
 
@@ -72,7 +74,7 @@ type Run = for<'a> fn(&'a Call) -> BoxFuture<'a, Result<Response>>;
 impl Route {
     const fn new(method: &'static str, path: &'static str, gives: (u16, &'static str), run: Run) -> Self {
         let (who, pace, takes) = (Who::Person, Pace::General, Takes::Nothing);
-        Self { method, path, who, pace, takes, gives, refuses: &[], query: &[], doc: "", run }
+        Self { method, path, who, pace, takes, gives, refuses: &[], faults: "", query: &[], doc: "", run }
     }
 
     /// A route that reads.
@@ -87,15 +89,15 @@ impl Route {
         Self { takes: Takes::Json(takes), ..Self::new("POST", path, (201, gives), run) }
     }
 
-    /// A route that takes octets of that media type, at most so many.
+    /// A route that takes octets of that name, at most so many.
     #[must_use]
     pub const fn octets(
         path: &'static str,
-        (media, most): (&'static str, usize),
+        (takes, most): (&'static str, usize),
         gives: &'static str,
         run: Run,
     ) -> Self {
-        Self { takes: Takes::Octets(media, most), ..Self::new("POST", path, (200, gives), run) }
+        Self { takes: Takes::Octets(takes, most), ..Self::new("POST", path, (200, gives), run) }
     }
 
     /// A route that changes something.
@@ -144,6 +146,12 @@ impl Route {
     #[must_use]
     pub const fn refuses(self, refuses: &'static [u16]) -> Self {
         Self { refuses, ..self }
+    }
+
+    /// The same that may tell of 400 and 403 in that way, too.
+    #[must_use]
+    pub const fn faults(self, faults: &'static str) -> Self {
+        Self { faults, ..self }
     }
 
     /// The same with parameters of the query.
@@ -238,7 +246,7 @@ mod tests {
         for (place, route) in ROUTES.iter().enumerate() {
             let same = |other: &&Route| other.method == route.method && other.path == route.path;
             assert!(!ROUTES[..place].iter().any(|other| same(&other)), "{} {}", route.method, route.path);
-            assert!(route.path.ends_with('/') != route.path.starts_with('/'), "{}", route.path);
+            assert!(route.path.ends_with('/') != route.path.ends_with(".ics"), "{}", route.path);
             assert!(route.doc.ends_with('.') && route.doc.len() > 10, "{}", route.doc);
             assert!(Status::from_u16(route.gives.0).is_ok_and(|status| status.is_success()));
         }

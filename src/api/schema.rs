@@ -1,8 +1,7 @@
-//! THE TABLE of what requests and answers consist of: each type once, with an example; the routes name them.
+//! THE TABLE of what requests and answers consist of: each type once, with an example; the routes name them. `spelled` says how
+//! it is told.
 
-use serde_json::{Value, json};
-
-use Kind::{Any, Flag, Like, List, Number, Object, Of, One, Text, Time, Uuid};
+use Kind::{Any, File, Flag, Like, List, Number, Object, Of, One, Text, Time, Uuid};
 
 /// A type: an object with these fields.
 pub struct Schema {
@@ -51,6 +50,8 @@ pub enum Kind {
     List(&'static Kind),
     /// Another type of this table.
     Of(&'static str),
+    /// A file of that media type, in a form.
+    File(&'static str),
     /// An object of any fields.
     Object,
     /// Anything.
@@ -85,6 +86,7 @@ const COMPONENTS: Kind = List(&One(&["VEVENT", "VTODO", "VJOURNAL"]));
 const VISIBILITY: Kind = One(&["visible", "hidden"]);
 const ROLE: Kind = One(&["freebusy", "reader", "editor", "administrator", "owner"]);
 const GIVEN_ROLE: Kind = One(&["freebusy", "reader", "editor", "administrator"]);
+const MODE: Kind = One(&["full", "busy"]);
 
 const CHANGES: &[&str] = &[
     "made",
@@ -127,6 +129,12 @@ pub const SCHEMAS: &[Schema] = &[
         r#"{"code": "not_found", "detail": "Not found.", "attr": null}"#,
     ),
     row(
+        "PlainError",
+        "What is wrong, in the words of the pages that bring files in.",
+        &[has("error", Text(0), "What, for people.")],
+        r#"{"error": "No file provided"}"#,
+    ),
+    row(
         "Document",
         "A description of this service in OpenAPI 3.1.",
         &[
@@ -134,8 +142,10 @@ pub const SCHEMAS: &[Schema] = &[
             has("info", Object, "What it describes."),
             has("paths", Object, "The routes."),
             has("components", Object, "What they have in common."),
+            has("servers", List(&Object), "Where they are."),
+            has("security", List(&Object), "How people sign in."),
         ],
-        r#"{"openapi": "3.1.0", "info": {}, "paths": {}, "components": {}}"#,
+        r#"{"openapi": "3.1.0", "info": {}, "paths": {}, "components": {}, "servers": [], "security": []}"#,
     ),
     row(
         "Config",
@@ -372,6 +382,213 @@ pub const SCHEMAS: &[Schema] = &[
         r#"{"role": "reader"}"#,
     ),
     row(
+        "SubscriptionToken",
+        "A secret link to a calendar.",
+        &[
+            has("id", Uuid, "What it is known by."),
+            has("token", Text(0), "The secret."),
+            has("url", Text(0), "The link: whoever has it reads the calendar."),
+            has("caldav_path", Text(0), "The path of the calendar below the base path of CalDAV."),
+            has("calendar_name", Text(255), "What the file is called."),
+            has("label", Text(100), "What the link is called."),
+            has("mode", MODE, "What it shows: all, or nothing but times."),
+            has("is_active", Flag, "Whether it leads anywhere."),
+            has("last_accessed_at", Time, "When it was last followed.").or_null(),
+            has("created_at", Time, "When it was made."),
+        ],
+        r#"{"id": "3e1c7a52-7f57-4a58-a8f4-5a3b3c0cf0a4", "token": "abcdefghijkmnpqrstuvwxyz2345",
+  "url": "https://cal.example.org/ical/abcdefghijkmnpqrstuvwxyz2345.ics",
+  "caldav_path": "/calendars/alice/calendar/", "calendar_name": "Calendar", "label": "Fridge",
+  "mode": "busy", "is_active": true, "last_accessed_at": null, "created_at": "2026-01-31T09:00:00Z"}"#,
+    ),
+    row(
+        "SubscriptionTokenNew",
+        "A secret link to be made.",
+        &[
+            has(
+                "caldav_path",
+                Text(512),
+                "The path of the calendar, with or without the base path of CalDAV.",
+            ),
+            may(
+                "calendar_name",
+                Text(255),
+                "What the file is called; what the calendar is called without it.",
+            )
+            .or_null(),
+            may("label", Text(100), "What the link is called.").or_null(),
+            may("mode", MODE, "What it shows: all, or nothing but times.").or_null(),
+            may("busy_only", Flag, "The same in another word."),
+            may("is_active", Flag, "Whether it leads anywhere."),
+        ],
+        r#"{"caldav_path": "/calendars/alice/calendar/", "mode": "busy", "label": "Fridge"}"#,
+    ),
+    row(
+        "SubscriptionTokenPatch",
+        "What changes of a secret link; what is not named stays, and so does the secret.",
+        &[
+            may("calendar_name", Text(255), "What the file is called.").or_null(),
+            may("label", Text(100), "What the link is called.").or_null(),
+            may("mode", MODE, "What it shows: all, or nothing but times.").or_null(),
+            may("busy_only", Flag, "The same in another word."),
+            may("is_active", Flag, "Whether it leads anywhere."),
+        ],
+        r#"{"label": "Door", "is_active": false}"#,
+    ),
+    row(
+        "ImportForm",
+        "A form with a file and the calendar that its events go into.",
+        &[
+            has("caldav_path", Text(0), "The path of the calendar, with or without the base path of CalDAV."),
+            has("file", File("text/calendar"), "What to bring in."),
+        ],
+        r#"{"caldav_path": "/calendars/alice/calendar/", "file": "BEGIN:VCALENDAR …"}"#,
+    ),
+    row(
+        "ImportCounts",
+        "What became of the events of a file: the last three add up to the first.",
+        &[
+            has("total_events", Number, "How many there were."),
+            has("imported_count", Number, "How many are new here."),
+            has("duplicate_count", Number, "How many were here, as they are or otherwise, and stay."),
+            has("skipped_count", Number, "How many are broken or never happen."),
+            may("errors", List(&Text(0)), "Titles of broken ones, ten at most."),
+        ],
+        r#"{"total_events": 3, "imported_count": 1, "duplicate_count": 1, "skipped_count": 1, "errors": ["Lunch"]}"#,
+    ),
+    row(
+        "ImportReport",
+        "What became of the objects of a stream.",
+        &[
+            has("total", Number, "How many there were."),
+            has("doubles", Number, "Parts that were there more than once, of which the newest counts."),
+            has("imported", Number, "How many are new here."),
+            has("unchanged", Number, "How many were here as they are."),
+            has("kept", Number, "How many were here otherwise, and stay so."),
+            has("skipped", Number, "How many never happen."),
+            has("failed", Number, "How many are broken."),
+            has("items", List(&Of("ImportItem")), "Those that did not come in, 10,000 at most."),
+        ],
+        r#"{"total": 2, "doubles": 0, "imported": 1, "unchanged": 0, "kept": 0, "skipped": 0, "failed": 1,
+  "items": [{"line": 4, "uid": "a@example.org", "summary": "Lunch", "outcome": "failed", "why": "DTSTART is missing"}]}"#,
+    ),
+    row(
+        "ImportItem",
+        "An object that did not come in.",
+        &[
+            has("line", Number, "The line on which it begins."),
+            has("uid", Text(0), "Its UID.").or_null(),
+            has("summary", Text(0), "What it is called.").or_null(),
+            has("outcome", One(&["kept", "skipped", "failed"]), "What became of it."),
+            has("why", Text(0), "Why."),
+        ],
+        r#"{"line": 4, "uid": "a@example.org", "summary": "Lunch", "outcome": "failed", "why": "DTSTART is missing"}"#,
+    ),
+    row(
+        "EventEdit",
+        "A change of an event: either `changes` or `delete`.",
+        &[
+            has("scope", One(&["this", "this_and_future", "all"]), "How much of the event."),
+            may(
+                "recurrence_id",
+                Text(100),
+                "Which instance, by the time at which it was to be; only for `all` it may be left out.",
+            )
+            .or_null(),
+            may("delete", Flag, "Whether that much of it is deleted."),
+            may("changes", Of("EventChanges"), "What changes.").or_null(),
+        ],
+        r#"{"scope": "this", "recurrence_id": "2026-03-09T09:00:00", "changes": {"summary": "Later, once",
+  "start": "2026-03-09T10:00:00", "end": "2026-03-09T11:00:00"}}"#,
+    ),
+    row(
+        "EventChanges",
+        "What changes of an event: null takes away, and what is not named stays.",
+        &[
+            may("summary", Text(1000), "What it is called.").or_null(),
+            may("location", Text(1000), "Where it is.").or_null(),
+            may("description", Text(50_000), "What is to be said of it.").or_null(),
+            may(
+                "status",
+                One(&[
+                    "TENTATIVE",
+                    "CONFIRMED",
+                    "CANCELLED",
+                    "NEEDS-ACTION",
+                    "COMPLETED",
+                    "IN-PROCESS",
+                    "DRAFT",
+                    "FINAL",
+                ]),
+                "How sure it is.",
+            )
+            .or_null(),
+            may("transp", One(&["OPAQUE", "TRANSPARENT"]), "Whether it takes time.").or_null(),
+            may("class", One(&["PUBLIC", "PRIVATE", "CONFIDENTIAL"]), "Who may see it.").or_null(),
+            may("rrule", Text(255), "How it recurs, as RFC 5545 §3.3.10 writes it.").or_null(),
+            may("start", Text(255), "When it begins: a day, or a time with or without an offset."),
+            may("end", Text(255), "When it ends, written in the same way; of days the day after the last."),
+            may(
+                "tz",
+                Text(255),
+                "The time zone of `start` and `end`: a name of the IANA database, or null for none.",
+            )
+            .or_null(),
+            may("all_day", Flag, "Whether it is about whole days."),
+        ],
+        r#"{"summary": "Later", "start": "2026-03-09T10:00:00", "end": "2026-03-09T11:00:00", "tz": "Europe/Paris"}"#,
+    ),
+    row(
+        "EventEdited",
+        "What an edit left: an object, or two where a series was cut.",
+        &[
+            has("objects", List(&Of("EventObject")), "What is there now."),
+            has("deleted", List(&Text(0)), "The paths of what is not there any more."),
+        ],
+        r#"{"objects": [{"uid": "a@example.org", "href": "/dav/calendars/alice/calendar/a.ics", "etag": "\"1-2\""}],
+  "deleted": []}"#,
+    ),
+    row(
+        "EventObject",
+        "An object of a calendar.",
+        &[
+            has("uid", Text(0), "Its UID.").or_null(),
+            has("href", Text(0), "Its path on CalDAV."),
+            has("etag", Text(0), "Its version; null where it must be read to know it.").or_null(),
+        ],
+        r#"{"uid": "a@example.org", "href": "/dav/calendars/alice/calendar/a.ics", "etag": "\"1-2\""}"#,
+    ),
+    row(
+        "Trashed",
+        "Something that was deleted and can be taken back.",
+        &[
+            has("id", Text(0), "What it is known by."),
+            has("kind", One(&["object", "calendar"]), "What it is."),
+            has("title", Text(0), "What it is called.").or_null(),
+            has("deleted_from", Text(0), "The path that it had on CalDAV."),
+            has("deleted_at", Time, "When.").or_null(),
+            has("deleted_by", Text(0), "The user name of who did it.").or_null(),
+            has("deleted_with", Text(0), "The program that they did it with.").or_null(),
+        ],
+        r#"{"id": "17", "kind": "object", "title": "Lunch", "deleted_from": "/dav/calendars/alice/calendar/a.ics",
+  "deleted_at": "2026-01-31T09:00:00Z", "deleted_by": "alice", "deleted_with": "Thunderbird"}"#,
+    ),
+    row(
+        "Restore",
+        "Where something that was deleted goes; without either, to where it was.",
+        &[
+            may("calendar", Text(255), "The id of another calendar.").or_null(),
+            may("name", Text(200), "Another name in the path.").or_null(),
+        ],
+        r#"{"name": "lunch.ics"}"#,
+    ),
+    row(
+        "Restored",
+        "Where something that was deleted is now.",
+        &[has("href", Text(0), "Its path on CalDAV."), has("name", Text(0), "Its name in the path.")],
+        r#"{"href": "/dav/calendars/alice/calendar/lunch.ics", "name": "lunch.ics"}"#,
+    ),
+    row(
         "AppPassword",
         "A password for one program.",
         &[
@@ -434,133 +651,39 @@ pub const SCHEMAS: &[Schema] = &[
     ),
 ];
 
+/// A body that is no JSON.
+pub struct Media {
+    /// The name that routes have for it; where a type is called so, that is what it consists of.
+    pub name: &'static str,
+    /// Its media type.
+    pub kind: &'static str,
+    /// What it is, in a sentence.
+    pub doc: &'static str,
+    /// One, where it can be written down.
+    pub example: &'static str,
+}
+
+/// The bodies that are no JSON.
+pub const MEDIA: &[Media] = &[
+    Media { name: "CalendarData", kind: "text/calendar", doc: "Calendar data (RFC 5545).", example: STREAM },
+    Media {
+        name: "ImportForm",
+        kind: "multipart/form-data",
+        doc: "A form with a file (RFC 7578).",
+        example: "",
+    },
+    Media { name: "Archive", kind: "application/zip", doc: "A zip archive.", example: "" },
+];
+
+const STREAM: &str = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//example.org//1//EN\r\nBEGIN:VEVENT\r\nUID:a@example.org\r\n\
+    DTSTAMP:20260101T000000Z\r\nDTSTART:20260301T090000Z\r\nDTEND:20260301T100000Z\r\nSUMMARY:Lunch\r\nEND:VEVENT\r\n\
+    END:VCALENDAR\r\n";
+
 /// What stands in the braces of paths.
-pub const PARTS: &[(&str, &str)] =
-    &[("id", "The id; of a calendar also the last name in its path."), ("share", "The id of a share.")];
-
-/// The type of that name.
-#[must_use]
-pub fn named(name: &str) -> Option<&'static Schema> {
-    SCHEMAS.iter().find(|schema| schema.name == name)
-}
-
-/// What a name in the table of routes says: `X`, `X[]` (a list) or `Page<X>` (a page of a list).
-#[must_use]
-pub fn base(gives: &str) -> &str {
-    let inner = gives.strip_prefix("Page<").and_then(|rest| rest.strip_suffix('>')).unwrap_or(gives);
-    inner.strip_suffix("[]").unwrap_or(inner)
-}
-
-/// The same as JSON Schema.
-#[must_use]
-pub fn spelled(gives: &str) -> Value {
-    let inner = json!({ "$ref": format!("#/components/schemas/{}", base(gives)) });
-    match gives {
-        list if list.ends_with("[]") => json!({ "type": "array", "items": inner }),
-        page if page.starts_with("Page<") => json!({
-            "type": "object",
-            "required": ["count", "next", "previous", "results"],
-            "properties": {
-                "count": { "type": "integer", "description": "How many there are on all pages." },
-                "next": { "type": ["string", "null"], "description": "The path of the page after it." },
-                "previous": { "type": ["string", "null"], "description": "The path of the page before it." },
-                "results": { "type": "array", "items": inner },
-            },
-        }),
-        _ => inner,
-    }
-}
-
-/// An example of it.
-#[must_use]
-pub fn example(gives: &str) -> Value {
-    let one = named(base(gives)).and_then(|schema| serde_json::from_str(schema.example).ok());
-    let one = one.unwrap_or(Value::Null);
-    match gives {
-        list if list.ends_with("[]") => json!([one]),
-        page if page.starts_with("Page<") => {
-            json!({ "count": 1, "next": null, "previous": null, "results": [one] })
-        }
-        _ => one,
-    }
-}
-
-impl Schema {
-    /// It as JSON Schema.
-    #[must_use]
-    pub fn document(&self) -> Value {
-        let required: Vec<&str> =
-            self.fields.iter().filter(|field| !field.optional).map(|field| field.name).collect();
-        let fields = self.fields.iter().map(|field| (field.name.to_owned(), field.document()));
-        json!({
-            "type": "object",
-            "description": self.doc,
-            "required": required,
-            "properties": fields.collect::<serde_json::Map<_, _>>(),
-            "examples": [example(self.name)],
-        })
-    }
-}
-
-impl Field {
-    fn document(&self) -> Value {
-        let mut schema = self.kind.document();
-        if self.null && !matches!(self.kind, Any) {
-            schema = match schema["type"].as_str() {
-                Some(kind) => {
-                    schema["type"] = json!([kind, "null"]);
-                    if let Some(words) = schema.get_mut("enum").and_then(Value::as_array_mut) {
-                        words.push(Value::Null);
-                    }
-                    schema
-                }
-                None => json!({ "anyOf": [schema, { "type": "null" }] }),
-            };
-        }
-        schema["description"] = self.doc.into();
-        schema
-    }
-
-    /// What it holds, in a few words for people.
-    #[must_use]
-    pub fn words(&self) -> String {
-        let null = if self.null { ", or null" } else { "" };
-        self.kind.words() + null
-    }
-}
-
-impl Kind {
-    fn document(&self) -> Value {
-        match self {
-            Text(0) => json!({ "type": "string" }),
-            Text(most) => json!({ "type": "string", "maxLength": most }),
-            Like(pattern) => json!({ "type": "string", "pattern": pattern }),
-            Uuid => json!({ "type": "string", "format": "uuid" }),
-            Time => json!({ "type": "string", "format": "date-time" }),
-            Number => json!({ "type": "integer", "format": "int32" }),
-            Flag => json!({ "type": "boolean" }),
-            One(words) => json!({ "type": "string", "enum": words }),
-            List(inner) => json!({ "type": "array", "items": inner.document() }),
-            Of(name) => spelled(name),
-            Object => json!({ "type": "object" }),
-            Any => json!({}),
-        }
-    }
-
-    fn words(&self) -> String {
-        match self {
-            Text(0) => "text".into(),
-            Text(most) => format!("text of at most {most} characters"),
-            Like(pattern) => format!("text like `{}`", pattern.replace('|', "\\|")),
-            Uuid => "UUID".into(),
-            Time => "time, as `2026-01-31T09:00:00Z`".into(),
-            Number => "whole number".into(),
-            Flag => "true or false".into(),
-            One(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
-            List(inner) => format!("list of: {}", inner.words()),
-            Of(name) => format!("[{name}](#{})", name.to_lowercase()),
-            Object => "object".into(),
-            Any => "anything".into(),
-        }
-    }
-}
+pub const PARTS: &[(&str, &str)] = &[
+    ("id", "The id; of a calendar also the last name in its path."),
+    ("share", "The id of a share."),
+    ("uid", "The UID of an event."),
+    ("entry", "The id of something that was deleted."),
+    ("token", "The secret of a link."),
+];

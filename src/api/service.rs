@@ -21,7 +21,7 @@ use super::{
     calendars,
     check::{self, Checker},
     edit,
-    error::{Error, Refusal, Result},
+    error::{self, Error, Refusal, Result},
     export, feeds, import,
     input::Input,
     links, openapi,
@@ -29,7 +29,7 @@ use super::{
     passwords, records,
     route::{Pace, Route, Takes, Who, allow, located},
     shares, site,
-    throttle::{Rate, Throttle},
+    throttle::{self, Full, Held, Places, Rate, Throttle},
     trash, users,
 };
 
@@ -38,6 +38,10 @@ pub const BASE: &str = "/api/v1.0/";
 
 /// Octets of a body of JSON.
 const MOST_JSON: usize = 64 << 10;
+/// Files that are brought in at once, and by one person: each takes some 30 MiB of memory.
+const FILES: (usize, usize) = (16, 2);
+/// Seconds after which there may be room for another.
+const A_FILE: u64 = 5;
 
 /// The routes.
 pub const ROUTES: &[Route] = &[
@@ -66,10 +70,10 @@ pub const ROUTES: &[Route] = &[
         .open()
         .refuses(&[304])
         .doc("The same, by another name."),
-    Route::get("/ical/{token}.ics", "text/calendar", |call| Box::pin(feeds::get(call)))
+    Route::get("/ical/{token}.ics", "CalendarData", |call| Box::pin(feeds::get(call)))
         .open()
         .pace(Pace::Own)
-        .refuses(&[304, 404, 429])
+        .refuses(&[304, 404, 412])
         .doc("A calendar, as far as the secret link to it shows it; whoever has the link needs nothing else."),
     Route::get("subscription-tokens/", "SubscriptionToken[]", |call| Box::pin(links::list(call)))
         .refuses(&[403])
@@ -103,23 +107,25 @@ pub const ROUTES: &[Route] = &[
         .pace(Pace::Search)
         .doc("Who has this e-mail address."),
     Route::get("users/me/", "Me", |call| Box::pin(users::me(call))).doc("Who is signed in."),
+    Route::get("/external_api/v1.0/users/me/", "Me", |call| Box::pin(users::me(call)))
+        .doc("Who is signed in, for other services; nothing else is there for them."),
     Route::put("users/{id}/", "UserPatch", "UserSettings", |call| Box::pin(users::update(call)))
         .doc("Sets the language and the time zone of whoever is signed in."),
     Route::patch("users/{id}/", "UserPatch", "UserSettings", |call| Box::pin(users::update(call)))
         .doc("Sets the language or the time zone of whoever is signed in."),
     Route::get("calendars/", "Page<Calendar>", |call| Box::pin(calendars::list(call)))
         .query(PAGES)
-        .refuses(&[404])
         .doc("The calendars in one's home: one's own, and those of others that are shared."),
     Route::post("calendars/", "CalendarNew", "Calendar", |call| Box::pin(calendars::create(call)))
         .refuses(&[403, 409, 423])
         .doc("Makes a calendar."),
-    Route::octets("calendars/import-events/", (import::FORM, import::MOST_FORM), "ImportCounts", |call| {
+    Route::octets("calendars/import-events/", ("ImportForm", import::MOST_FORM), "ImportCounts", |call| {
         Box::pin(import::events(call))
     })
     .refuses(&[403])
+    .faults("PlainError")
     .doc("Brings the events of a file of iCalendar into a calendar that a form names by its path on CalDAV."),
-    Route::octets("calendars/{id}/import/", (import::CALENDAR, import::MOST), "ImportReport", |call| {
+    Route::octets("calendars/{id}/import/", ("CalendarData", import::MOST), "ImportReport", |call| {
         Box::pin(import::report(call))
     })
     .refuses(&[403, 404, 415])
@@ -140,7 +146,7 @@ pub const ROUTES: &[Route] = &[
         .gives(200)
         .refuses(&[403, 404, 409, 412])
         .doc("Changes or deletes one instance of an event, that and all later ones, or all of it."),
-    Route::get("calendars/{id}/export/", "Calendar data", |call| Box::pin(export::calendar(call)))
+    Route::get("calendars/{id}/export/", "CalendarData", |call| Box::pin(export::calendar(call)))
         .query(export::QUERY)
         .refuses(&[403, 404])
         .doc("A whole calendar as one stream of iCalendar."),
@@ -212,6 +218,8 @@ pub struct Shared {
     pub checker: Arc<Checker>,
     /// How often people ask, and strangers.
     pub throttle: Throttle,
+    /// Who is bringing files in.
+    pub files: Places,
     /// Which links were used.
     pub uses: feeds::Uses,
     /// Who may have calendars of their own.
@@ -278,7 +286,7 @@ impl Call {
 /// An answer of JSON.
 #[must_use]
 pub fn json(status: Status, value: &Value) -> Response {
-    Response::new(status).body(super::error::JSON, value.to_string())
+    Response::new(status).body(error::JSON, value.to_string())
 }
 
 impl Api {
@@ -288,7 +296,9 @@ impl Api {
         let site = site::Site::new(&settings);
         let checker = Checker::start(Arc::clone(&settings), pool.clone(), caldav.clone());
         let (throttle, uses) = (Throttle::default(), feeds::Uses::default());
-        let shared = Arc::new(Shared { settings, pool, caldav, site, checker, entitlements, throttle, uses });
+        let files = Places::new(FILES.0, FILES.1);
+        let shared = Shared { settings, pool, caldav, site, checker, entitlements, throttle, files, uses };
+        let shared = Arc::new(shared);
         feeds::start(&shared);
         Self(shared)
     }
@@ -333,11 +343,11 @@ impl Api {
         let identity = request.identity.ok();
         // A password that does not reach as far as its owner is for calendar programs.
         let scope = identity.as_ref().and_then(|identity| identity.scope.as_ref());
-        if scope.is_some_and(|scope| scope.read_only || scope.is_confined()) {
+        if !open && scope.is_some_and(|scope| scope.read_only || scope.is_confined()) {
             return Err(Refusal::forbidden().into());
         }
-        let who = identity.as_ref().map_or("", |identity| identity.user.as_str());
-        shared.pace(route.pace, who)?;
+        shared.pace(route.pace, identity.as_ref(), request.client)?;
+        let _place = shared.place(route.takes, identity.as_ref())?;
         let (mut input, mut octets) = (Input::default(), Ok(Bytes::new()));
         match route.takes {
             Takes::Nothing => {}
@@ -346,30 +356,58 @@ impl Api {
         }
         let (id, headers, said, client) = (request.id, request.headers, request.said, request.client);
         let (parts, query) = (parts.clone(), request.query.unwrap_or_default());
-        let shared = Arc::clone(shared);
-        let call = Call { shared, id, parts, query, headers, input, octets, client, head, said, identity };
+        let call = Call {
+            shared: Arc::clone(shared),
+            id,
+            parts,
+            query,
+            headers,
+            input,
+            octets,
+            client,
+            head,
+            said,
+            identity,
+        };
         (route.run)(&call).await
     }
 }
 
 impl Shared {
-    fn pace(&self, pace: Pace, who: &str) -> Result<()> {
+    /// A place for a large body.
+    fn place(&self, takes: Takes, identity: Option<&Identity>) -> Result<Option<Held<'_>>> {
+        let (Takes::Octets(..), Some(who)) = (takes, identity) else { return Ok(None) };
+        match self.files.take(&who.user) {
+            Ok(held) => Ok(Some(held)),
+            Err(Full::Own) => Err(Error::Throttled(A_FILE)),
+            Err(Full::All) => Err(Error::Busy("many files are brought in".into())),
+        }
+    }
+
+    /// Counts a request of a person, or of a stranger by where they are: nobody uses up what is everybody's.
+    fn pace(&self, pace: Pace, identity: Option<&Identity>, client: Option<IpAddr>) -> Result<()> {
         let every = |most, seconds| Rate { most, window: Duration::from_secs(seconds) };
-        let counted = match pace {
-            Pace::Search => self.throttle.count("search", who, &[every(30, 60), every(180, 3600)]),
-            Pace::Own => Ok(()),
-            Pace::General => match self.settings.api.requests_per_minute {
-                0 => Ok(()),
-                most => self.throttle.count("general", who, &[every(most, 60)]),
-            },
+        let counted = match (pace, identity, self.settings.api.requests_per_minute) {
+            (Pace::Search, Some(who), _) => {
+                self.throttle.count("search", &who.user, &[every(30, 60), every(180, 3600)])
+            }
+            (Pace::General, _, 0) | (Pace::Search | Pace::Own, ..) => Ok(()),
+            (Pace::General, Some(who), most) => self.throttle.count("general", &who.user, &[every(most, 60)]),
+            (Pace::General, None, most) => client.map_or(Ok(()), |client| {
+                self.throttle.count("strangers", &throttle::place(client), &[every(most, 60)])
+            }),
         };
         counted.map_err(Error::Throttled)
     }
 }
 
 impl Service for Api {
+    fn wrong(&self, status: Status, why: &'static str) -> Response {
+        error::wrong(status, why)
+    }
+
     fn told<'a>(&self, path: &'a str) -> &'a str {
-        if path.starts_with(feeds::PATH) { feeds::PATH } else { path }
+        feeds::told(path)
     }
 
     fn asks(&self, path: &str) -> bool {

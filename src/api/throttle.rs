@@ -2,11 +2,12 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    net::IpAddr,
+    sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-/// People of whom is counted at once; beyond it those are forgotten whose windows are over, and then all.
+/// Of how many is counted at once, for each that is counted; beyond it those are forgotten whose windows are over, and then all.
 const MOST: usize = 20_000;
 
 /// So many in such a time.
@@ -18,10 +19,22 @@ pub struct Rate {
     pub window: Duration,
 }
 
-/// Counters, by what is counted and whose it is.
+/// Counters, by what is counted and whose it is. However many strangers there are, of people is counted as before.
 #[derive(Debug, Default)]
 pub struct Throttle {
-    counts: Mutex<HashMap<(&'static str, String), Vec<Count>>>,
+    counts: Mutex<HashMap<&'static str, HashMap<String, Vec<Count>>>>,
+}
+
+/// Where a stranger is: an address, or of IPv6 the network that one customer has.
+#[must_use]
+pub fn place(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
+    }
 }
 
 /// What came in this window, and in the one before.
@@ -40,6 +53,7 @@ impl Throttle {
 
     fn count_at(&self, kind: &'static str, who: &str, rates: &[Rate], at: Instant) -> Result<(), u64> {
         let mut all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = all.entry(kind).or_default();
         if all.len() >= MOST {
             let longest = rates.iter().map(|rate| rate.window).max().unwrap_or_default();
             all.retain(|_, counts| counts.iter().any(|count| at.duration_since(count.since) < longest * 2));
@@ -48,7 +62,7 @@ impl Throttle {
             }
         }
         let fresh = || vec![Count { since: at, now: 0, before: 0 }; rates.len()];
-        let counts = all.entry((kind, who.to_owned())).or_insert_with(fresh);
+        let counts = all.entry(who.to_owned()).or_insert_with(fresh);
         for (count, rate) in counts.iter_mut().zip(rates) {
             count.slide(rate.window, at);
         }
@@ -60,6 +74,67 @@ impl Throttle {
             count.now += 1;
         }
         Ok(())
+    }
+}
+
+/// Places for what takes much memory: so many at once, and so many of one person.
+#[derive(Debug)]
+pub struct Places {
+    most: usize,
+    each: usize,
+    held: Mutex<HashMap<String, usize>>,
+}
+
+/// A place, given back with this.
+#[derive(Debug)]
+pub struct Held<'a> {
+    places: &'a Places,
+    who: String,
+}
+
+/// Why there is no place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Full {
+    /// Others have them all.
+    All,
+    /// Whoever asks has as many as one may.
+    Own,
+}
+
+impl Places {
+    /// So many, and so many for each.
+    #[must_use]
+    pub fn new(most: usize, each: usize) -> Self {
+        Self { most, each, held: Mutex::default() }
+    }
+
+    /// A place for somebody.
+    pub fn take(&self, who: &str) -> Result<Held<'_>, Full> {
+        let mut held = self.held();
+        if held.get(who).is_some_and(|own| *own >= self.each) {
+            return Err(Full::Own);
+        }
+        if held.values().sum::<usize>() >= self.most {
+            return Err(Full::All);
+        }
+        *held.entry(who.to_owned()).or_default() += 1;
+        Ok(Held { places: self, who: who.to_owned() })
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<String, usize>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        let mut held = self.places.held();
+        if let Some(own) = held.get_mut(&self.who) {
+            *own -= 1;
+            if *own == 0 {
+                held.remove(&self.who);
+            }
+        }
     }
 }
 
@@ -114,9 +189,38 @@ mod tests {
     #[test]
     fn many_people_do_not_fill_the_memory() {
         let throttle = Throttle::default();
+        for _ in 0..30 {
+            throttle.count("search", "alice", &[MINUTE, HOUR]).unwrap();
+        }
         for number in 0..3 * MOST {
             throttle.count("x", &number.to_string(), &[MINUTE]).unwrap();
         }
-        assert!(throttle.counts.lock().unwrap().len() <= MOST);
+        assert!(throttle.counts.lock().unwrap()["x"].len() <= MOST);
+        assert!(
+            throttle.count("search", "alice", &[MINUTE, HOUR]).is_err(),
+            "strangers make it forget nobody"
+        );
+    }
+
+    #[test]
+    fn nobody_has_all_places() {
+        let places = Places::new(3, 2);
+        let (one, two) = (places.take("alice").unwrap(), places.take("alice").unwrap());
+        assert_eq!(places.take("alice").unwrap_err(), Full::Own);
+        let three = places.take("bob").unwrap();
+        assert_eq!(places.take("carol").unwrap_err(), Full::All);
+        drop(one);
+        let four = places.take("carol").unwrap();
+        drop((two, three, four));
+        assert!(places.held().is_empty());
+    }
+
+    #[test]
+    fn a_customer_has_one_network() {
+        let at = |text: &str| place(text.parse().unwrap());
+        assert_eq!(at("2001:db8:1:2::3"), at("2001:db8:1:2:ffff::1"));
+        assert_ne!(at("2001:db8:1:2::3"), at("2001:db8:1:3::3"));
+        assert_eq!(at("::ffff:192.0.2.1"), at("192.0.2.1"));
+        assert_ne!(at("192.0.2.1"), at("192.0.2.2"));
     }
 }

@@ -17,7 +17,7 @@ use crate::{
 
 use super::marks;
 
-/// What is POSTed to a home by whose owner wants to be erased.
+/// What somebody who wants to be erased sends to their home.
 const ERASE: Name = Name::own("erase");
 /// In it their user name, so that nobody sends it by accident.
 const NAME: Name = Name::own("name");

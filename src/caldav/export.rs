@@ -71,6 +71,11 @@ impl Export {
         }
     }
 
+    /// Whether it is to be shown to others by who keeps the calendar.
+    pub fn is_for_others(&self) -> bool {
+        self.access
+    }
+
     /// The objects that it is about, as rows, and what becomes of them.
     pub async fn rows(
         &self,

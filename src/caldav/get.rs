@@ -160,6 +160,10 @@ async fn collection(cx: &Cx) -> Result<Response> {
         let why = "what is subscribed to lies elsewhere";
         return Err(Refusal::plain(Status::METHOD_NOT_ALLOWED, why).into());
     }
+    // What somebody else shares is not for its sharees to show.
+    if export.is_for_others() && calendar.home_id != cx.viewer.principal.id {
+        return Err(Refusal::not_found().into());
+    }
     let form = export.form.or_else(|| Form::accepted(&cx.headers).first().copied());
     let form = form.ok_or_else(not_acceptable)?;
     let look = Look::of(&facts);

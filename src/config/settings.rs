@@ -275,7 +275,7 @@ settings! {
     feeds: Feeds {
         /// What links show of events that their owner has marked private or confidential: when they are (`busy`), nothing of private ones (`hidden`), or all (`full`).
         private: Unpublic = Unpublic::Busy;
-        /// Requests for links that may come from one address in a minute; 0 is no limit. Each link has a limit of its own, 60.
+        /// Requests for links that may come from one address in a minute; 0 is no limit. For one link they are 60.
         requests_per_minute: u32 = 300;
     }
     /// Who may have calendars of their own, as another service knows; everybody, where none is named.

@@ -51,6 +51,7 @@ pub const API: &[Migration] = files!["api":
     2 "0002_app_password",
     3 "0003_feed",
     4 "0004_told",
+    5 "0005_feed_hash",
 ];
 
 /// The schema that the REST service keeps what is its own in.

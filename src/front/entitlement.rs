@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -14,7 +14,7 @@ use crate::config::{Fault, Settings};
 
 use super::{Identity, fetch::Remote};
 
-/// People whose answer is remembered; beyond it the oldest half is forgotten.
+/// People whose answer is remembered; beyond it the half is forgotten of whom nobody has wanted to know for longest.
 const MOST: usize = 20_000;
 /// How soon a service that was silent is asked again, at the earliest.
 const PAUSE: Duration = Duration::from_secs(5);
@@ -23,7 +23,16 @@ const PAUSE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Entitlements {
     service: Option<Service>,
-    known: Mutex<HashMap<String, Known>>,
+    known: Mutex<HashMap<String, Place>>,
+    /// When it last took all the time that it is given.
+    late: Mutex<Option<Instant>>,
+}
+
+/// What is remembered of somebody, held by whoever asks so that others wait for the same answer, and when it was last wanted.
+#[derive(Debug)]
+struct Place {
+    known: Arc<tokio::sync::Mutex<Option<Known>>>,
+    wanted: Instant,
 }
 
 #[derive(Debug)]
@@ -51,7 +60,7 @@ impl Entitlements {
             Ok(Service { remote, token, ttl: *set.ttl, timeout: *set.timeout })
         };
         let service = set.url.as_ref().map(|url| service(url.as_str())).transpose()?;
-        Ok(Self { service, known: Mutex::default() })
+        Ok(Self { service, known: Mutex::default(), late: Mutex::default() })
     }
 
     /// Whether somebody is entitled; none where nobody can tell, and nobody ever could.
@@ -59,25 +68,42 @@ impl Entitlements {
         let Some(service) = &self.service else { return Some(true) };
         let address = identity.email.as_deref().or(identity.spare_email.as_deref());
         let account = address.unwrap_or(&identity.user);
-        let before = self.known().get(account).copied();
-        if let Some(known) = before.filter(|known| known.holds(service.ttl, Instant::now())) {
+        // Of one person it is asked once at a time.
+        let place = self.place(account);
+        let mut place = place.lock().await;
+        if let Some(known) = place.filter(|known| known.holds(service.ttl, Instant::now())) {
             return known.word();
         }
+        let before = place.and_then(|known| known.said);
+        if self.is_late(service.ttl) {
+            return before.map(|(word, _)| word);
+        }
+        let began = Instant::now();
         let said = service.ask(account).await;
+        let now = Instant::now();
         if let Err(why) = &said {
             tracing::warn!(%why, "the service of entitlements does not answer: what it said last holds");
         }
-        let now = Instant::now();
-        let said = said.map_or(before.and_then(|known| known.said), |word| Some((word, now)));
-        let known = Known { said, asked: now };
-        let mut all = self.known();
-        make_room(&mut all);
-        all.insert(account.to_owned(), known);
+        let late = said.is_err() && now.duration_since(began) >= service.timeout;
+        *self.late.lock().unwrap_or_else(PoisonError::into_inner) = late.then_some(now);
+        let known = Known { said: said.map_or(before, |word| Some((word, now))), asked: now };
+        *place = Some(known);
         known.word()
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<String, Known>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn place(&self, account: &str) -> Arc<tokio::sync::Mutex<Option<Known>>> {
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        make_room(&mut all);
+        let fresh = || Place { known: Arc::default(), wanted: Instant::now() };
+        let place = all.entry(account.to_owned()).or_insert_with(fresh);
+        place.wanted = Instant::now();
+        Arc::clone(&place.known)
+    }
+
+    /// Whether somebody has just waited for it in vain: others need not do so as well.
+    fn is_late(&self, ttl: Duration) -> bool {
+        let late = *self.late.lock().unwrap_or_else(PoisonError::into_inner);
+        late.is_some_and(|since| since.elapsed() < ttl.min(PAUSE))
     }
 }
 
@@ -117,14 +143,14 @@ fn read(body: &[u8]) -> Result<bool, String> {
     Ok(said["entitlements"]["can_access"] == Value::Bool(true))
 }
 
-fn make_room(all: &mut HashMap<String, Known>) {
+fn make_room(all: &mut HashMap<String, Place>) {
     if all.len() < MOST {
         return;
     }
-    let mut times: Vec<Instant> = all.values().map(|known| known.asked).collect();
+    let mut times: Vec<Instant> = all.values().map(|place| place.wanted).collect();
     let (_, middle, _) = times.select_nth_unstable(MOST / 2);
     let middle = *middle;
-    all.retain(|_, known| known.asked > middle);
+    all.retain(|_, place| place.wanted > middle);
 }
 
 #[cfg(test)]
@@ -184,8 +210,8 @@ mod tests {
         let mut all = HashMap::new();
         for number in 0..MOST as u64 + 10 {
             make_room(&mut all);
-            let asked = start + Duration::from_millis(number);
-            all.insert(number.to_string(), Known { said: None, asked });
+            let wanted = start + Duration::from_millis(number);
+            all.insert(number.to_string(), Place { known: Arc::default(), wanted });
         }
         assert!(all.len() <= MOST / 2 + 10 && all.contains_key(&(MOST + 9).to_string()), "{}", all.len());
     }

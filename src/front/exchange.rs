@@ -92,20 +92,22 @@ pub(super) async fn answer<S: Service>(
         if let Some(answer) = preflight.filter(|_| fault.is_none()) {
             return answer;
         }
-        if !quiet && !(asks && judgement.identity == Err(Denial::Absent)) {
+        let known = asks && judgement.identity == Err(Denial::Absent);
+        if !quiet && !known {
             tell_of_denial(&judgement);
         }
-        if let Some(refusal) = refusal(&head, &rules, fault) {
-            return refusal;
+        if let Some((status, why)) = refusal(&head, &rules, fault) {
+            return service.wrong(status, why);
         }
         let Ok(permit) = Arc::clone(&front.requests).try_acquire_owned() else {
             metrics::overloaded();
-            return plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once")
+            return service
+                .wrong(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once")
                 .with(RETRY_AFTER, COME_AGAIN);
         };
         place = Some((permit, metrics::Live::request()));
         if declared(&head) > *rules.limits.body_bytes as u64 {
-            return plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+            return service.wrong(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
         }
         form.apply(
             run(service, &rules, shape(&id, head, judgement, Told { relayed: told, client }, body)).await,
@@ -119,12 +121,12 @@ pub(super) async fn answer<S: Service>(
 }
 
 /// Why a request is not even looked at.
-fn refusal(head: &Parts, rules: &Rules, fault: Option<&'static str>) -> Option<Response> {
+fn refusal(head: &Parts, rules: &Rules, fault: Option<&'static str>) -> Option<(StatusCode, &'static str)> {
     if let Some(fault) = fault {
-        return Some(plain(StatusCode::BAD_REQUEST, fault));
+        return Some((StatusCode::BAD_REQUEST, fault));
     }
     if !hygiene::is_met(head.version, &head.headers) {
-        return Some(plain(StatusCode::EXPECTATION_FAILED, "nothing can be expected but 100-continue"));
+        return Some((StatusCode::EXPECTATION_FAILED, "nothing can be expected but 100-continue"));
     }
     let agent = head.headers.get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
     if let Some(agent) = agent.filter(|_| !rules.rejected.is_empty())
@@ -132,12 +134,12 @@ fn refusal(head: &Parts, rules: &Rules, fault: Option<&'static str>) -> Option<R
     {
         metrics::denied("agent");
         tracing::info!(%agent, "a client of server.reject_agents was refused");
-        return Some(plain(StatusCode::FORBIDDEN, REJECTED));
+        return Some((StatusCode::FORBIDDEN, REJECTED));
     }
     if rules.origins.is_forged(head) {
         metrics::denied("cross-site");
         tracing::warn!(origin = ?head.headers.get(ORIGIN), "a page of another site was refused");
-        return Some(plain(StatusCode::FORBIDDEN, FORGED));
+        return Some((StatusCode::FORBIDDEN, FORGED));
     }
     None
 }
@@ -172,12 +174,12 @@ async fn run<S: Service>(service: &S, rules: &Rules, request: Request) -> Respon
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => {
             tracing::error!("no answer within limits.request_time");
-            plain(StatusCode::SERVICE_UNAVAILABLE, "no answer in time").with(RETRY_AFTER, COME_AGAIN)
+            service.wrong(StatusCode::SERVICE_UNAVAILABLE, "no answer in time").with(RETRY_AFTER, COME_AGAIN)
         }
         // Told by the hook that observe has set.
         Err(_) => {
             metrics::panicked();
-            plain(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
+            service.wrong(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
         }
     }
 }
@@ -249,10 +251,6 @@ fn tell_of_denial(judgement: &Judgement) {
 fn declared(head: &Parts) -> u64 {
     let length = head.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     length.and_then(|length| length.parse().ok()).unwrap_or(0)
-}
-
-fn plain(status: StatusCode, text: &'static str) -> Response {
-    Response::new(status).body("text/plain; charset=utf-8", text)
 }
 
 /// The methods that the metrics tell apart; what clients make up is "other", or memory would be theirs.

@@ -25,6 +25,11 @@ pub trait Service: Send + Sync + 'static {
     /// Answers one. The future is dropped when the client goes away or the time for the answer is over.
     fn call(&self, request: Request) -> impl Future<Output = Response> + Send;
 
+    /// The answer where something is wrong that it is not asked about, or that it did not come to tell.
+    fn wrong(&self, status: StatusCode, why: &'static str) -> Response {
+        Response::new(status).body("text/plain; charset=utf-8", why)
+    }
+
     /// What is told of a path in logs: all of it, unless a part of it is a secret.
     fn told<'a>(&self, path: &'a str) -> &'a str {
         path

@@ -55,7 +55,7 @@ enum Left {
 /// What cuts the stream, in memory for one object.
 pub struct Cutter {
     shows: Shows,
-    /// What UIDs are mixed with, so that nobody can tell whether they guessed one.
+    /// What UIDs are mixed with, so that nobody can tell whether they guessed one: who has the link does not know it.
     salt: Vec<u8>,
     /// The content line that is being read, with its folds.
     line: Vec<u8>,
@@ -71,7 +71,7 @@ pub struct Cutter {
 }
 
 impl Cutter {
-    /// One for a link; the salt is a secret of the link's own.
+    /// One for a link; the salt is the link's own, and nothing that it tells.
     #[must_use]
     pub fn new(shows: Shows, salt: &[u8]) -> Self {
         Self {

@@ -179,7 +179,9 @@ mod tests {
         let object = Calendar::parse(Bytes::from(object)).unwrap();
         let mut merges =
             [Merge::new(Syntax::Ical, None, None), Merge::new(Syntax::Ical, None, None).telling_access()];
-        merges.iter_mut().for_each(|merge| merge.add(&object));
+        for merge in &mut merges {
+            merge.add(&object);
+        }
         let [plain, telling] = merges.map(Merge::finish);
         assert!(plain.contains("BEGIN:VEVENT\r\nUID:a\r\nEND:VEVENT\r\n"));
         assert!(

@@ -5,10 +5,13 @@ use std::{
     fmt::Write as _,
 };
 
+use uuid::Uuid;
+
 use crate::{
     dice::Dice,
     reference::{Grant, List, Lists, Rights, Thing, made, word, words},
     server::{Answer, Client, Server},
+    support::sql,
 };
 
 pub const HOME: &str = "/dav/calendars/alice/";
@@ -85,10 +88,9 @@ pub fn changes(face: &str) -> bool {
 impl World {
     pub async fn new(server: &Server, seed: u64) -> Self {
         let mut clients = BTreeMap::new();
-        for face in FACES {
-            let kind = if face.contains('/') { "password" } else { "session" };
-            let client = server.client(face).await.always("X-Forwarded-Auth-Type", kind);
-            clients.insert(face.to_owned(), client);
+        for who in FACES.iter().filter(|face| !face.contains('/')) {
+            let client = server.client(who).await.always("X-Forwarded-Auth-Type", "session");
+            clients.insert((*who).to_owned(), client);
         }
         let groups = OTHERS.map(|who| (who.to_owned(), BTreeSet::new())).into();
         let mut world = Self {
@@ -109,7 +111,21 @@ impl World {
             let line = format!("MKCALENDAR /dav/calendars/{who}/{name}/");
             assert_eq!(world.ask(who, &line, &[], "").await.status, 201);
         }
+        for face in FACES.iter().filter(|face| face.contains('/')) {
+            world.let_in(server, face).await;
+        }
         world
+    }
+
+    /// A password is of somebody who has come, and names what stays of them whatever they are called.
+    async fn let_in(&mut self, server: &Server, face: &str) {
+        let (who, reaches) = face.split_once('/').unwrap();
+        let find = sql("SELECT key FROM home_state JOIN principal ON id = home_id WHERE name = $1");
+        let key: Uuid = server.db.pool.row(&find, &[&who]).await.unwrap().at(0).unwrap();
+        let client = server.client(&format!("{who}/{key}/{reaches}")).await;
+        self.clients.insert(face.to_owned(), client.always("X-Forwarded-Auth-Type", "password"));
+        let answer = self.ask(face, "OPTIONS /dav/", &[], "").await;
+        assert_eq!(answer.status, 200, "{face}: {}", answer.text());
     }
 
     pub async fn ask(&mut self, face: &str, line: &str, headers: &[(&str, &str)], body: &str) -> Answer {

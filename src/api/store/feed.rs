@@ -2,6 +2,7 @@
 
 use std::time::SystemTime;
 
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::db::{Error, Params, Pool, Row};
@@ -46,7 +47,8 @@ pub async fn of(pool: &Pool, person: Uuid) -> Result<Vec<Feed>, Error> {
 
 /// The one of that secret, if it leads anywhere.
 pub async fn by_token(pool: &Pool, token: &str) -> Result<Option<Feed>, Error> {
-    pool.optional(&BY_TOKEN, &[&token]).await?.as_ref().map(read).transpose()
+    let hash = Sha256::digest(token).to_vec();
+    pool.optional(&BY_TOKEN, &[&hash]).await?.as_ref().map(read).transpose()
 }
 
 /// Keeps a new one, unless there is one of that calendar and kind, or its owner has enough of them; whether it did.
@@ -65,7 +67,11 @@ pub async fn change(pool: &Pool, feed: &Feed) -> Result<bool, Error> {
 
 /// Makes one show more, or less, unless there is another that does; whether it did.
 pub async fn convert(pool: &Pool, person: Uuid, id: Uuid, busy_only: bool) -> Result<bool, Error> {
-    Ok(pool.client().await?.execute(&CONVERT, &[&person, &id, &busy_only]).await? == 1)
+    match pool.client().await?.execute(&CONVERT, &[&person, &id, &busy_only]).await {
+        // The other came in the same moment.
+        Err(Error::Unique(_)) => Ok(false),
+        done => Ok(done? == 1),
+    }
 }
 
 /// Ends these; how many there were.

@@ -157,12 +157,10 @@ async fn put_all(
 }
 
 /// What can be said of an object before it is looked for.
-fn judged(item: &Item) -> Result<&Understood, Fate> {
+fn judged(item: &Item) -> Result<&Understood, Refusal> {
     match &item.object {
-        Err(refusal) => Err(Fate::Refused(refusal.clone())),
-        Ok(object) if is_over(&object.put) => {
-            Err(Fate::Refused(HAS_OCCURRENCE.because("none of its occurrences is left")))
-        }
+        Err(refusal) => Err(refusal.clone()),
+        Ok(object) if is_over(&object.put) => Err(HAS_OCCURRENCE.because("none of its occurrences is left")),
         Ok(object) => Ok(object),
     }
 }
@@ -172,7 +170,7 @@ async fn put_theirs(shelf: &Shelf<'_>, items: &[Item], guard: &Guard) -> Result<
     let mut fates = Vec::with_capacity(items.len());
     for item in items {
         fates.push(match judged(item) {
-            Err(fate) => fate,
+            Err(refusal) => Fate::Refused(refusal),
             Ok(object) => match shelf.store(object, guard).await {
                 Ok(done) => Fate::Made(done.other),
                 Err(Error::Refused(refusal)) if refusal.condition == Some(NO_UID_CONFLICT) => {
@@ -199,8 +197,8 @@ async fn put_own(shelf: &Shelf<'_>, items: &[Item]) -> Result<Vec<Fate>> {
     let (mut fates, mut writes) = (Vec::with_capacity(items.len()), Vec::new());
     for item in items {
         let object = match judged(item) {
-            Err(fate) => {
-                fates.push(fate);
+            Err(refusal) => {
+                fates.push(Fate::Refused(refusal));
                 continue;
             }
             Ok(object) => object,
@@ -227,7 +225,9 @@ async fn put_own(shelf: &Shelf<'_>, items: &[Item]) -> Result<Vec<Fate>> {
         yield_now().await;
     }
     if calendar.watched {
-        writes.iter().for_each(|put| shelf.note(Told::stored(&put.name, None, &put.body)));
+        for put in writes {
+            shelf.note(Told::stored(&put.name, None, &put.body));
+        }
     }
     Ok(fates)
 }

@@ -115,8 +115,12 @@ def connect(path, title, user=SHAREE, reach=""):
         except GLib.Error as fault:
             outcome.append(fault)
 
-    ECal.Client.connect(known, ECal.ClientSourceType.EVENTS, 30, None, done)
-    wait(1, lambda: len(outcome))
+    # The program that opens calendars hears of a new one by itself, and may not have yet.
+    end = time.monotonic() + PATIENCE
+    while not outcome or ("No such source" in str(outcome[0]) and time.monotonic() < end):
+        outcome.clear()
+        ECal.Client.connect(known, ECal.ClientSourceType.EVENTS, 30, None, done)
+        wait(1, lambda: len(outcome))
     assert isinstance(outcome[0], ECal.Client), outcome
     return outcome[0]
 

@@ -1,5 +1,7 @@
 """Somebody with two calendars, and what is in them: for clients whose password does not reach as far as its owner."""
 
+import re
+
 from checks import event, home, put, request, same, xml
 from sharing import objects
 
@@ -16,6 +18,10 @@ class Reach:
         request("DELETE", self.hidden, user=self.user)
         status, _, text = xml("MKCALENDAR", self.hidden, "<C:mkcalendar {ns}><D:set><D:prop><D:displayname>Private</D:displayname></D:prop></D:set></C:mkcalendar>", self.user)
         assert status == 201, (status, text)
+        # Whatever others have left there.
+        text = xml("PROPFIND", self.shown, "<D:propfind {ns}><D:prop><D:getetag/></D:prop></D:propfind>", self.user, Depth="1")[2]
+        for path in re.findall(r"<D:href>([^<]+\.ics)</D:href>", text):
+            request("DELETE", path, user=self.user)
         put(self.shown + "shown.ics", event("shown", "Shown"), self.user)
         put(self.hidden + "hidden.ics", event("hidden", "Hidden"), self.user)
 

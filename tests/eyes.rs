@@ -125,8 +125,9 @@ async fn places(alice: &mut Client, who: &str) -> Vec<String> {
 
 /// What an answer says, headers and all, but for the path that was asked for and those that were named in the request.
 fn said(answer: &Answer, path: &str, hrefs: &[String]) -> String {
-    let headers: String = answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
-    let mut text = headers + &answer.text();
+    let headers: Vec<String> =
+        answer.headers.iter().map(|(name, value)| format!("{name}: {value}\n")).collect();
+    let mut text = headers.concat() + &answer.text();
     for named in hrefs.iter().map(String::as_str).chain([path.split('?').next().unwrap()]) {
         text = text.replace(named, "");
     }

@@ -81,7 +81,7 @@ impl World {
             (confined(face) && self.place(face).is_some(), "by a password for it alone"),
             (confined(face) && self.place(face).is_none(), "by a password for something else"),
         ] {
-            if holds && who != "alice" || holds && what.starts_with("by a password") {
+            if holds && (who != "alice" || what.starts_with("by a password")) {
                 self.note(what);
             }
         }
@@ -150,10 +150,11 @@ impl World {
         let calendar = self.at(face);
         let all: Vec<String> = self.things.keys().cloned().collect();
         let names: Vec<String> = all.into_iter().filter(|_| self.dice.one_in(2)).collect();
-        let hrefs: String =
+        let hrefs: Vec<String> =
             names.iter().map(|name| format!("<D:href>{}</D:href>", path(&calendar, name))).collect();
         let body = format!(
-            "<C:calendar-multiget {NS}><D:prop><D:getetag/><C:calendar-data/></D:prop>{hrefs}</C:calendar-multiget>"
+            "<C:calendar-multiget {NS}><D:prop><D:getetag/><C:calendar-data/></D:prop>{}</C:calendar-multiget>",
+            hrefs.concat()
         );
         let answer = self.ask(face, &format!("REPORT {calendar}"), &[], &body).await;
         if !self.may_search(face) {

@@ -379,11 +379,12 @@ impl World {
             }
         }
         for (rank, writes, members) in [("write", true, write), ("read", false, read)] {
-            let hrefs: String =
+            let hrefs: Vec<String> =
                 members.iter().map(|key| format!("<D:href>/dav/principals/{key}/</D:href>")).collect();
             let body = format!(
-                "<D:propertyupdate {NS}><D:set><D:prop><D:group-member-set>{hrefs}</D:group-member-set></D:prop></D:set>\
-                 </D:propertyupdate>"
+                "<D:propertyupdate {NS}><D:set><D:prop><D:group-member-set>{}</D:group-member-set></D:prop></D:set>\
+                 </D:propertyupdate>",
+                hrefs.concat()
             );
             let line = format!("PROPPATCH /dav/principals/alice/calendar-proxy-{rank}/");
             let answer = self.ask("alice", &line, &[], &body).await;

@@ -88,8 +88,8 @@ fn report(report: &Report, hrefs: &[&str]) -> Ask {
         "free-busy-query" => "<C:time-range start=\"20200101T000000Z\" end=\"20300101T000000Z\"/>".to_owned(),
         "calendar-query" => format!("{props}<C:filter><C:comp-filter name=\"VCALENDAR\"/></C:filter>"),
         "calendar-multiget" => {
-            let hrefs: String = hrefs.iter().map(|href| format!("<D:href>{href}</D:href>")).collect();
-            format!("{props}{hrefs}")
+            let hrefs: Vec<String> = hrefs.iter().map(|href| format!("<D:href>{href}</D:href>")).collect();
+            format!("{props}{}", hrefs.concat())
         }
         "principal-match" => format!("<D:principal-property><D:owner/></D:principal-property>{props}"),
         "principal-property-search" => {

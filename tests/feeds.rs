@@ -181,7 +181,7 @@ async fn strangers_learn_nothing_by_numbers() {
     let text = play.follow(&busy, &[]).await.text();
     let token = busy["token"].as_str().unwrap();
     let guess = Sha256::digest(format!("{token}\0a"));
-    let guess: String = guess[..16].iter().map(|octet| format!("{octet:02x}")).collect();
+    let guess = guess[..16].iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().concat();
     assert!(text.contains("UID:") && !text.contains(&guess) && !text.contains("UID:a\r\n"), "{text}");
 }
 

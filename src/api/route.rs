@@ -246,7 +246,7 @@ mod tests {
         for (place, route) in ROUTES.iter().enumerate() {
             let same = |other: &&Route| other.method == route.method && other.path == route.path;
             assert!(!ROUTES[..place].iter().any(|other| same(&other)), "{} {}", route.method, route.path);
-            assert!(route.path.ends_with('/') != route.path.ends_with(".ics"), "{}", route.path);
+            assert!(route.path.ends_with('/') != route.path.ends_with("}.ics"), "{}", route.path);
             assert!(route.doc.ends_with('.') && route.doc.len() > 10, "{}", route.doc);
             assert!(Status::from_u16(route.gives.0).is_ok_and(|status| status.is_success()));
         }

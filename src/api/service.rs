@@ -297,7 +297,7 @@ impl Api {
         let checker = Checker::start(Arc::clone(&settings), pool.clone(), caldav.clone());
         let (throttle, uses) = (Throttle::default(), feeds::Uses::default());
         let files = Places::new(FILES.0, FILES.1);
-        let shared = Shared { settings, pool, caldav, site, checker, entitlements, throttle, files, uses };
+        let shared = Shared { settings, pool, caldav, site, checker, throttle, files, uses, entitlements };
         let shared = Arc::new(shared);
         feeds::start(&shared);
         Self(shared)

@@ -23,7 +23,7 @@ pub fn media(name: &str) -> Option<&'static Media> {
     MEDIA.iter().find(|media| media.name == name)
 }
 
-/// What a body of that name is, as OpenAPI tells it: the media type, the schema and an example.
+/// What a body of that name is, as `OpenAPI` tells it: the media type, the schema and an example.
 #[must_use]
 pub fn content(name: &str) -> Value {
     let Some(media) = media(name) else {

@@ -544,16 +544,14 @@ mod tests {
                 _ => "20260301T090000Z".to_owned(),
             };
             let ascii: String = word.chars().filter(char::is_ascii_alphanumeric).collect();
-            let line = |name| {
+            let lines = names.iter().map(|name| {
                 format!("{name};X-{ascii}={word};TZID=\"{word}\";VALUE={ascii};RANGE={ascii}:{value}\r\n")
-            };
-            let lines = names.iter().map(line).collect::<Vec<_>>().concat();
+            }).collect::<Vec<_>>().concat();
             let kinds = ["VEVENT", "VTODO", "VTIMEZONE", "VFREEBUSY"];
-            let part = |kind| format!(
+            let parts = kinds.iter().map(|kind| format!(
                 "BEGIN:{kind}\r\nUID:{word}\r\nTZID:{word}\r\n{lines}BEGIN:VALARM\r\n{lines}END:VALARM\r\n\
                  BEGIN:STANDARD\r\n{lines}END:STANDARD\r\nEND:{kind}\r\n"
-            );
-            let parts = kinds.iter().map(part).collect::<Vec<_>>().concat();
+            )).collect::<Vec<_>>().concat();
             let text = format!("BEGIN:VCALENDAR\r\nX-WR-CALNAME:{word}\r\n{lines}{parts}END:VCALENDAR\r\n");
             let at = (fold..text.len()).find(|at| text.is_char_boundary(*at)).unwrap_or(0);
             // A fold anywhere but where it would begin the stream.

@@ -67,8 +67,8 @@ pub(super) async fn answer<S: Service>(
     let client = client.filter(|_| judgement.trusted).map_or(peer, Peer::Tcp);
     let user = judgement.identity.as_ref().map_or("", |identity| identity.user.as_str());
     let called = judgement.identity.as_ref().map(Identity::called).unwrap_or_default();
-    let (method, path) = (head.method.as_str(), service.told(head.uri.path()));
-    let asks = service.asks(head.uri.path());
+    let path = head.uri.path();
+    let (method, path, asks) = (head.method.as_str(), service.told(path), service.asks(path));
     let span =
         tracing::error_span!(target: "kalends", "request", id, peer = %client, user = &*called, method, path);
     let label = label(&head.method);
@@ -92,9 +92,8 @@ pub(super) async fn answer<S: Service>(
         if let Some(answer) = preflight.filter(|_| fault.is_none()) {
             return answer;
         }
-        let known = asks && judgement.identity == Err(Denial::Absent);
-        if !quiet && !known {
-            tell_of_denial(&judgement);
+        if !quiet {
+            tell_of_denial(&judgement, asks);
         }
         if let Some((status, why)) = refusal(&head, &rules, fault) {
             return service.wrong(status, why);
@@ -229,8 +228,12 @@ fn dress(answer: Response, id: &str, record: Record, place: Option<Place>) -> ht
     dressed
 }
 
-fn tell_of_denial(judgement: &Judgement) {
+/// To name nobody is no news where the proxy asks who somebody is.
+fn tell_of_denial(judgement: &Judgement, asks: bool) {
     let Err(denial) = &judgement.identity else { return };
+    if asks && *denial == Denial::Absent {
+        return;
+    }
     let reason = judgement.doubt.unwrap_or_default();
     metrics::denied(match denial {
         Denial::Absent => "absent",

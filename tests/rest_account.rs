@@ -55,7 +55,7 @@ async fn traces(server: &Server, marks: &[&str]) -> Vec<String> {
     for row in server.db.pool.rows(&tables, &[]).await.unwrap() {
         let table: String = row.at(0).unwrap();
         for mark in marks {
-            let octets: String = mark.bytes().map(|byte| format!("{byte:02x}")).collect();
+            let octets = mark.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
             let text = format!(
                 "SELECT count(*) FROM {table} t WHERE strpos(lower(t::text), '{mark}') > 0 OR strpos(t::text, '{octets}') > 0"
             );

@@ -170,11 +170,10 @@ fn needed_to_report(report: &str, kind: Kind) -> (On, &'static str) {
         | "D:principal-search-property-set"
         | "CS:calendarserver-principal-search" => "D:read",
         "C:free-busy-query" => "C:read-free-busy",
-        "D:acl-principal-prop-set" => "D:read-acl",
         "K:history" => "D:all",
         "K:audit" if kind == Kind::Calendar => "D:all",
-        // Of others only those hear who know all, which nobody can grant.
-        "K:audit" => "D:read-acl",
+        // Of people only those hear of the second who know all, which nobody can grant.
+        "D:acl-principal-prop-set" | "K:audit" => "D:read-acl",
         unknown => panic!("the oracle does not know the report {unknown}: say what it needs"),
     };
     (On::Itself, privilege)

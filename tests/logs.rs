@@ -13,6 +13,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rustix::process::Signal;
@@ -168,7 +169,10 @@ fn offenders(name: &str, log: &str, options: &[&str]) -> Vec<String> {
 }
 
 fn offenders_by(filter: &str, name: &str, log: &str, options: &[&str]) -> Vec<String> {
-    let file = support::directory().join(format!("{filter}-{name}-{}.log", std::process::id()));
+    // Several look for the same at once.
+    static NTH: AtomicUsize = AtomicUsize::new(0);
+    let nth = NTH.fetch_add(1, Ordering::Relaxed);
+    let file = support::directory().join(format!("{filter}-{name}-{}-{nth}.log", std::process::id()));
     std::fs::write(&file, log).unwrap();
     let filter = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/fail2ban").join(filter);
     let output = Command::new("fail2ban-regex")

@@ -395,6 +395,38 @@ async fn in_one_s_own_home_no_list_is_read() {
     }
 }
 
+/// Neither who holds rights in very many places, nor lists that are very long, change where rights are looked for.
+#[tokio::test]
+async fn rights_are_looked_for_in_the_lists_of_a_calendar_and_its_home_alone() {
+    let (_db, pool) = worked().await;
+    let client = pool.client().await.unwrap();
+    client.batch(SEED).await.unwrap();
+    let many = "INSERT INTO ace (home_id, calendar_id, place, grantee, group_name, privileges)
+                SELECT 7, n / 100 + 100000, n, 1, 'g' || n % 100, 2 FROM generate_series(1, 20000) n;
+                INSERT INTO ace (home_id, calendar_id, place, grantee, principal_id, privileges)
+                SELECT 300, n + 100000, 1, 0, 12, 2 FROM generate_series(1, 20000) n";
+    let names = ["of", "listed", "held", "object"].map(|name| format!("caldav/share.sql: {name}"));
+    let others =
+        ["ace.sql: granted", "calendar.sql: all", "calendar.sql: by_name", "object.sql: by_path_with_body"];
+    let names: Vec<String> =
+        names.into_iter().chain(others.iter().map(|name| format!("caldav/{name}"))).collect();
+    for more in ["SELECT", many] {
+        client.batch(more).await.unwrap();
+        client.batch("ANALYZE; SET plan_cache_mode = force_generic_plan").await.unwrap();
+        for name in &names {
+            let query = statements().into_iter().find(|query| query.name == name).unwrap();
+            let (statement, types) = prepared(&client, query).await;
+            let plan = plan(&client, ANALYZE, &statement, &values(name, &types)).await;
+            let mut lines = plan.lines().skip_while(|line| !line.contains(" on ace")).map(str::trim);
+            let (scan, by) = (lines.next().unwrap_or_default(), lines.next().unwrap_or_default());
+            let found = scan.contains("Index Scan using")
+                && by.contains("(home_id = ")
+                && by.contains("(calendar_id = ANY (");
+            assert!(found, "{name}:\n{plan}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn every_statement_keeps_to_one_home() {
     let db = database().await;

@@ -4,15 +4,15 @@
 -- What entries of a collection and of its home grant to the viewer $3, whose groups are $4; of the home alone where $2 is 0.
 SELECT coalesce(bit_or(privileges), 0) AS granted
 FROM ace
-WHERE home_id = $1 AND calendar_id IN (0, $2)
-  AND (grantee IN (2, 3) OR principal_id = $3 OR group_name = ANY ($4::text[]));
+WHERE home_id = $1 AND calendar_id = ANY (ARRAY[0, $2::bigint])
+  AND CASE grantee WHEN 0 THEN principal_id = $3 WHEN 1 THEN group_name = ANY ($4::text[]) ELSE grantee IN (2, 3) END;
 
 --: of
 -- The list of a collection and behind it that of its home; of the home where $2 is 0.
 SELECT a.calendar_id, a.grantee, a.principal_id, p.name, a.group_name, a.privileges
 FROM ace a
 LEFT JOIN principal p ON p.id = a.principal_id
-WHERE a.home_id = $1 AND a.calendar_id IN (0, $2)
+WHERE a.home_id = $1 AND a.calendar_id = ANY (ARRAY[0, $2::bigint])
 ORDER BY a.calendar_id = 0, a.place;
 
 --: of_all
@@ -27,7 +27,7 @@ ORDER BY a.calendar_id = 0, a.place;
 -- The lists of these collections, each with what it inherits from the home that it is kept in.
 SELECT told.id, a.calendar_id, a.grantee, a.principal_id, p.name, a.group_name, a.privileges
 FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
-JOIN ace a ON a.home_id = told.home_id AND a.calendar_id IN (0, told.id)
+JOIN ace a ON a.home_id = told.home_id AND a.calendar_id = ANY (ARRAY[0, told.id])
 LEFT JOIN principal p ON p.id = a.principal_id
 ORDER BY a.calendar_id = 0, a.place;
 

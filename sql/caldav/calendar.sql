@@ -20,8 +20,8 @@ WHERE s.home_id = $1;
 SELECT b.name, b.owner_home_id, b.calendar_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created,
        c.modified, c.shared, c.watched, c.locked > now() IS TRUE AS locked, CASE WHEN $2 <> $1 THEN (
     SELECT bit_or(a.privileges) FROM ace a
-    WHERE a.home_id = $1 AND a.calendar_id IN (0, c.id)
-      AND (a.grantee IN (2, 3) OR a.principal_id = $2 OR a.group_name = ANY ($3::text[]))) END AS granted
+    WHERE a.home_id = $1 AND a.calendar_id = ANY (ARRAY[0, c.id])
+      AND CASE a.grantee WHEN 0 THEN a.principal_id = $2 WHEN 1 THEN a.group_name = ANY ($3::text[]) ELSE a.grantee IN (2, 3) END) END AS granted
 FROM bind b
 LEFT JOIN calendar c ON c.home_id = $1 AND c.id = b.calendar_id
 WHERE b.home_id = $1
@@ -31,8 +31,8 @@ ORDER BY b.name;
 SELECT b.name, b.owner_home_id, b.calendar_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created,
        c.modified, c.shared, c.watched, c.locked > now() IS TRUE AS locked, CASE WHEN $3 <> $1 THEN (
     SELECT bit_or(a.privileges) FROM ace a
-    WHERE a.home_id = $1 AND a.calendar_id IN (0, c.id)
-      AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))) END AS granted
+    WHERE a.home_id = $1 AND a.calendar_id = ANY (ARRAY[0, c.id])
+      AND CASE a.grantee WHEN 0 THEN a.principal_id = $3 WHEN 1 THEN a.group_name = ANY ($4::text[]) ELSE a.grantee IN (2, 3) END) END AS granted
 FROM bind b
 LEFT JOIN calendar c ON c.home_id = $1 AND c.id = b.calendar_id
 WHERE b.home_id = $1 AND b.name = $2;

@@ -38,8 +38,8 @@ WHERE home_id = $1 AND calendar_id = $2 AND name = $3;
 -- The object, or what leads to its calendar where that is kept in another home.
 SELECT b.owner_home_id, b.calendar_id, o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.body,
     (SELECT bit_or(a.privileges) FROM ace a
-     WHERE $4 <> $1 AND a.home_id = $1 AND a.calendar_id IN (0, b.calendar_id)
-       AND (a.grantee IN (2, 3) OR a.principal_id = $4 OR a.group_name = ANY ($5::text[]))) AS granted,
+     WHERE $4 <> $1 AND a.home_id = $1 AND a.calendar_id = ANY (ARRAY[0, b.calendar_id])
+       AND CASE a.grantee WHEN 0 THEN a.principal_id = $4 WHEN 1 THEN a.group_name = ANY ($5::text[]) ELSE a.grantee IN (2, 3) END) AS granted,
     o.access,
     (SELECT p.data FROM personal p WHERE $4 <> $1 AND p.home_id = $1 AND p.object_id = o.id AND p.principal_id = $4) AS personal
 FROM bind b

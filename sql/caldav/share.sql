@@ -2,16 +2,13 @@
 
 --: of
 -- Of these calendars, but for those in the trash by now, all that is known where they are kept, and what is granted there to the
--- viewer $3, whose groups are $4. Each is looked up by itself and each list as well, whatever the planner believes: the owner of one may have many more, with long lists.
+-- viewer $3, whose groups are $4. To whom is a CASE, here and wherever rights are asked for: the planner cannot take it for a reason to look for
+-- all that is granted to somebody, or in the whole of a home.
 SELECT c.home_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified, c.shared, c.watched,
        c.locked > now() IS TRUE AS locked, p.name AS owner, p.email AS owner_email, p.display_name AS owner_name, own.name AS called, (
-    SELECT bit_or(a.privileges) FROM (
-        SELECT a.privileges FROM ace a
-        WHERE a.home_id = told.home_id AND a.calendar_id = 0 AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
-        UNION ALL
-        SELECT a.privileges FROM ace a
-        WHERE a.home_id = told.home_id AND a.calendar_id = told.id AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
-    ) AS a) AS granted
+    SELECT bit_or(a.privileges) FROM ace a
+    WHERE a.home_id = told.home_id AND a.calendar_id = ANY (ARRAY[0, told.id])
+      AND CASE a.grantee WHEN 0 THEN a.principal_id = $3 WHEN 1 THEN a.group_name = ANY ($4::text[]) ELSE a.grantee IN (2, 3) END) AS granted
 FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
 JOIN calendar c ON c.home_id = told.home_id AND c.id = told.id AND c.trashed IS NULL
 CROSS JOIN LATERAL (SELECT * FROM principal WHERE id = told.home_id OFFSET 0) AS p
@@ -23,26 +20,18 @@ CROSS JOIN LATERAL (
 -- The same, but for whose they are.
 SELECT c.home_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified, c.shared, c.watched,
        c.locked > now() IS TRUE AS locked, (
-    SELECT bit_or(a.privileges) FROM (
-        SELECT a.privileges FROM ace a
-        WHERE a.home_id = told.home_id AND a.calendar_id = 0 AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
-        UNION ALL
-        SELECT a.privileges FROM ace a
-        WHERE a.home_id = told.home_id AND a.calendar_id = told.id AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
-    ) AS a) AS granted
+    SELECT bit_or(a.privileges) FROM ace a
+    WHERE a.home_id = told.home_id AND a.calendar_id = ANY (ARRAY[0, told.id])
+      AND CASE a.grantee WHEN 0 THEN a.principal_id = $3 WHEN 1 THEN a.group_name = ANY ($4::text[]) ELSE a.grantee IN (2, 3) END) AS granted
 FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
 JOIN calendar c ON c.home_id = told.home_id AND c.id = told.id AND c.trashed IS NULL;
 
 --: held
 -- Of these calendars no more than how far they are, and what is granted there to the viewer $3, whose groups are $4.
 SELECT c.home_id, c.id, c.revision, (
-    SELECT bit_or(a.privileges) FROM (
-        SELECT a.privileges FROM ace a
-        WHERE a.home_id = told.home_id AND a.calendar_id = 0 AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
-        UNION ALL
-        SELECT a.privileges FROM ace a
-        WHERE a.home_id = told.home_id AND a.calendar_id = told.id AND (a.grantee IN (2, 3) OR a.principal_id = $3 OR a.group_name = ANY ($4::text[]))
-    ) AS a) AS granted
+    SELECT bit_or(a.privileges) FROM ace a
+    WHERE a.home_id = told.home_id AND a.calendar_id = ANY (ARRAY[0, told.id])
+      AND CASE a.grantee WHEN 0 THEN a.principal_id = $3 WHEN 1 THEN a.group_name = ANY ($4::text[]) ELSE a.grantee IN (2, 3) END) AS granted
 FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
 JOIN calendar c ON c.home_id = told.home_id AND c.id = told.id AND c.trashed IS NULL;
 
@@ -61,8 +50,8 @@ FOR NO KEY UPDATE OF c;
 -- An object where it is kept, with its octets, and what is granted there to the viewer $4.
 SELECT o.id, o.name, o.uid, o.component, o.etag, o.revision, o.size, o.created, o.modified, o.body,
     (SELECT bit_or(a.privileges) FROM ace a
-     WHERE a.home_id = $1 AND a.calendar_id IN (0, $2)
-       AND (a.grantee IN (2, 3) OR a.principal_id = $4 OR a.group_name = ANY ($5::text[]))) AS granted,
+     WHERE a.home_id = $1 AND a.calendar_id = ANY (ARRAY[0, $2::bigint])
+       AND CASE a.grantee WHEN 0 THEN a.principal_id = $4 WHEN 1 THEN a.group_name = ANY ($5::text[]) ELSE a.grantee IN (2, 3) END) AS granted,
     o.access, (SELECT p.data FROM personal p WHERE p.home_id = $1 AND p.object_id = o.id AND p.principal_id = $4) AS personal
 FROM object o
 WHERE o.home_id = $1 AND o.calendar_id = $2 AND o.name = $3;

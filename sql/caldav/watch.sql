@@ -16,8 +16,8 @@ JOIN principal p ON p.id = w.principal_id
 CROSS JOIN LATERAL (
     SELECT bit_or(a.privileges) AS granted
     FROM ace a
-    WHERE p.id <> $1 AND a.home_id = $1 AND a.calendar_id IN (0, $2)
-      AND (a.grantee IN (2, 3) OR a.principal_id = p.id OR a.group_name = ANY (p.groups))
+    WHERE p.id <> $1 AND a.home_id = $1 AND a.calendar_id = ANY (ARRAY[0, $2::bigint])
+      AND CASE a.grantee WHEN 0 THEN a.principal_id = p.id WHEN 1 THEN a.group_name = ANY (p.groups) ELSE a.grantee IN (2, 3) END
 ) AS g
 WHERE w.home_id = $1 AND w.calendar_id = $2 AND w.wanted AND p.id <> $3 AND p.disabled IS NULL
 ORDER BY p.id

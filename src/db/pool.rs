@@ -51,6 +51,8 @@ impl Pool {
             .wait_timeout(Some(*settings.wait_time))
             .create_timeout(Some(*settings.connect_time * hosts))
             .recycle_timeout(Some(*settings.connect_time))
+            // The connection that was used last is the one whose server process is warm, and whose statements are prepared.
+            .queue_mode(deadpool_postgres::QueueMode::Lifo)
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| Error::Bug(Box::new(error)))?;

@@ -479,3 +479,55 @@ async fn who_has_enough_is_asked() {
     );
     assert_eq!(inside(&mut late, "/dav/calendars/late/notifications/").await.len(), 2);
 }
+
+#[tokio::test]
+async fn a_name_that_is_as_long_as_can_be_is_not_made_longer() {
+    let server = Server::start(telling).await;
+    let mut alice = person(&server, "alice", "").await;
+    let mut bob = person(&server, "bob", "").await;
+    drop(person(&server, "carol", "team").await);
+    let name = "x".repeat(254);
+    for (client, user) in [(&mut alice, "alice"), (&mut bob, "bob")] {
+        let made = client.ask(&format!("MKCALENDAR /dav/calendars/{user}/{name}/"), &[], "").await;
+        assert_eq!(made.status, 201);
+    }
+    let path = format!("/dav/calendars/alice/{name}/");
+    let shared = post(&mut alice, &path, set("/dav/principals/groups/team/", "read")).await;
+    assert_eq!(shared.status, 200);
+    // Who comes into the group finds it, under a name that can be asked for.
+    let mut bob = person(&server, "bob", "team").await;
+    let (home, mut theirs) = (inside(&mut bob, "/dav/calendars/bob/").await, 0);
+    for path in home {
+        let body = "<D:propfind xmlns:D='DAV:'><D:prop><D:owner/></D:prop></D:propfind>";
+        let answer = bob.ask(&format!("PROPFIND {path}"), &[("Depth", "0")], body).await;
+        assert_eq!(answer.status, 207, "{path}");
+        theirs += usize::from(answer.text().contains("/principals/alice/"));
+    }
+    assert_eq!(theirs, 1);
+}
+
+#[tokio::test]
+async fn what_one_keeps_for_oneself_has_an_end() {
+    let server = Server::start(telling).await;
+    let mut alice = person(&server, "alice", "").await;
+    let mut bob = person(&server, "bob", "").await;
+    let event = |alarm: &str| {
+        format!(
+            "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\nBEGIN:VEVENT\r\nUID:a\r\nDTSTAMP:20260101T000000Z\r\n\
+             DTSTART:20260301T090000Z\r\nSUMMARY:Lunch\r\n{alarm}END:VEVENT\r\nEND:VCALENDAR\r\n"
+        )
+    };
+    let alarm = |octets: usize| {
+        format!(
+            "BEGIN:VALARM\r\nACTION:DISPLAY\r\nTRIGGER:-PT5M\r\nDESCRIPTION:{}\r\nEND:VALARM\r\n",
+            "x".repeat(octets)
+        )
+    };
+    assert_eq!(alice.ask(&format!("PUT {CALENDAR}a.ics"), &[], event("")).await.status, 201);
+    share(&mut alice, set("mailto:bob@example.org", "read-write")).await;
+    let line = "PUT /dav/calendars/bob/calendar-2/a.ics";
+    let long = bob.ask(line, &[], event(&alarm(70_000))).await;
+    assert!(long.status == 403 && long.text().contains("max-resource-size"), "{}", long.text());
+    assert_eq!(bob.ask(line, &[], event(&alarm(60_000))).await.status, 204);
+    assert!(!alice.ask(&format!("GET {CALENDAR}a.ics"), &[], "").await.text().contains("VALARM"));
+}

@@ -1278,6 +1278,7 @@ async fn leave(pool: &Pool, calendar: &Calendar) {
     store::calendar::delete(&tx, &brief, &nothing).await.unwrap();
     store::history::lighten(&tx, 1, Keep { most: 1000, ..author().keep }).await.unwrap();
     tx.commit().await.unwrap();
+    store::history::discard(pool, 1, author().keep).await.unwrap();
     bring_back(pool, calendar).await;
     keep(pool).await;
     forget(pool, calendar).await;

@@ -6,16 +6,17 @@ SELECT coalesce(sum(kept + CASE WHEN trashed IS NULL THEN 0 ELSE octets END), 0)
 FROM calendar WHERE home_id = $1;
 
 --: lighten
--- Forgets the oldest entries until $2 octets are free, but for those of calendars that others are at.
-WITH free AS (
-    SELECT id FROM calendar WHERE home_id = $1 FOR NO KEY UPDATE SKIP LOCKED
-), aged AS (
-    SELECT h.calendar_id, h.name, h.id, sum(h.size + 256) OVER (ORDER BY h.id) - h.size - 256 AS older
-    FROM history h JOIN free ON free.id = h.calendar_id
-    WHERE h.home_id = $1
+-- Forgets the oldest entries until $2 octets are free, but for those of calendars that others are at; nobody waits for the others.
+WITH aged AS MATERIALIZED (
+    SELECT calendar_id, name, id FROM (
+        SELECT calendar_id, name, id, sum(size + 256) OVER (ORDER BY id) - size - 256 AS older FROM history WHERE home_id = $1
+    ) AS all_of_it
+    WHERE older < $2
+), free AS (
+    SELECT id FROM calendar WHERE home_id = $1 AND id IN (SELECT calendar_id FROM aged) FOR NO KEY UPDATE SKIP LOCKED
 ), gone AS (
-    DELETE FROM history h USING aged
-    WHERE h.home_id = $1 AND h.calendar_id = aged.calendar_id AND h.name = aged.name AND h.id = aged.id AND aged.older < $2
+    DELETE FROM history h USING aged, free
+    WHERE h.home_id = $1 AND h.calendar_id = aged.calendar_id AND free.id = aged.calendar_id AND h.name = aged.name AND h.id = aged.id
     RETURNING h.calendar_id, h.size
 )
 UPDATE calendar c SET kept = c.kept - freed.octets

@@ -200,7 +200,7 @@ WITH wanted AS MATERIALIZED (
     SELECT $1, coalesce((
         SELECT free.name
         FROM (SELECT fresh.name, 1 AS n UNION ALL SELECT fresh.name || '-' || n, n FROM generate_series(2, 9) n) AS free
-        WHERE fresh.name !~ '-[2-9]$' AND NOT EXISTS (SELECT FROM bind b WHERE b.home_id = $1 AND b.name = free.name)
+        WHERE fresh.name !~ '-[2-9]$' AND octet_length(free.name) <= 255 AND NOT EXISTS (SELECT FROM bind b WHERE b.home_id = $1 AND b.name = free.name)
         ORDER BY free.n OFFSET fresh.nth - 1 LIMIT 1
     ), gen_random_uuid()::text), fresh.home_id, fresh.calendar_id
     FROM fresh

@@ -36,14 +36,14 @@ FROM unnest($1::bigint[], $2::bigint[]) AS told (home_id, id)
 JOIN calendar c ON c.home_id = told.home_id AND c.id = told.id AND c.trashed IS NULL;
 
 --: lock
--- One of them, held to the end of the transaction.
+-- One of them, held to the end of the transaction; what went to the trash while others waited for it is no more.
 SELECT c.home_id, c.id, c.kind, c.key, c.components, c.revision, c.floor, c.octets, c.created, c.modified, c.shared, c.watched,
        c.locked > now() IS TRUE AS locked, p.name AS owner, p.email AS owner_email, p.display_name AS owner_name,
        own.name AS called
 FROM calendar c
 JOIN principal p ON p.id = c.home_id
 JOIN bind own ON own.home_id = $1 AND own.owner_home_id = $1 AND own.calendar_id = c.id
-WHERE c.home_id = $1 AND c.id = $2
+WHERE c.home_id = $1 AND c.id = $2 AND c.trashed IS NULL
 FOR NO KEY UPDATE OF c;
 
 --: object

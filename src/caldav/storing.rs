@@ -131,8 +131,8 @@ pub fn etag(body: &[u8]) -> String {
 }
 
 /// The organizers of a meeting; what nobody else attends is none.
-fn organizers(put: &Put) -> Vec<String> {
-    let Ok(calendar) = ical::Calendar::parse(put.body.clone()) else { return Vec::new() };
+fn organizers(body: Bytes) -> Vec<String> {
+    let Ok(calendar) = ical::Calendar::parse(body) else { return Vec::new() };
     let meetings = calendar.components().filter(|component| component.property("ATTENDEE").is_some());
     let named = meetings.filter_map(|meeting| meeting.property("ORGANIZER"));
     named.map(|organizer| organizer.value().into_owned()).collect()
@@ -228,8 +228,8 @@ impl<'a> Shelf<'a> {
         guard.permits(&self.now(there), self.touched(&[Touch::Member(&put.name), Touch::Calendar], there))?;
         self.fits(Components::default().with(put.component), &put.name)?;
         self.no_uid_conflict(&before, put)?;
+        self.owner_organizes(put, &before).await?;
         if there.is_none() {
-            self.owner_organizes(put).await?;
             self.room().await?;
         }
         self.write(put, &before).await?;
@@ -364,13 +364,18 @@ impl<'a> Shelf<'a> {
         }
     }
 
-    /// caldav-sharing §5.5.5: whoever adds a meeting to a calendar of somebody else adds one of theirs.
-    pub(super) async fn owner_organizes(&self, put: &Put) -> Result<()> {
+    /// caldav-sharing §5.5.5: whoever adds a meeting to a calendar of somebody else adds one of theirs. What is somebody else's
+    /// there stays theirs.
+    pub(super) async fn owner_organizes(&self, put: &Put, before: &Before) -> Result<()> {
         let owner = self.calendar.home_id;
         if !self.cx.settings.sharing.owner_organizes || self.cx.viewer.owns(owner) {
             return Ok(());
         }
-        let organizers = organizers(put);
+        let mut organizers = organizers(put.body.clone());
+        if !organizers.is_empty() && before.object.is_some() {
+            let was = self.whole(&put.name).await?.map(self::organizers).unwrap_or_default();
+            organizers.retain(|organizer| !was.contains(organizer));
+        }
         if organizers.is_empty() {
             return Ok(());
         }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use crate::{
     dav::{
         Refusal, Result,
-        condition::{NO_UID_CONFLICT, VALID_ACCESS_RESTRICTION_CHANGE},
+        condition::{MAX_RESOURCE_SIZE, NO_UID_CONFLICT, VALID_ACCESS_RESTRICTION_CHANGE},
         guard::{Guard, Touch},
         seen::{self, Sight},
     },
@@ -22,6 +22,9 @@ use super::{
     storing::{Done, Shelf, Stored, Understood, etag, understood},
     told::Told,
 };
+
+/// Octets of what one keeps for oneself of an object of somebody else's; they are in nobody's quota.
+const MOST_OWN: usize = 64 << 10;
 
 /// What is in the place of the object, all of it, if it can be read.
 pub(super) struct There {
@@ -53,8 +56,8 @@ impl Shelf<'_> {
         self.fits(Components::default().with(put.component), &put.name)?;
         self.no_conflict(before, &put.uid).await?;
         may_hide(put.access, lens)?;
+        self.owner_organizes(put, before).await?;
         if view.is_none() {
-            self.owner_organizes(put).await?;
             self.room().await?;
         }
         // What is hidden was refused.
@@ -107,6 +110,11 @@ impl Shelf<'_> {
         };
         let whole = there.as_ref().and_then(|there| there.calendar.as_ref());
         let apart = personal::apart(whole, &given);
+        if apart.own.as_ref().is_some_and(|own| own.len() > MOST_OWN) {
+            let why =
+                format!("what is yours alone of an object of somebody else's has at most {MOST_OWN} octets");
+            return Err(MAX_RESOURCE_SIZE.because(why).into());
+        }
         let shared = match (apart.shared, whole) {
             (Some(octets), _) => {
                 let put = understood(&cx.settings, name, Form::Ical, octets)?.put;

@@ -73,14 +73,20 @@ pub async fn delete(cx: Arc<Cx>, _: Given) -> Result<Response> {
     Ok(Response::new(Status::NO_CONTENT))
 }
 
-/// Tells those who want to know. What was done is done: that somebody cannot be told is logged and no more.
+/// Tells those who want to know. What was done is done: that somebody cannot be told is logged and no more; and whoever did it
+/// and hangs up does not keep others from being told.
 pub async fn tell(cx: &Cx, calendar: &Calendar, all: &[Told]) {
     if all.is_empty() {
         return;
     }
-    if let Err(error) = tell_all(cx, calendar, all).await {
-        tracing::warn!(?error, "not everybody was told of a change");
-    }
+    let (cx, calendar, all) = (cx.clone(), calendar.clone(), all.to_vec());
+    let telling = tokio::spawn(async move {
+        if let Err(error) = tell_all(&cx, &calendar, &all).await {
+            tracing::warn!(?error, "not everybody was told of a change");
+        }
+    });
+    // It has no other end than its own.
+    drop(telling.await);
 }
 
 async fn tell_all(cx: &Cx, calendar: &Calendar, all: &[Told]) -> Result<()> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     db::Tx,
     model::{Kind, Privilege},
-    store::{self, Author, Calendar, Object, object},
+    store::{self, Author, Calendar, Object, history, object},
 };
 
 use super::{
@@ -23,7 +23,8 @@ pub async fn run(cx: &Cx) -> Result<Option<(Calendar, Object)>> {
     let house = access::household(cx).await?;
     // What is removed is a member of what it lies in (RFC 3744 §3.10).
     let on = if matches!(cx.located.target, Target::Object(..)) { On::Collection } else { On::Home };
-    cx.pool
+    let deleted = cx
+        .pool
         .transaction(async |tx: Arc<Tx>| {
             if on == On::Home {
                 // Others may see it, or it is theirs: before any calendar and any home is held.
@@ -48,7 +49,24 @@ pub async fn run(cx: &Cx) -> Result<Option<(Calendar, Object)>> {
             member(cx, &tx, &now, name, &guard).await?;
             Ok(whole.map(|object| (calendar.clone(), object)))
         })
-        .await
+        .await?;
+    if on == On::Home {
+        discard(cx, house.owner.id);
+    }
+    Ok(deleted)
+}
+
+/// Erases of the trash of a home what it has no more room for, when calendars went there; nobody waits for it.
+pub fn discard(cx: &Cx, home_id: i64) {
+    let (pool, keep) = (cx.pool.clone(), cx.author().keep);
+    if !keep.trash {
+        return;
+    }
+    tokio::spawn(async move {
+        if let Err(error) = history::discard(&pool, home_id, keep).await {
+            tracing::warn!(%error, "what the trash has no room for could not be erased");
+        }
+    });
 }
 
 /// Removes a calendar, which is locked, from the home that it is seen in: what is kept there is no more, what is kept elsewhere

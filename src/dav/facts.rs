@@ -116,7 +116,9 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
             Facts { charges, key: key_if(cx, needs, &who).await?, ..of_principal(cx, who, href) }
         }
         Target::Delegates(_, rank) => delegates::of_target(cx, *rank, needs).await?,
-        Target::Group(name) => of_group(cx, name, href, needs).await?,
+        Target::Group(name) => {
+            of_groups(cx, slice::from_ref(name), needs).await?.pop().ok_or_else(Refusal::not_found)?
+        }
         Target::Home(_) => {
             let house = household(cx).await?;
             house.need(cx, privilege)?;
@@ -443,22 +445,33 @@ fn of_principal(cx: &Cx, who: Principal, href: String) -> Facts {
 /// How many members of a group are told.
 const MOST_MEMBERS: i64 = 500;
 
-async fn of_group(cx: &Cx, name: &str, href: String, needs: Needs) -> Result<Facts> {
-    if !access::may_know_group(cx, name) || store::principal::groups(&cx.pool, &[name]).await?.is_empty() {
-        return Err(Refusal::not_found().into());
+/// The facts of those of these groups that somebody is in and the viewer may know, in their order.
+pub async fn of_groups(cx: &Cx, names: &[String], needs: Needs) -> Result<Vec<Facts>> {
+    let known: Vec<&str> =
+        names.iter().map(String::as_str).filter(|name| access::may_know_group(cx, name)).collect();
+    let there =
+        if known.is_empty() { Vec::new() } else { store::principal::groups(&cx.pool, &known).await? };
+    let mut all = Vec::with_capacity(there.len());
+    for name in known.into_iter().filter(|name| there.iter().any(|group| group == name)) {
+        let target = Target::Group(name.to_owned());
+        let facts = Facts::bare(target.clone(), cx.href(&target), Privileges::LOOK);
+        let members = if needs.has(Needs::MEMBERS) { members(cx, name).await? } else { Vec::new() };
+        let inside = cx.viewer.admin || cx.viewer.principal.groups.iter().any(|group| group == name);
+        let charges = if needs.has(Needs::CHARGES) && inside {
+            delegates::charges(cx, None, &[name.to_owned()]).await?
+        } else {
+            Vec::new()
+        };
+        all.push(Facts { members, charges, ..facts });
     }
-    let facts = Facts::bare(Target::Group(name.to_owned()), href, Privileges::LOOK);
-    let most = if needs.has(Needs::MEMBERS) { MOST_MEMBERS } else { 0 };
-    let members = store::principal::members(&cx.pool, name, most).await?;
+    Ok(all)
+}
+
+/// Those in a group whom the viewer may know, as far as so many are told of.
+async fn members(cx: &Cx, group: &str) -> Result<Vec<Target>> {
+    let members = store::principal::members(&cx.pool, group, MOST_MEMBERS).await?;
     let known = members.into_iter().filter(|who| access::may_know(cx, who));
-    let members = known.map(|who| Target::Principal(who.name)).collect();
-    let inside = cx.viewer.admin || cx.viewer.principal.groups.iter().any(|group| group == name);
-    let charges = if needs.has(Needs::CHARGES) && inside {
-        delegates::charges(cx, None, &[name.to_owned()]).await?
-    } else {
-        Vec::new()
-    };
-    Ok(Facts { members, charges, ..facts })
+    Ok(known.map(|who| Target::Principal(who.name)).collect())
 }
 
 async fn of_home(cx: &Cx, house: &Household, href: String, needs: Needs) -> Result<Facts> {

@@ -1,7 +1,7 @@
 //! A whole calendar as strangers see it who have a link to it: cut while it streams, object by object; of a busy-only one
 //! nothing is left but times. RFC 5545 §3.6, §3.8.1.3; caldav-privateevents §4.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
 
 use bytes::Bytes;
@@ -66,6 +66,8 @@ pub struct Cutter {
     /// Those before it that are of one object, and their UID.
     object: Vec<u8>,
     uid: Option<String>,
+    /// Time zones that nothing which is shown has named so far, each by its TZID.
+    held: HashMap<String, Vec<u8>>,
     zones: HashMap<String, String>,
     out: Writer,
 }
@@ -82,6 +84,7 @@ impl Cutter {
             component: Vec::new(),
             object: Vec::new(),
             uid: None,
+            held: HashMap::new(),
             zones: HashMap::new(),
             out: Writer::default(),
         }
@@ -163,11 +166,13 @@ impl Cutter {
 
     fn component_ends(&mut self, kind: &[u8]) {
         let raw = std::mem::take(&mut self.component);
-        let zone = kind.eq_ignore_ascii_case(b"VTIMEZONE");
         let Some(calendar) = read(&raw) else { return };
         let Some(component) = calendar.components().next() else { return };
-        if zone {
-            return if self.shows.busy_only { self.zone(component) } else { self.out.raw(component.raw()) };
+        if kind.eq_ignore_ascii_case(b"VTIMEZONE") {
+            if let Some(tzid) = component.property("TZID").map(|tzid| tzid.text().into_owned()) {
+                self.held.insert(tzid, raw);
+            }
+            return;
         }
         let uid = component.uid().map(std::borrow::Cow::into_owned);
         if uid.is_none() || uid != self.uid {
@@ -182,12 +187,32 @@ impl Cutter {
         self.uid = None;
         let Some(calendar) = read(&std::mem::take(&mut self.object)) else { return };
         let left = self.shows.left(Access::of(&calendar));
+        if left != Left::Nothing {
+            self.zones_of(&calendar);
+        }
         for component in calendar.components() {
             match left {
                 Left::Nothing => {}
                 Left::Times => self.times(component),
                 Left::Outline => self.outline(component),
                 Left::All => self.all(component),
+            }
+        }
+    }
+
+    /// The time zones that are named here for the first time: of one that only hidden events are in nobody is told.
+    fn zones_of(&mut self, object: &Calendar) {
+        if self.held.is_empty() {
+            return;
+        }
+        let mut named = BTreeSet::new();
+        object.components().for_each(|component| zones_named(component, &mut named));
+        for octets in named.iter().filter_map(|tzid| self.held.remove(tzid)).collect::<Vec<_>>() {
+            let Some(calendar) = read(&octets) else { continue };
+            match calendar.components().next() {
+                Some(zone) if self.shows.busy_only => self.zone(zone),
+                Some(zone) => self.out.raw(zone.raw()),
+                None => {}
             }
         }
     }
@@ -322,6 +347,12 @@ impl Shows {
 /// Words that say something of a time.
 const WORDS: [(&str, &[&str]); 2] =
     [("TRANSP", &["OPAQUE", "TRANSPARENT"]), ("STATUS", &["CONFIRMED", "TENTATIVE", "CANCELLED"])];
+
+/// Adds the TZIDs of a component and what is in it.
+fn zones_named(component: Component<'_>, named: &mut BTreeSet<String>) {
+    named.extend(component.lines().filter_map(|property| Some(property.parameter("TZID")?.into_owned())));
+    component.components().for_each(|part| zones_named(part, named));
+}
 
 /// The components as a calendar object.
 fn read(components: &[u8]) -> Option<Calendar> {
@@ -479,6 +510,40 @@ mod tests {
                 "{class}{unpublic:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_zone_is_told_of_with_the_first_that_is_shown_in_it_or_never() {
+        let zone = |tzid: &str| {
+            format!("BEGIN:VTIMEZONE\r\nTZID:{tzid}\r\nX-LIC-LOCATION:{tzid}\r\nEND:VTIMEZONE\r\n")
+        };
+        let event = |uid: &str, tzid: &str, class: &str| {
+            format!(
+                "BEGIN:VEVENT\r\nUID:{uid}\r\nDTSTART;TZID={tzid}:20260301T090000\r\nCLASS:{class}\r\nEND:VEVENT\r\n"
+            )
+        };
+        // As an export has it: each zone before the first that names it, and once; of the last one behind it.
+        let all = [
+            zone("Hide/Out"),
+            event("a", "Hide/Out", "PRIVATE"),
+            zone("Both"),
+            event("b", "Both", "PRIVATE"),
+            event("c", "Both", "PUBLIC"),
+            event("d", "Last", "PUBLIC"),
+            zone("Last"),
+        ]
+        .concat();
+        let hidden = Shows { busy_only: false, unpublic: Unpublic::Hidden };
+        let shown =
+            [zone("Both"), event("c", "Both", "PUBLIC"), zone("Last"), event("d", "Last", "PUBLIC")].concat();
+        let shown = shown.replace("CLASS:PUBLIC\r\n", "");
+        let without = |text: String| text.replace("X-WR-CALNAME:Ours\r\n", "");
+        assert_eq!(
+            without(cut(hidden, &calendar(&all), 7)).replace("CLASS:PUBLIC\r\n", ""),
+            format!("{HEAD}{shown}END:VCALENDAR\r\n")
+        );
+        let busy = cut(Shows { busy_only: true, ..hidden }, &calendar(&all), 7);
+        assert!(!busy.contains("Hide") && busy.matches("BEGIN:VTIMEZONE").count() == 2, "{busy}");
     }
 
     #[test]

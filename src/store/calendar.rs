@@ -293,15 +293,15 @@ pub async fn create(
     tx.row(&CREATE, params).await?.at(0)
 }
 
-/// Deletes a calendar and all that is in it, wherever it is seen, the home being locked; where there is a trash, it lies there.
+/// Deletes a calendar and all that is in it, wherever it is seen, the home being locked; where there is a trash, it lies there,
+/// and what that has no more room for is [discarded](history::discard) when others need not wait for it.
 pub async fn delete(tx: &Tx, calendar: &Calendar, author: &Author) -> Result<(), Error> {
     share::withdraw(tx, calendar).await?;
     let (home, id) = (&calendar.home_id, &calendar.id);
     if !author.keep.trash {
         return tx.execute(&DELETE, &[home, id]).await.map(drop);
     }
-    tx.execute(&TRASH, &[home, id, &author.principal_id, &author.client]).await?;
-    history::discard(tx, *home, author.keep).await
+    tx.execute(&TRASH, &[home, id, &author.principal_id, &author.client]).await.map(drop)
 }
 
 /// Counts a change of the collection itself, and who did what.

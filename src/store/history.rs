@@ -1,6 +1,9 @@
 //! Who changes what, what is kept of it, and for how long. The twin of sql/caldav/history.sql.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use uuid::Uuid;
@@ -10,7 +13,7 @@ use crate::{
     model::Components,
 };
 
-use super::Calendar;
+use super::{Calendar, handover};
 
 crate::queries!("caldav/history.sql":
     KEPT = "kept",
@@ -160,10 +163,14 @@ pub async fn lighten(tx: &Tx, home_id: i64, keep: Keep) -> Result<(), Error> {
     tx.execute(&LIGHTEN, &[&home_id, &over]).await.map(drop)
 }
 
-/// Erases the oldest of the deleted calendars of a home, where they are too many or take too much; the home is locked.
-pub async fn discard(tx: &Tx, home_id: i64, keep: Keep) -> Result<(), Error> {
+/// Erases the oldest of the deleted calendars of a home, where they are too many or take too much, however long that takes.
+pub async fn discard(pool: &Pool, home_id: i64, keep: Keep) -> Result<(), Error> {
     let most = if keep.most == 0 { i64::MAX } else { keep.most };
-    tx.execute(&DISCARD, &[&home_id, &most, &MOST_CALENDARS]).await.map(drop)
+    pool.transaction(async |tx: Arc<Tx>| {
+        handover::patience(&tx).await?;
+        tx.execute(&DISCARD, &[&home_id, &most, &MOST_CALENDARS]).await.map(drop)
+    })
+    .await
 }
 
 /// For how many days something is kept.

@@ -190,7 +190,7 @@ pub(super) async fn object(
 /// seen before. The calendar changes by that, and each of these homes.
 pub async fn bind(tx: &Tx, calendar: &Calendar, homes: &[i64]) -> Result<Vec<(i64, String)>, Error> {
     lock_homes(tx, homes).await?;
-    let names = names(&calendar.name);
+    let names = names(calendar.name_at_home());
     let rows = tx.rows(&BIND, &[&homes, &calendar.home_id, &calendar.id, &names]).await?;
     tx.execute(&MARK, &[&calendar.home_id, &calendar.id]).await?;
     rows.iter().map(|row| Ok((row.at("home_id")?, row.at("name")?))).collect()

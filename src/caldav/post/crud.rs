@@ -10,7 +10,7 @@ use crate::{
         get::quoted,
         storing::{Shelf, Understood, understood},
         theirs::whole,
-        told::tell,
+        told::{Told, tell},
     },
     dav::{
         Cx, Error, Located, Refusal, Result, Target,
@@ -29,7 +29,7 @@ use crate::{
     front::{Response, Status},
     ical::Split,
     model::{Kind, Privilege, SyncToken},
-    store::{self, Subject, object},
+    store::{self, Calendar, Subject, object},
     xml::{Element, Name},
 };
 
@@ -63,9 +63,14 @@ pub async fn run(cx: &Cx, root: &Element) -> Result<Response> {
         })
         .await?;
     let (seen, answer) = (BTreeSet::new(), Multistatus::new(Prefer::default()));
-    let mut batch = Batch { cx, house, guard, left, seen, answer, away: false };
+    let mut batch = Batch { cx, house, guard, left, seen, answer, told: Vec::new(), away: false };
     for resource in resources {
         batch.resource(resource).await;
+    }
+    // Once of all of them: each who is told has one document about the calendar.
+    if let Some((calendar, _)) = batch.told.last() {
+        let all: Vec<Told> = batch.told.iter().flat_map(|(_, told)| told.clone()).collect();
+        tell(cx, calendar, &all).await;
     }
     Ok(with_tag(batch.answer.finish(), batch.left))
 }
@@ -88,6 +93,8 @@ struct Batch<'a> {
     left: SyncToken,
     seen: BTreeSet<String>,
     answer: Multistatus,
+    /// What others are to be told, of the calendar as it was then.
+    told: Vec<(Calendar, Vec<Told>)>,
     /// Whether the database was away, so that nothing more is tried.
     away: bool,
 }
@@ -245,9 +252,9 @@ impl Batch<'_> {
     }
 
     /// Carries out one of them, wholly or not at all; gives the state of the calendar, and what was written.
-    async fn carried_out(&self, wanted: &Wanted) -> Result<(SyncToken, Written)> {
+    async fn carried_out(&mut self, wanted: &Wanted) -> Result<(SyncToken, Written)> {
         let (cx, house, known, guard) = (self.cx, &self.house, self.left, &self.guard);
-        let (done, (calendar, told)) = cx
+        let (done, told) = cx
             .pool
             .transaction(async |tx: Arc<Tx>| {
                 let held = shelf(cx, &tx, house).await?;
@@ -259,7 +266,9 @@ impl Batch<'_> {
                 Ok::<_, Error>(((state, written), held.told()))
             })
             .await?;
-        tell(cx, &calendar, &told).await;
+        if !told.1.is_empty() {
+            self.told.push(told);
+        }
         Ok(done)
     }
 

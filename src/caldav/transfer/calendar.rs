@@ -7,7 +7,7 @@ use crate::{
         Cx, Error, Refusal, Result, Target,
         access::{self, On},
         condition::MAX_CALENDARS,
-        delete::remove,
+        delete::{discard, remove},
         destination::Destination,
         guard::{Now, Touch},
         header::{Depth, depth},
@@ -83,6 +83,7 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
             Ok::<_, Error>(there.is_some())
         })
         .await
+        .inspect(|_| discard(cx, owner.id))
 }
 
 /// Refuses what stays where it is.

@@ -210,9 +210,7 @@ impl Ends<'_> {
 async fn copy(cx: &Cx, tx: &Tx, ends: &Ends<'_>) -> Result<()> {
     let (to, octets) = (ends.to.calendar(), ends.object.body.clone().unwrap_or_default());
     let object = understood(&cx.settings, ends.name, Form::Ical, octets)?;
-    if ends.before.object.is_none() {
-        ends.to.owner_organizes(&object.put).await?;
-    }
+    ends.to.owner_organizes(&object.put, &ends.before).await?;
     let nothing = Before { object: None, twin: None };
     let lens = seen::of(ends.to.cx(), to);
     if lens.own {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 use crate::dav::{
-    Cx, Error, Located, Refusal, Result, Target, access,
+    Cx, Refusal, Result, Target,
     ask::Ask,
     condition::NUMBER_OF_MATCHES_WITHIN_LIMITS,
     delegates, facts,
@@ -61,13 +61,11 @@ pub async fn acl_principal_prop_set(cx: Arc<Cx>, root: Element) -> Result<Respon
             answer.status(&href, Status::NOT_FOUND);
         }
     }
-    for name in groups {
-        let target = Target::Group(name);
-        let located = Located { target: target.clone(), asked_as: None, ..cx.located.clone() };
-        match facts::of_target(&cx.at(located), needs).await {
-            Ok(facts) => answer.response(&facts, &ask, &cx),
-            Err(Error::Refused(refusal)) => answer.status(&cx.href(&target), refusal.status),
-            Err(fault) => return Err(fault),
+    let known = facts::of_groups(&cx, &groups, needs).await?;
+    for target in groups.into_iter().map(Target::Group) {
+        match known.iter().find(|facts| facts.target == target) {
+            Some(facts) => answer.response(facts, &ask, &cx),
+            None => answer.status(&cx.href(&target), Status::NOT_FOUND),
         }
     }
     Ok(answer.finish())
@@ -130,12 +128,8 @@ async fn of_viewer(cx: &Cx, top: Facts, needs: Needs) -> Result<Vec<Facts>> {
         }
         Target::Root | Target::Principals => {
             let mut all = facts::of_principals(cx, vec![me.clone()], needs).await?;
-            let known = |group: &&String| access::may_know_group(cx, group);
-            for group in me.groups.iter().filter(known).take(MOST) {
-                let target = Target::Group(group.clone());
-                let located = Located { target, asked_as: None, ..cx.located.clone() };
-                all.push(facts::of_target(&cx.at(located), needs).await?);
-            }
+            let groups = &me.groups[..me.groups.len().min(MOST)];
+            all.extend(facts::of_groups(cx, groups, needs).await?);
             all.extend(delegates_of(cx).await?);
             Ok(all)
         }

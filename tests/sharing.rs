@@ -531,3 +531,23 @@ async fn what_one_keeps_for_oneself_has_an_end() {
     assert_eq!(bob.ask(line, &[], event(&alarm(60_000))).await.status, 204);
     assert!(!alice.ask(&format!("GET {CALENDAR}a.ics"), &[], "").await.text().contains("VALARM"));
 }
+
+#[tokio::test]
+async fn who_puts_another_in_its_place_does_not_want_it() {
+    let server = Server::start(|settings| {
+        telling(settings);
+        settings.sharing.accept = Accept::Invitation;
+    })
+    .await;
+    let mut alice = person(&server, "alice", "").await;
+    let mut bob = person(&server, "bob", "").await;
+    share(&mut alice, set("mailto:bob@example.org", "read")).await;
+    let uid = within(&told(&mut bob, "bob").await.unwrap(), "CS:uid").to_owned();
+    assert_eq!(post(&mut bob, "/dav/calendars/bob/", reply(&uid, "accepted")).await.status, 200);
+    forget(&mut alice, "alice").await;
+    assert_eq!(bob.ask("MKCALENDAR /dav/calendars/bob/own/", &[], "").await.status, 201);
+    let there = [("Destination", "/dav/calendars/bob/calendar-2/")];
+    assert_eq!(bob.ask("MOVE /dav/calendars/bob/own/", &there, "").await.status, 204);
+    assert!(told(&mut alice, "alice").await.unwrap().contains("<CS:invite-declined/>"));
+    assert!(invites(&mut alice).await.contains("<CS:invite-declined/>"));
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::{
     db::Tx,
     model::{Kind, Privilege},
-    store::{self, Author, Calendar, Object, history, object},
+    store::{self, Calendar, Object, history, object},
 };
 
 use super::{
@@ -39,10 +39,7 @@ pub async fn run(cx: &Cx) -> Result<Option<(Calendar, Object)>> {
                 // Locks on what is somebody else's are about more than its name here.
                 let all: &[Touch] = if calendar.bound.is_none() { &[Touch::All] } else { &[] };
                 guard.permits(&now, all)?;
-                remove(&tx, &calendar, &cx.author()).await?;
-                if calendar.bound.is_some() {
-                    sharing::note::answered(cx, &tx, &calendar, calendar.seen_in()).await?;
-                }
+                remove(cx, &tx, &calendar).await?;
                 return Ok::<_, Error>(None);
             };
             let whole = if calendar.watched { object::whole_in(&tx, &calendar, name).await? } else { None };
@@ -70,13 +67,13 @@ pub fn discard(cx: &Cx, home_id: i64) {
 }
 
 /// Removes a calendar, which is locked, from the home that it is seen in: what is kept there is no more, what is kept elsewhere
-/// stays (caldav-sharing §5.4.2).
-pub async fn remove(tx: &Tx, calendar: &Calendar, author: &Author) -> Result<()> {
-    match calendar.bound {
-        None => store::calendar::delete(tx, calendar, author).await?,
-        Some(_) => store::share::leave(tx, calendar).await?,
+/// stays, and its owner is told (caldav-sharing §5.4.2).
+pub async fn remove(cx: &Cx, tx: &Tx, calendar: &Calendar) -> Result<()> {
+    if calendar.bound.is_none() {
+        return Ok(store::calendar::delete(tx, calendar, &cx.author()).await?);
     }
-    Ok(())
+    store::share::leave(tx, calendar).await?;
+    sharing::note::answered(cx, tx, calendar, calendar.seen_in()).await
 }
 
 /// Deletes the member of that name, or what reserves it, the calendar being locked.

@@ -74,7 +74,7 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
                 in_quota(cx, &tx, owner.id, from.octets - before).await?;
             }
             if let Some(replaced) = &there {
-                remove(&tx, replaced, &cx.author()).await?;
+                remove(cx, &tx, replaced).await?;
             }
             match way {
                 Way::Move => store::transfer::rename(&tx, &from, new, &cx.author()).await?,

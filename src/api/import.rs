@@ -15,7 +15,7 @@ use crate::{
 
 use super::{
     caldav::As,
-    calendars::Home,
+    calendars::{Calendar, Home},
     error::{Error, Refusal, Result},
     form::Form,
     service::{Call, json},
@@ -139,7 +139,7 @@ pub async fn report(call: &Call) -> Result<Response> {
     }
     let stream = call.octets.clone()?;
     call.entitled().await?;
-    let calendar = Home::of(call).await?.find(&call.parts[0])?;
+    let calendar = Calendar::asked(call).await?;
     let done = run(&call.caldav()?, &calendar.path, &stream).await?;
     let mut told = object!({ "total": done.total(), "doubles": done.doubles });
     for ((_, word), count) in FATES.iter().zip(done.counts) {

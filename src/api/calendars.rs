@@ -30,6 +30,8 @@ const TIMEZONE: Name = Name::cal("calendar-timezone-id");
 const COMPONENTS: Name = Name::cal("supported-calendar-component-set");
 /// Whether pages show it: no standard has a name for that.
 const VISIBILITY: Name = Name::own("visibility");
+/// How many objects are in it that whoever asks sees.
+const COUNT: Name = Name::own("object-count");
 /// Of an inbox: where what is not for another calendar goes (RFC 6638 §9.2).
 const DEFAULT: Name = Name::cal("schedule-default-calendar-URL");
 
@@ -53,6 +55,8 @@ const PROPS: &[Name] = &[
 const GIVEN: &str = "calendar";
 const VISIBLE: &str = "visible";
 const HIDDEN: &str = "hidden";
+/// The field that says how much is in it.
+const OBJECTS: &str = "object_count";
 
 /// A home, as whoever has it sees it.
 pub struct Home {
@@ -77,17 +81,26 @@ pub struct Calendar {
 impl Home {
     /// That of whoever is asking.
     pub async fn of(call: &Call) -> Result<Self> {
+        Self::with(call, PROPS).await
+    }
+
+    /// The same, and of each calendar how many objects are in it.
+    async fn counted(call: &Call) -> Result<Self> {
+        Self::with(call, &[PROPS, &[COUNT]].concat()).await
+    }
+
+    async fn with(call: &Call, props: &[Name]) -> Result<Self> {
         let caldav = call.caldav()?;
         let user = &call.identity()?.user;
         let (nearly, theirs) = (caldav.service().principal(user), caldav.service().home(user));
-        let found = caldav.propfind(&theirs, 1, PROPS).await.unwrap_or_default();
+        let found = caldav.propfind(&theirs, 1, props).await.unwrap_or_default();
         if found.first().is_some_and(|home| users::is_own(call, home, &nearly)) {
             return Ok(Self::read(call, theirs, &found));
         }
         let principal = users::principal(call).await?;
         let name = caldav.service().named(&principal).map(|(name, _)| name).unwrap_or_default();
         let path = caldav.service().home(&name);
-        let found = caldav.propfind(&path, 1, PROPS).await?;
+        let found = caldav.propfind(&path, 1, props).await?;
         Ok(Self::read(call, path, &found))
     }
 
@@ -161,10 +174,22 @@ impl Calendar {
         Home::of(call).await?.find(&call.parts[0]).cloned()
     }
 
-    /// The one of that path, as it is now.
+    /// The one of that path, as it is now, with how many objects are in it.
     async fn at(call: &Call, path: &str) -> Result<Self> {
         let home = Home::of(call).await?;
-        home.calendars.into_iter().find(|calendar| calendar.path == path).ok_or_else(Error::not_found)
+        let found = home.calendars.into_iter().find(|calendar| calendar.path == path);
+        found.ok_or_else(Error::not_found)?.counted(call).await
+    }
+
+    /// The same with how many objects are in it.
+    async fn counted(mut self, call: &Call) -> Result<Self> {
+        let found = call.caldav()?.propfind(&self.path, 0, &[COUNT]).await;
+        // Whoever sees busy times alone may not ask.
+        self.shown[OBJECTS] = match found {
+            Err(Error::Refused(_)) => Value::Null,
+            found => found?.first().map_or(Value::Null, count),
+        };
+        Ok(self)
     }
 
     fn read(call: &Call, resource: &Resource, default: Option<&str>) -> Option<Self> {
@@ -193,6 +218,8 @@ impl Calendar {
         });
         let tag = tag(&shown);
         shown["etag"] = format!("\"{tag}\"").into();
+        // What is put into a calendar is no change of it that another one could be in the way of.
+        shown[OBJECTS] = count(resource);
         Some(Self { id, path: resource.path.clone(), shown })
     }
 
@@ -223,6 +250,11 @@ impl Calendar {
     fn told(&self, status: Status) -> Response {
         json(status, &self.shown).with(header::ETAG, format!("\"{}\"", self.tag()))
     }
+}
+
+/// How many objects are in a calendar; null where that was not asked, or is not told.
+fn count(resource: &Resource) -> Value {
+    resource.text(COUNT).and_then(|count| count.parse::<u64>().ok()).into()
 }
 
 /// What whoever asks may do with a calendar, in one word.
@@ -345,7 +377,7 @@ fn components(input: &Input, faults: &mut Faults) -> Option<Vec<&'static str>> {
 
 /// `GET calendars/`
 pub async fn list(call: &Call) -> Result<Response> {
-    let home = Home::of(call).await?;
+    let home = Home::counted(call).await?;
     let all = home.calendars.into_iter().map(|calendar| calendar.shown).collect();
     Ok(json(Status::OK, &page(call, "calendars/", all)?))
 }
@@ -370,7 +402,7 @@ pub async fn retrieve(call: &Call) -> Result<Response> {
     if calendar.check(call, true)? {
         return Ok(Response::new(Status::NOT_MODIFIED).with(header::ETAG, format!("\"{}\"", calendar.tag())));
     }
-    Ok(calendar.told(Status::OK))
+    Ok(calendar.counted(call).await?.told(Status::OK))
 }
 
 /// `PATCH calendars/{id}/`, and PUT in the same way: what is not named stays.

@@ -84,6 +84,7 @@ pub async fn erase(call: &Call) -> Result<Response> {
     }
     let mut faults = Faults::default();
     let confirmed = call.input.text("confirm", LONGEST_NAME, &mut faults);
+    let everywhere = call.input.flag("everywhere", &mut faults);
     faults.none()?;
     let user = User::asking(call).await?;
     match confirmed {
@@ -104,6 +105,9 @@ pub async fn erase(call: &Call) -> Result<Response> {
     follow::forget(&tx, user.id).await?;
     let mut w = Writer::new(Name::own("erase"));
     w.element(Name::own("name"), &user.name);
+    if everywhere == Some(true) {
+        w.empty(Name::own("everywhere"));
+    }
     let told = caldav.ask("POST", &caldav.service().home(&user.name), Vec::new(), w.finish()).await?;
     if told.status == Status::FORBIDDEN {
         let detail = "Accounts are erased by whoever runs this service.";

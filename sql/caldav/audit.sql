@@ -24,8 +24,8 @@ ORDER BY id DESC LIMIT $5;
 -- The same of the collection $7 in the home $6.
 SELECT id, at, actor, action, owner, place, whom, detail
 FROM audit
-WHERE owner_id = $6 AND place = $7
-  AND ($1::bigint IS NULL OR id < $1) AND ($2::timestamptz IS NULL OR at >= $2) AND ($3::timestamptz IS NULL OR at < $3)
+WHERE owner_id = $6 AND place = $7 AND id < coalesce($1, 9223372036854775807)
+  AND ($2::timestamptz IS NULL OR at >= $2) AND ($3::timestamptz IS NULL OR at < $3)
   AND ($4::bigint IS NULL OR $4 IN (actor_id, owner_id, whom_id))
 ORDER BY id DESC LIMIT $5;
 

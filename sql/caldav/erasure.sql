@@ -59,7 +59,7 @@ WITH given AS (
     FROM unnest($3::bigint[], $4::bytea[], $5::text[]) AS of (id, body, etag)
 ), seen AS (
     UPDATE calendar SET revision = revision + cardinality($3), modified = now(), octets = octets + (
-        SELECT sum(octet_length(given.body) - o.size) FROM given JOIN object o ON o.home_id = $1 AND o.id = given.id)
+        SELECT coalesce(sum(octet_length(given.body) - o.size), 0) FROM given JOIN object o ON o.home_id = $1 AND o.id = given.id)
     WHERE home_id = $1 AND id = $2
     RETURNING revision - cardinality($3) AS before
 )
@@ -75,7 +75,7 @@ WITH given AS (
     FROM unnest($3::bigint[], $4::bytea[], $5::text[], $6::text[]) AS of (id, body, etag, name)
 ), counted AS (
     UPDATE calendar SET kept = kept + (
-        SELECT sum(octet_length(given.body) - h.size) FROM given
+        SELECT coalesce(sum(octet_length(given.body) - h.size), 0) FROM given
         JOIN history h ON h.home_id = $1 AND h.calendar_id = $2 AND h.name = given.name AND h.id = given.id)
     WHERE home_id = $1 AND id = $2
 )

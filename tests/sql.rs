@@ -1160,10 +1160,6 @@ async fn read(pool: &Pool, calendar: &Calendar) {
         assert_eq!(count(several).await, 1);
     }
     assert_eq!(count(object::of_home(pool, 1, 0, 9).await.unwrap()).await, 1);
-    for private in [true, false] {
-        let (home, id) = calendar.kept();
-        assert_eq!(object::counts(pool, &[(home, id, private)]).await.unwrap()[&id], 1);
-    }
     theirs_read(pool, calendar).await;
     assert!(object::by_path(pool, &viewer(1), 1, ("calendar", "a.ics")).await.unwrap().is_some());
     let kinds = Components::default().with(Component::Vevent);
@@ -1189,6 +1185,10 @@ async fn read(pool: &Pool, calendar: &Calendar) {
 }
 
 async fn theirs_read(pool: &Pool, calendar: &Calendar) {
+    for private in [true, false] {
+        let (home, id) = calendar.kept();
+        assert_eq!(object::counts(pool, &[(home, id, private)]).await.unwrap()[&id], 1);
+    }
     let tx = pool.begin().await.unwrap();
     let (lens, all) = (Lens { viewer: 1, own: false, private: false }, With::body());
     personal::keep(&tx, calendar, "a.ics", 1, Some(b"mine")).await.unwrap();

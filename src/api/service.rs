@@ -358,13 +358,7 @@ impl Api {
         }
         shared.pace(route.pace, identity.as_ref(), request.client)?;
         let _place = shared.place(route.takes, identity.as_ref())?;
-        let (mut input, mut octets, mut body) = (Input::default(), Ok(Bytes::new()), None);
-        match route.takes {
-            Takes::Nothing => {}
-            Takes::Stream(_) => body = Some(request.body),
-            Takes::Json(_) => input = Input::read(&request.headers, &request.body.read(MOST_JSON).await?)?,
-            Takes::Octets(_, most) => octets = request.body.read(most).await,
-        }
+        let (input, octets, body) = sent(route.takes, &request.headers, request.body).await?;
         let (id, headers, said, client) = (request.id, request.headers, request.said, request.client);
         let (parts, query) = (parts.clone(), request.query.unwrap_or_default());
         let call = Call {
@@ -382,6 +376,19 @@ impl Api {
             identity,
         };
         (route.run)(&call).await
+    }
+}
+
+/// What was sent, as a route takes it: JSON, octets or why there are none, and a body that is still to be read.
+type Sent = (Input, std::result::Result<Bytes, BodyError>, Option<Body>);
+
+async fn sent(takes: Takes, headers: &HeaderMap, body: Body) -> Result<Sent> {
+    let nothing = || Ok(Bytes::new());
+    match takes {
+        Takes::Nothing => Ok((Input::default(), nothing(), None)),
+        Takes::Json(_) => Ok((Input::read(headers, &body.read(MOST_JSON).await?)?, nothing(), None)),
+        Takes::Octets(_, most) => Ok((Input::default(), body.read(most).await, None)),
+        Takes::Stream(_) => Ok((Input::default(), nothing(), Some(body))),
     }
 }
 
@@ -429,9 +436,10 @@ impl Service for Api {
     fn room(&self, method: &Method, path: &str, usual: Room) -> Room {
         let streams = |route: &Route| method == route.method && matches!(route.takes, Takes::Stream(_));
         let api = &self.0.settings.api;
-        match located(path).iter().any(|(route, _)| streams(route)) {
-            true => Room { octets: *api.import_bytes, time: *api.import_time },
-            false => usual,
+        if located(path).iter().any(|(route, _)| streams(route)) {
+            Room { octets: *api.import_bytes, time: *api.import_time }
+        } else {
+            usual
         }
     }
 

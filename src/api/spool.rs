@@ -302,7 +302,7 @@ mod tests {
 
     #[test]
     fn who_sends_little_is_waited_for_at_the_beginning_only() {
-        let grace = Duration::from_secs(60);
+        let grace = Duration::from_mins(1);
         let slow = |seconds, octets| is_slow(Duration::from_secs(seconds), octets, grace);
         assert!(!slow(59, 0) && slow(61, 0) && slow(61, 60 * SLOWEST) && !slow(61, 61 * SLOWEST));
     }

@@ -116,10 +116,10 @@ fn value(line: &str) -> &str {
 /// Whether a value is a calendar address of whom the marks name: `mailto:`, or the URL of a principal.
 fn is_address_of(value: &str, marks: &[String]) -> bool {
     let value = value.trim().to_ascii_lowercase();
-    marks.iter().any(|mark| match mark.starts_with('/') {
-        true => value.ends_with(mark.as_str()),
-        false => value.strip_prefix("mailto:").unwrap_or(&value).split('?').next() == Some(mark),
-    })
+    let plain = value.strip_prefix("mailto:").unwrap_or(&value).split('?').next().unwrap_or_default();
+    marks
+        .iter()
+        .any(|mark| if mark.starts_with('/') { value.ends_with(mark.as_str()) } else { plain == mark })
 }
 
 /// The text with nobody in the place of whom the marks name.

@@ -168,11 +168,15 @@ home as a whole (delegates) does not go along, and the old owner has no rights l
 
 const PURGE: &str = "\
 Erased are: the account, its home with all in it, what was granted to them, what others saw of theirs, notifications
-that name them, and what the audit log has about them. Not erased are backups, and invitations in the calendars of
-others. If the proxy still lets them in, they start anew with their next request: close the account there first.
+that name them, and what the audit log has about them. With --everywhere they are also no attendee and no organizer any
+more in the calendars of others, in what those were before, and in what lies in the trash; their address stands in no
+text there. Clients see such objects changed. Not erased are backups, names that others wrote into titles and notes, and
+what was sent by mail. If the proxy still lets them in, they start anew with their next request: close the account there
+first.
 
-  kalends principal purge alice           says what there is, and changes nothing
-  kalends principal purge alice --yes     erases it";
+  kalends principal purge alice                        says what there is, and changes nothing
+  kalends principal purge alice --yes                  erases it
+  kalends principal purge alice --everywhere --yes     the same, and in the calendars of others";
 
 const GROUPS: &str = "\
 Who is in a group may do what is granted to it. The proxy tells groups (identity.groups_header), and here they are
@@ -426,6 +430,9 @@ enum Principal {
         /// Do it.
         #[arg(long)]
         yes: bool,
+        /// Take them out of the calendars of others as well.
+        #[arg(long)]
+        everywhere: bool,
         #[command(flatten)]
         from: From,
     },
@@ -567,7 +574,9 @@ fn principal(command: Principal) -> anyhow::Result<()> {
         Principal::Transfer { name, to, calendars, from } => {
             handover::transfer(from.config.as_deref(), &name, &to, &calendars)
         }
-        Principal::Purge { name, yes, from } => handover::purge(from.config.as_deref(), &name, yes),
+        Principal::Purge { name, yes, everywhere, from } => {
+            handover::purge(from.config.as_deref(), &name, yes, everywhere)
+        }
         Principal::Disable { name, from } => users::disable(from.config.as_deref(), &name),
         Principal::Enable { name, from } => users::enable(from.config.as_deref(), &name),
         Principal::Rename { name, new, from } => users::rename(from.config.as_deref(), &name, &new),

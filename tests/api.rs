@@ -635,3 +635,40 @@ async fn of_two_values_under_one_key_none_is_taken() {
         assert_eq!(codes(&told), refused(400, "parse_error"), "{body:.40}");
     }
 }
+
+#[tokio::test]
+async fn how_much_is_in_a_calendar_is_told_as_far_as_it_is_seen() {
+    both(async |rest: Rest| {
+        let (mut alice, mut dav) = person(&rest, "alice").await;
+        let (mut bob, _) = person(&rest, "bob").await;
+        let (mut carol, _) = person(&rest, "carol").await;
+        let (_, before) = alice.get("calendars/calendar/").await;
+        assert_eq!(before["object_count"], 0, "{before}");
+        for (name, class) in [("a", ""), ("b", "CLASS:CONFIDENTIAL\r\n"), ("c", "CLASS:PRIVATE\r\n")] {
+            let body = server::event(name, "x").replace("SUMMARY", &format!("{class}SUMMARY"));
+            let put = format!("PUT /dav/calendars/alice/calendar/{name}.ics");
+            assert_eq!(dav.ask(&put, &[("Content-Type", "text/calendar")], body).await.status, 201);
+        }
+        for (who, role) in [("bob", "reader"), ("carol", "freebusy")] {
+            let wish = json!({ "user": who, "role": role });
+            assert_eq!(alice.call("POST", "calendars/calendar/shares/", wish).await.0, 201, "{who}");
+        }
+        let id = before["id"].as_str().unwrap();
+        assert_eq!(carol.get(&format!("calendars/{id}/")).await.0, 404);
+        for (who, count) in [(&mut alice, 3), (&mut bob, 2)] {
+            let (_, all) = who.get("calendars/").await;
+            let listed = all["results"].as_array().unwrap().iter().find(|one| one["id"] == id).unwrap();
+            assert_eq!(listed["object_count"], count, "{listed}");
+            let (_, one) = who.get(&format!("calendars/{id}/")).await;
+            assert_eq!((&one, &one["role"]), (listed, &listed["role"]));
+        }
+        // What was put in is in nobody's way.
+        let tag = before["etag"].as_str().unwrap();
+        let same = alice.raw("GET", "calendars/calendar/", &[("If-None-Match", tag)], Value::Null).await;
+        let patch = json!({ "color": "#112233" });
+        let changed = alice.raw("PATCH", "calendars/calendar/", &[("If-Match", tag)], patch).await;
+        assert_eq!((same.status, changed.status), (304, 200), "{}", changed.text());
+        assert!(changed.text().contains("\"object_count\":3"), "{}", changed.text());
+    })
+    .await;
+}

@@ -9,6 +9,7 @@ mod rest;
 mod server;
 mod support;
 
+use std::fmt::Write as _;
 use std::fs;
 use std::process::{Command, Stdio};
 
@@ -378,4 +379,159 @@ async fn admins_read_what_was_done_to_everybody() {
     }
     assert_eq!(alice.get("audit/?person=alice").await.0, 403);
     assert_eq!(rest.client("").await.get("audit/").await.0, 401);
+}
+
+/// All that a dump of the database tells: octets as the text that they are, lines without their folds, in small letters.
+async fn dumped(server: &Server) -> String {
+    let mut dump = tokio::process::Command::new("pg_dump");
+    let output = dump.arg("--dbname").arg(&server.db.url).stderr(Stdio::inherit()).output().await.unwrap();
+    assert!(output.status.success());
+    let (mut all, mut pieces) = (String::new(), std::str::from_utf8(&output.stdout).unwrap().split("\\\\x"));
+    all.push_str(pieces.next().unwrap());
+    for piece in pieces {
+        let end = piece.find(|c: char| !c.is_ascii_hexdigit()).unwrap_or(piece.len());
+        let octets = (0..end / 2).map(|at| u8::from_str_radix(&piece[2 * at..2 * at + 2], 16).unwrap());
+        all.push_str(&String::from_utf8_lossy(&octets.collect::<Vec<u8>>()));
+        all.push_str(&piece[end..]);
+    }
+    all.replace("\r\n ", "").to_lowercase()
+}
+
+/// The lines in which it stands.
+fn told(dump: &str, mark: &str) -> String {
+    dump.lines().filter(|line| line.contains(mark)).collect::<Vec<_>>().join("\n")
+}
+
+/// A meeting of these people, with what else there is to say of it.
+fn meeting(uid: &str, organizer: &str, others: &[&str], more: &str) -> String {
+    let who = |address: &str| match address {
+        "zaphod" => ("Zaphod Beeblebrox", "mailto:Zaphod@exam\r\n ple.org"),
+        "bob" => ("Bob", "mailto:bob@example.org"),
+        _ => ("Dave", "mailto:dave@example.org"),
+    };
+    let (name, address) = who(organizer);
+    let mut lines = format!("ORGANIZER;CN={name}:{address}\r\n");
+    for other in others {
+        let (name, address) = who(other);
+        write!(lines, "ATTENDEE;CN=\"{name}\";PARTSTAT=ACCEPTED:{address}\r\n").unwrap();
+    }
+    event(uid, "Meeting").replace("SUMMARY", &format!("{lines}{more}SUMMARY"))
+}
+
+/// What calendars say of how much is in them, where that is not what is in them.
+async fn miscounted(server: &Server) -> i64 {
+    let wrong = "SELECT count(*) FROM calendar c
+        WHERE octets <> coalesce((SELECT sum(size) FROM object o WHERE o.home_id = c.home_id AND o.calendar_id = c.id), 0)
+           OR kept <> coalesce((SELECT sum(size + 256) FROM history h WHERE h.home_id = c.home_id AND h.calendar_id = c.id), 0)
+           OR EXISTS (SELECT FROM object o WHERE o.home_id = c.home_id AND o.calendar_id = c.id AND o.size <> octet_length(o.body))";
+    server.db.pool.row(&sql(wrong), &[]).await.unwrap().at(0).unwrap()
+}
+
+const BOBS: &str = "/dav/calendars/bob/calendar/";
+
+/// Zaphod, who is named all over bob's calendar, which carol sees as well.
+async fn named_by_others(rest: &Rest) -> (Json, Json, Client, Client) {
+    let (zaphod, dav) = person(rest, "zaphod").await;
+    let mut dav = dav.always("X-Forwarded-Name", "Zaphod Beeblebrox");
+    done(&mut dav, "PUT /dav/calendars/zaphod/calendar/a.ics", &meeting("a", "zaphod", &["bob"], "")).await;
+    let (mut bob, mut bobs) = person(rest, "bob").await;
+    let (_, mut carols) = person(rest, "carol").await;
+    let mail = "DESCRIPTION:Ask zaphod@example.org\r\nX-MS-OLK-SENDER:mailto:zaphod@example.org\r\n";
+    for (name, text) in [
+        ("attended", meeting("attended", "bob", &["zaphod", "dave"], mail)),
+        ("organised", meeting("organised", "zaphod", &["bob"], "")),
+        ("changed", meeting("changed", "zaphod", &["bob"], "")),
+        ("deleted", meeting("deleted", "zaphod", &["bob"], "")),
+        ("other", meeting("other", "dave", &["bob"], "")),
+    ] {
+        done(&mut bobs, &format!("PUT {BOBS}{name}.ics"), &text).await;
+    }
+    done(&mut bobs, &format!("PUT {BOBS}changed.ics"), &meeting("changed", "dave", &["bob"], "")).await;
+    done(&mut bobs, &format!("DELETE {BOBS}deleted.ics"), "").await;
+    done(&mut bobs, "MKCALENDAR /dav/calendars/bob/gone/", "").await;
+    done(&mut bobs, "PUT /dav/calendars/bob/gone/a.ics", &meeting("gone", "zaphod", &["bob"], "")).await;
+    done(&mut bobs, "DELETE /dav/calendars/bob/gone/", "").await;
+    let wish = json!({ "email": "carol@example.org", "role": "editor" });
+    assert_eq!(bob.call("POST", "calendars/calendar/shares/", wish).await.0, 201);
+    let alarm = "BEGIN:VALARM\r\nACTION:EMAIL\r\nTRIGGER:-PT5M\r\nSUMMARY:x\r\nDESCRIPTION:x\r\n\
+                 ATTENDEE:mailto:zaphod@example.org\r\nEND:VALARM\r\nEND:VEVENT";
+    let own = meeting("other", "dave", &["bob"], "").replace("END:VEVENT", alarm);
+    done(&mut carols, "PUT /dav/calendars/carol/calendar-2/other.ics", &own).await;
+    (zaphod, bob, bobs, carols)
+}
+
+/// Erases zaphod everywhere, by his own wish or an operator's, and waits until that is done.
+async fn erased_everywhere(rest: &Rest, zaphod: &mut Json, by_themselves: bool) {
+    if by_themselves {
+        let wish = json!({ "confirm": "zaphod", "everywhere": true });
+        assert_eq!(zaphod.call("DELETE", "account/", wish).await, (204, Value::Null));
+    } else {
+        let said = well(rest, &["principal", "purge", "zaphod", "--everywhere", "--yes"]).await;
+        assert!(said.contains("6 objects of others"), "{said}");
+    }
+    let left = sql("SELECT count(*) FROM erasure");
+    while rest.caldav.db.pool.row(&left, &[]).await.unwrap().at::<i64>(0).unwrap() > 0 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn who_is_erased_everywhere_is_in_no_dump() {
+    let test = async |rest: Rest, by_themselves: bool| {
+        let (mut zaphod, mut bob, mut bobs, mut carols) = named_by_others(&rest).await;
+        let (mut before, since) = (bobs.members(BOBS).await, bobs.sync(BOBS, "", None).await.token);
+        let dump = dumped(&rest.caldav).await;
+        for mark in ["zaphod@example.org", "zaphod beeblebrox"] {
+            assert!(dump.matches(mark).count() > 6, "{mark}: {}", told(&dump, mark));
+        }
+        assert_eq!(miscounted(&rest.caldav).await, 0);
+
+        erased_everywhere(&rest, &mut zaphod, by_themselves).await;
+        let dump = dumped(&rest.caldav).await;
+        for mark in ["zaphod", "beeblebrox"] {
+            assert!(!dump.contains(mark), "{}", told(&dump, mark));
+        }
+        assert_eq!(miscounted(&rest.caldav).await, 0);
+        // What is about others is as it was, and who synchronises hears of what is not.
+        let changed = bobs.sync(BOBS, &since, None).await;
+        let mut names: Vec<&str> = changed.changed.iter().map(|(href, _)| &href[BOBS.len()..]).collect();
+        names.sort_unstable();
+        assert_eq!((names, changed.gone.len()), (vec!["attended.ics", "organised.ics", "other.ics"], 0));
+        let mut after = bobs.members(BOBS).await;
+        before.sort_unstable();
+        after.sort_unstable();
+        for (old, new) in before.iter().zip(&after) {
+            let same = ["other.ics", "changed.ics"].iter().any(|name| old.0.ends_with(name));
+            assert_eq!((&old.0, old.1 == new.1), (&new.0, same), "{old:?} {new:?}");
+        }
+        let attended = bobs.ask(&format!("GET {BOBS}attended.ics"), &[], "").await.text();
+        let left = (attended.matches("ATTENDEE").count(), attended.matches("CN=\"Dave\"").count());
+        assert!(
+            left == (1, 1) && attended.contains("DESCRIPTION:Ask erased@erased.invalid\r\n"),
+            "{attended}"
+        );
+        let organised = bobs.ask(&format!("GET {BOBS}organised.ics"), &[], "").await.text();
+        let nobody = "ORGANIZER:mailto:erased@erased.invalid\r\nATTENDEE;CN=\"Bob\"";
+        assert!(organised.contains(nobody), "{organised}");
+        let own = carols.ask("GET /dav/calendars/carol/calendar-2/other.ics", &[], "").await.text();
+        assert!(own.contains("ATTENDEE:mailto:erased@erased.invalid\r\nEND:VALARM"), "{own}");
+        // What was thrown away can be taken back.
+        let (_, trash) = bob.get("trash/").await;
+        let deleted = trash["results"].as_array().unwrap().iter().find(|one| one["kind"] == "object");
+        let id = deleted.unwrap_or_else(|| panic!("{trash}"))["id"].as_str().unwrap();
+        assert_eq!(bob.call("POST", &format!("trash/{id}/restore/"), json!({})).await.0, 200);
+        let (mut root, _) = person(&rest, "root").await;
+        let (_, audit) = root.get("audit/").await;
+        let purged = audit["results"].as_array().unwrap().iter().find(|one| one["action"] == "purged");
+        assert_eq!(purged.unwrap()["detail"], "everywhere", "{audit}");
+    };
+    test(Rest::start(naming).await, true).await;
+    test(Rest::apart(naming).await, false).await;
+}
+
+/// The same site, which is also told what people are called, and keeps each change.
+fn naming(settings: &mut Settings) {
+    site(settings);
+    settings.history.fold_minutes = 0;
+    settings.identity.name_header = HeaderName::named(settings.identity.name_header.usual());
 }

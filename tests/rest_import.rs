@@ -328,3 +328,96 @@ async fn eight_thousand_events_are_in_within_seconds() {
     println!("{} octets: {first:?}, again {:?}", text.len(), since.elapsed());
     assert!(first.as_secs() < 60, "{first:?}");
 }
+
+/// So many octets of events, each with as many as people write at most.
+fn long(octets: usize) -> String {
+    let text = "a line that is folded as all of them are\r\n ".repeat(1400);
+    let mut out = "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//test//test//EN\r\n".to_owned();
+    for number in 0.. {
+        if out.len() >= octets {
+            break;
+        }
+        write!(
+            out,
+            "BEGIN:VEVENT\r\nUID:{number}@long\r\nDTSTAMP:20260101T000000Z\r\nDTSTART:20260301T090000Z\r\nDURATION:PT1H\r\n\
+             SUMMARY:Event {number}\r\nDESCRIPTION:{text}\r\nEND:VEVENT\r\n"
+        )
+        .unwrap();
+    }
+    out + "END:VCALENDAR\r\n"
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_mebibytes_come_in_and_take_less_memory_than_they_are_long() {
+    let rest = Rest::process("", |_| ()).await;
+    let (mut alice, _) = person(&rest, "alice").await;
+    assert_eq!(stream(&mut alice, "calendar", &event("first@test", "First")).await.0, 200);
+    let text = long(60 << 20);
+    let before = rest.most_memory().unwrap();
+    let since = Instant::now();
+    let (status, told) = stream(&mut alice, "calendar", &text).await;
+    let took = rest.most_memory().unwrap() - before;
+    println!("{} octets in {:?}, {took} octets of memory", text.len(), since.elapsed());
+    let count = text.matches("BEGIN:VEVENT").count();
+    assert_eq!((status, told["imported"].as_u64()), (200, Some(count as u64)), "{told}");
+    assert_eq!(state(&rest).await.0, 1 + i64::try_from(count).unwrap());
+    assert!(took < 40 << 20, "{took} octets of memory");
+}
+
+/// What is answered to a request of which the body is only told of, or comes in drops, one each quarter of a second.
+async fn dripped(rest: &Rest, head: &str, drops: usize) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (mut reader, mut writer) = tokio::net::TcpStream::connect(rest.address).await.unwrap().into_split();
+    writer
+        .write_all(format!("{head}\r\nHost: x\r\nContent-Type: text/calendar\r\n\r\n").as_bytes())
+        .await
+        .unwrap();
+    let dripping = tokio::spawn(async move {
+        for _ in 0..drops {
+            if writer.write_all(b"BEGIN:VCALENDAR\r\n").await.is_err() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(250)).await;
+        }
+        writer
+    });
+    let mut answer = vec![0; 64];
+    let length = reader.read(&mut answer).await.unwrap();
+    dripping.abort();
+    String::from_utf8_lossy(&answer[..length]).chars().take(12).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_is_signed_in_sends_much_and_nobody_forever() {
+    let rest = Rest::start(|settings| {
+        settings.api.import_bytes = kalends::config::Size(64 << 20);
+        settings.limits.body_bytes = kalends::config::Size(16 << 20);
+        settings.limits.body_time = kalends::config::Span::seconds(1);
+    })
+    .await;
+    let (mut alice, _) = person(&rest, "alice").await;
+    let import = "POST /api/v1.0/calendars/calendar/import/ HTTP/1.1";
+    for (line, user, octets, status) in [
+        (import, "", 32 << 20, "413"),
+        (import, "", 1 << 20, "401"),
+        (import, "alice", 65 << 20, "413"),
+        ("POST /api/v1.0/calendars/ HTTP/1.1", "alice", 32 << 20, "413"),
+        ("PUT /api/v1.0/calendars/calendar/import/ HTTP/1.1", "alice", 32 << 20, "413"),
+        ("POST /api/v1.0/calendars/nowhere/import/ HTTP/1.1", "alice", 32 << 20, "404"),
+    ] {
+        let head = format!("{line}\r\nX-Forwarded-User: {user}\r\nContent-Length: {octets}");
+        assert_eq!(dripped(&rest, &head, 0).await, format!("HTTP/1.1 {status}"), "{line} {user} {octets}");
+    }
+    // There is something all the time, and never much.
+    let head = format!("{import}\r\nX-Forwarded-User: alice\r\nContent-Length: {}", 1 << 20);
+    assert_eq!(dripped(&rest, &head, 100).await, "HTTP/1.1 408");
+    // Without a length it is counted as it comes.
+    let chunked = ("Transfer-Encoding", "chunked");
+    let body = format!("{:x}\r\n{}\r\n0\r\n\r\n", 65 << 20, "x".repeat(65 << 20));
+    let head = format!(
+        "{import}\r\nHost: x\r\nX-Forwarded-User: alice\r\nContent-Type: text/calendar\r\n{}: {}\r\n\r\n",
+        chunked.0, chunked.1
+    );
+    let answer = alice.0.exchange(&[head.as_bytes(), body.as_bytes()], false).await.unwrap();
+    assert_eq!(answer.status, 413);
+}

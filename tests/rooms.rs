@@ -67,6 +67,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["front", "probe"]),
     ("tracing_subscriber", &["observe"]),
     ("webpki", &["front"]),
+    ("zip", &["api"]),
     ("zstd", &["front"]),
 ];
 

@@ -24,6 +24,7 @@ use kalends::db::{Client, Pool, Query, Rows, Tx, migrate};
 use kalends::model::{Busy, Component, Components, Index, Instance, Kind, Lock, Privilege, Privileges};
 use kalends::store::audit::{Action, Deed, Party};
 use kalends::store::change::Change;
+use kalends::store::erasure::{self, Shelf, Wish};
 use kalends::store::handover;
 use kalends::store::history::{Action as Done, Days, Keep, When};
 use kalends::store::object::{Candidates, Put, Which, With};
@@ -66,6 +67,7 @@ const HOT: &[&str] = &[
     "caldav/object.sql: by_names_with_body",
     "caldav/object.sql: before_put",
     "caldav/object.sql: count",
+    "caldav/object.sql: counts",
     "caldav/object.sql: put",
     "caldav/object.sql: delete",
     "caldav/object.sql: between",
@@ -136,6 +138,7 @@ const ACROSS: &[&str] = &[
     "caldav/transfer.sql: hold",
     "caldav/principal.sql: keys",
     "caldav/principal.sql: by_credential",
+    "caldav/erasure.sql: homes",
 ];
 
 /// What an admin does to people goes through all homes, but for these.
@@ -354,6 +357,7 @@ async fn lists_and_first_synchronisations_read_an_index_alone_and_sort_nothing()
     for (name, alone) in [
         ("caldav/object.sql: tags", true),
         ("caldav/change.sql: initial_tags", true),
+        ("caldav/object.sql: counts", true),
         ("caldav/change.sql: initial", false),
     ] {
         let query = statements().into_iter().find(|query| query.name == name).unwrap();
@@ -369,6 +373,26 @@ async fn lists_and_first_synchronisations_read_an_index_alone_and_sort_nothing()
             assert!(plan.contains(scan) && !plan.contains("Sort"), "{name}:\n{plan}");
             assert_eq!(plan.contains("Heap Fetches: 0"), alone, "{name}:\n{plan}");
         }
+    }
+}
+
+/// However much was done, of what was done to one calendar nothing else is read.
+#[tokio::test]
+async fn what_was_done_to_a_calendar_is_found_by_an_index() {
+    let (_db, pool) = worked().await;
+    let client = pool.client().await.unwrap();
+    let many = "INSERT INTO audit (actor, action, owner_id, owner, place, whom, detail)
+        SELECT '', 'granted', n % 20, '', 'c' || n % 5, '', '' FROM generate_series(1, 40000) n; ANALYZE audit";
+    client.batch(many).await.unwrap();
+    let name = "caldav/audit.sql: of_calendar";
+    let query = statements().into_iter().find(|query| query.name == name).unwrap();
+    let (statement, types) = prepared(&client, query).await;
+    let given = ["NULL", "NULL", "NULL", "NULL", "50", "7", "'c2'"];
+    assert_eq!(types.len(), given.len());
+    for mode in ["force_generic_plan", "force_custom_plan"] {
+        client.batch(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
+        let plan = plan(&client, ANALYZE, &statement, &given.join(", ")).await;
+        assert!(plan.contains("audit_place") && waste(&plan).is_none(), "{plan}");
     }
 }
 
@@ -722,6 +746,7 @@ fn searched(name: &str) -> &'static [&'static str] {
             &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000", "'{1}'", "true", "NULL"]
         }
         "busy" => &["7", "32", "1770000000", "1770600000", "1770000000", "1770600000"],
+        "counts" => &["'{7,7}'", "'{31,32}'", "'{true,true}'"],
         "homes" => &["0"],
         "waits" => &["7", "1"],
         "due" => &["7", "1", "100"],
@@ -935,6 +960,29 @@ async fn hand_over(pool: &Pool) {
     handover::revoke_group(&tx, "nobodies").await.unwrap();
     handover::purge(&tx, carol.id, &["/carol/".to_owned()]).await.unwrap();
     assert_eq!(store::principal::by_name_in(&tx, "carol").await.unwrap(), None);
+    drop(tx);
+    erase(pool).await;
+}
+
+/// Somebody is taken out of everything, where there is nothing of them.
+async fn erase(pool: &Pool) {
+    let marks = ["nobody@x".to_owned()];
+    let tx = pool.begin().await.unwrap();
+    let id = erasure::ask(&tx, &marks).await.unwrap();
+    tx.commit().await.unwrap();
+    let wish = erasure::take(pool).await.unwrap().unwrap();
+    assert_eq!(wish, Wish { id, marks: marks.to_vec(), done: 0 });
+    assert_eq!(erasure::take(pool).await.unwrap(), None);
+    let tx = pool.begin().await.unwrap();
+    assert_eq!(erasure::homes(&tx, 0, &marks, 1).await.unwrap(), [(1, false)]);
+    erasure::pass(&tx, &wish, 1).await.unwrap();
+    erasure::hold(&tx, 1).await.unwrap();
+    for shelf in [Shelf::Objects, Shelf::Past, Shelf::Own] {
+        assert_eq!(erasure::texts(&tx, (shelf, 1), (0, 0), &marks, 9).await.unwrap(), []);
+        erasure::reword(&tx, (shelf, 1), 1, &[]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    erasure::finish(pool, &wish).await.unwrap();
 }
 
 async fn audit(pool: &Pool) {
@@ -958,7 +1006,7 @@ async fn audit(pool: &Pool) {
     assert_eq!((page.len(), &page[1]), (2, &told[0]), "the latest first");
     let older = store::audit::Slice { before: Some(page[0].id), ..slice.clone() };
     assert_eq!(store::audit::page(pool, &older).await.unwrap(), page[1..]);
-    let elsewhere = store::audit::Slice { owner: Some(1), place: Some("work".into()), ..slice };
+    let elsewhere = store::audit::Slice { calendar: Some((1, "work".into())), ..slice };
     assert_eq!(store::audit::page(pool, &elsewhere).await.unwrap(), []);
     assert_eq!(store::audit::trim(pool, 1, 10).await.unwrap(), 0);
 }
@@ -1169,6 +1217,10 @@ async fn read(pool: &Pool, calendar: &Calendar) {
 }
 
 async fn theirs_read(pool: &Pool, calendar: &Calendar) {
+    for private in [true, false] {
+        let (home, id) = calendar.kept();
+        assert_eq!(object::counts(pool, &[(home, id, private)]).await.unwrap()[&id], 1);
+    }
     let tx = pool.begin().await.unwrap();
     let (lens, all) = (Lens { viewer: 1, own: false, private: false }, With::body());
     personal::keep(&tx, calendar, "a.ics", 1, Some(b"mine")).await.unwrap();

@@ -12,14 +12,22 @@ WHERE at >= now() - make_interval(days => $1) AND ($2::bigint IS NULL OR $2 IN (
 ORDER BY id;
 
 --: page
--- What was done before the entry $1, from $2 on and until $3, the latest $7 of it first: what the principal $4 did, was done to, or
--- in whose home; in the home $5; there to the collection $6. What is null does not count.
+-- What was done before the entry $1, from $2 on and until $3, the latest $5 of it first: what the principal $4 did, was done to, or
+-- in whose home. What is null does not count.
 SELECT id, at, actor, action, owner, place, whom, detail
 FROM audit
 WHERE ($1::bigint IS NULL OR id < $1) AND ($2::timestamptz IS NULL OR at >= $2) AND ($3::timestamptz IS NULL OR at < $3)
   AND ($4::bigint IS NULL OR $4 IN (actor_id, owner_id, whom_id))
-  AND ($5::bigint IS NULL OR owner_id = $5) AND ($6::text IS NULL OR place = $6)
-ORDER BY id DESC LIMIT $7;
+ORDER BY id DESC LIMIT $5;
+
+--: of_calendar
+-- The same of the collection $7 in the home $6.
+SELECT id, at, actor, action, owner, place, whom, detail
+FROM audit
+WHERE owner_id = $6 AND place = $7 AND id < coalesce($1, 9223372036854775807)
+  AND ($2::timestamptz IS NULL OR at >= $2) AND ($3::timestamptz IS NULL OR at < $3)
+  AND ($4::bigint IS NULL OR $4 IN (actor_id, owner_id, whom_id))
+ORDER BY id DESC LIMIT $5;
 
 --: trim
 -- Forgets what was done more than $1 days ago, the oldest $2 of it.

@@ -97,6 +97,16 @@ CROSS JOIN LATERAL (
 --: count
 SELECT count(*) FROM object WHERE home_id = $1 AND calendar_id = $2;
 
+--: counts
+-- How many objects there are in these collections, each kept in the home of the same place: all of them, which the index of revisions
+-- tells, or where not $3 those that are not private.
+SELECT told.id AS calendar_id, CASE WHEN told.private
+    THEN (SELECT count(*) FROM object o WHERE o.home_id = told.home_id AND o.calendar_id = told.id AND o.revision > 0)
+    ELSE (SELECT count(*) FROM object o
+          WHERE o.home_id = told.home_id AND o.calendar_id = told.id AND o.revision > 0 AND o.access & 3 < 3)
+END AS number
+FROM unnest($1::bigint[], $2::bigint[], $3::boolean[]) AS told (home_id, id, private);
+
 --: put
 -- The object, its revision, and its rows in the index where $10 says that its times changed; it takes the place of $18 octets.
 -- Unless $21 is null, the change by $19 with $20 is logged, with what was there; not where that is the same octets, or comes

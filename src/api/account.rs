@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::Value;
+use zip::result::ZipError;
 
 use crate::{
     front::{Answered, Feeder, HeaderName, HeaderValue, Payload, Response, Status, header},
@@ -20,7 +21,7 @@ use super::{
     shares,
     store::follow,
     users::{self, User},
-    zip::{TooLong, Zip},
+    zip::Zip,
 };
 
 /// Characters of the name of a user.
@@ -83,6 +84,7 @@ pub async fn erase(call: &Call) -> Result<Response> {
     }
     let mut faults = Faults::default();
     let confirmed = call.input.text("confirm", LONGEST_NAME, &mut faults);
+    let everywhere = call.input.flag("everywhere", &mut faults);
     faults.none()?;
     let user = User::asking(call).await?;
     match confirmed {
@@ -103,6 +105,9 @@ pub async fn erase(call: &Call) -> Result<Response> {
     follow::forget(&tx, user.id).await?;
     let mut w = Writer::new(Name::own("erase"));
     w.element(Name::own("name"), &user.name);
+    if everywhere == Some(true) {
+        w.empty(Name::own("everywhere"));
+    }
     let told = caldav.ask("POST", &caldav.service().home(&user.name), Vec::new(), w.finish()).await?;
     if told.status == Status::FORBIDDEN {
         let detail = "Accounts are erased by whoever runs this service.";
@@ -121,10 +126,10 @@ impl Archive {
     async fn write(self, caldav: &As<'_>, feeder: &Feeder) -> Result<()> {
         let mut out = Out { feeder, zip: Zip::default() };
         for (name, octets) in &self.files {
-            out.file(name, octets.clone()).await?;
+            out.file(name, octets).await?;
         }
         for (name, path, depth) in [("person.xml", &self.principal, 0), ("home.xml", &self.home, 1)] {
-            out.file(name, all_properties(caldav, path, depth).await?).await?;
+            out.file(name, &all_properties(caldav, path, depth).await?).await?;
         }
         for (name, mut records) in [
             ("history.json", Records::of_home(&self.home)),
@@ -132,9 +137,8 @@ impl Archive {
         ] {
             out.begin(name).await?;
             while let Some(piece) = records.next(caldav).await? {
-                out.piece(piece.into()).await?;
+                out.piece(piece.as_bytes()).await?;
             }
-            out.end().await?;
         }
         for calendar in &self.calendars {
             let name = format!("{}.ics", calendar.id);
@@ -146,8 +150,7 @@ impl Archive {
                 out.answer(&name, caldav.stream(member.path).await).await?;
             }
         }
-        let end = out.zip.finish()?;
-        send(feeder, end.into()).await
+        send(feeder, out.zip.finish()?).await
     }
 }
 
@@ -178,24 +181,18 @@ struct Out<'a> {
 
 impl Out<'_> {
     async fn begin(&mut self, name: &str) -> Result<()> {
-        let head = self.zip.begin(name)?;
-        send(self.feeder, head.into()).await
+        self.zip.begin(name)?;
+        self.pass_on().await
     }
 
-    async fn piece(&mut self, octets: Bytes) -> Result<()> {
-        self.zip.piece(&octets)?;
-        send(self.feeder, octets).await
+    async fn piece(&mut self, octets: &[u8]) -> Result<()> {
+        self.zip.piece(octets)?;
+        self.pass_on().await
     }
 
-    async fn end(&mut self) -> Result<()> {
-        let tail = self.zip.end()?;
-        send(self.feeder, tail.into()).await
-    }
-
-    async fn file(&mut self, name: &str, octets: Bytes) -> Result<()> {
+    async fn file(&mut self, name: &str, octets: &[u8]) -> Result<()> {
         self.begin(name).await?;
-        self.piece(octets).await?;
-        self.end().await
+        self.piece(octets).await
     }
 
     /// What CalDAV answers, as a file; what has gone meanwhile is none.
@@ -206,9 +203,13 @@ impl Out<'_> {
         };
         self.begin(name).await?;
         while let Some(piece) = answered.next().await? {
-            self.piece(piece).await?;
+            self.piece(&piece).await?;
         }
-        self.end().await
+        Ok(())
+    }
+
+    async fn pass_on(&self) -> Result<()> {
+        send(self.feeder, self.zip.taken()).await
     }
 }
 
@@ -219,8 +220,8 @@ async fn send(feeder: &Feeder, octets: Bytes) -> Result<()> {
     feeder.send(octets).await.map_err(|_| Error::Upstream("nobody takes it any more".into()))
 }
 
-impl From<TooLong> for Error {
-    fn from(_: TooLong) -> Self {
-        Self::Fault("an archive of more than 4 GiB".into())
+impl From<ZipError> for Error {
+    fn from(error: ZipError) -> Self {
+        Self::Fault(format!("an archive cannot be written: {error}"))
     }
 }

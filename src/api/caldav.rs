@@ -142,6 +142,12 @@ pub fn segment(name: &str) -> String {
     utf8_percent_encode(name, SEGMENT).to_string()
 }
 
+/// The last segment of a path, decoded.
+#[must_use]
+pub fn last(path: &str) -> String {
+    decoded(path.trim_end_matches('/').rsplit('/').next().unwrap_or_default())
+}
+
 /// What a segment of a path says.
 #[must_use]
 pub fn decoded(segment: &str) -> String {
@@ -363,7 +369,7 @@ impl Resource {
     /// The last segment of its path, decoded.
     #[must_use]
     pub fn name(&self) -> String {
-        decoded(self.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default())
+        last(&self.path)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    caldav::{Resource, decoded},
+    caldav::{Resource, decoded, last},
     error::{Error, Refusal, Result},
     input::{Change, Faults, Input},
     page::page,
@@ -30,6 +30,8 @@ const TIMEZONE: Name = Name::cal("calendar-timezone-id");
 const COMPONENTS: Name = Name::cal("supported-calendar-component-set");
 /// Whether pages show it: no standard has a name for that.
 const VISIBILITY: Name = Name::own("visibility");
+/// How many objects are in it that whoever asks sees.
+const COUNT: Name = Name::own("object-count");
 /// Of an inbox: where what is not for another calendar goes (RFC 6638 §9.2).
 const DEFAULT: Name = Name::cal("schedule-default-calendar-URL");
 
@@ -53,6 +55,8 @@ const PROPS: &[Name] = &[
 const GIVEN: &str = "calendar";
 const VISIBLE: &str = "visible";
 const HIDDEN: &str = "hidden";
+/// The field that says how much is in it.
+const OBJECTS: &str = "object_count";
 
 /// A home, as whoever has it sees it.
 pub struct Home {
@@ -77,17 +81,26 @@ pub struct Calendar {
 impl Home {
     /// That of whoever is asking.
     pub async fn of(call: &Call) -> Result<Self> {
+        Self::with(call, PROPS).await
+    }
+
+    /// The same, and of each calendar how many objects are in it.
+    async fn counted(call: &Call) -> Result<Self> {
+        Self::with(call, &[PROPS, &[COUNT]].concat()).await
+    }
+
+    async fn with(call: &Call, props: &[Name]) -> Result<Self> {
         let caldav = call.caldav()?;
         let user = &call.identity()?.user;
         let (nearly, theirs) = (caldav.service().principal(user), caldav.service().home(user));
-        let found = caldav.propfind(&theirs, 1, PROPS).await.unwrap_or_default();
+        let found = caldav.propfind(&theirs, 1, props).await.unwrap_or_default();
         if found.first().is_some_and(|home| users::is_own(call, home, &nearly)) {
             return Ok(Self::read(call, theirs, &found));
         }
         let principal = users::principal(call).await?;
         let name = caldav.service().named(&principal).map(|(name, _)| name).unwrap_or_default();
         let path = caldav.service().home(&name);
-        let found = caldav.propfind(&path, 1, PROPS).await?;
+        let found = caldav.propfind(&path, 1, props).await?;
         Ok(Self::read(call, path, &found))
     }
 
@@ -111,20 +124,13 @@ impl Home {
     }
 
     /// The calendar of that id, or of that name in its path.
-    pub fn find(self, wanted: &str) -> Result<Calendar> {
-        let mut all = self.calendars;
-        let by_id = wanted.parse().ok().and_then(|id: Uuid| all.iter().position(|one| one.id == id));
-        let name = |one: &Calendar| {
-            one.shown["caldav_path"]
-                .as_str()
-                .and_then(|path| path.rsplit('/').nth(1).map(super::caldav::decoded))
-        };
-        let found = by_id.or_else(|| all.iter().position(|one| name(one).as_deref() == Some(wanted)));
-        found.map(|place| all.swap_remove(place)).ok_or_else(Error::not_found)
+    pub fn find(&self, wanted: &str) -> Result<&Calendar> {
+        let id: Option<Uuid> = wanted.parse().ok();
+        let by_id = self.calendars.iter().find(|one| Some(one.id) == id);
+        let found = by_id.or_else(|| self.calendars.iter().find(|one| one.name() == wanted));
+        found.ok_or_else(Error::not_found)
     }
-}
 
-impl Home {
     /// The calendars that are kept in it, and not those of others that are seen there.
     #[must_use]
     pub fn own(self) -> Vec<Calendar> {
@@ -138,21 +144,54 @@ impl Home {
         let (_, rest) = path.split_once("/calendars/")?;
         let (user, name) = rest.trim_end_matches('/').split_once('/')?;
         let identity = call.identity().ok()?;
-        let own = self.path.trim_end_matches('/').rsplit('/').next().map(super::caldav::decoded);
-        let said = super::caldav::decoded(user);
-        let names = [own.as_deref(), Some(identity.user.as_str()), identity.email.as_deref()];
+        let (own, said) = (last(&self.path), decoded(user));
+        let names = [Some(own.as_str()), Some(identity.user.as_str()), identity.email.as_deref()];
         if name.contains('/') || !names.iter().flatten().any(|own| own.eq_ignore_ascii_case(&said)) {
             return None;
         }
-        let name = super::caldav::decoded(name);
-        self.calendars.into_iter().find(|one| {
-            one.path.trim_end_matches('/').rsplit('/').next().map(super::caldav::decoded).as_ref()
-                == Some(&name)
-        })
+        let name = decoded(name);
+        self.calendars.into_iter().find(|one| one.name() == name)
+    }
+
+    /// Makes a calendar the default, or another than it where it is.
+    async fn choose(&self, call: &Call, path: &str, is_default: Option<bool>) -> Result<()> {
+        let Some(inbox) = &self.inbox else { return Ok(()) };
+        let was = self.default.as_deref() == Some(path);
+        match is_default {
+            Some(true) if !was => {
+                let set = |w: &mut Writer| w.inside(DEFAULT, |w| w.element(Name::dav("href"), path));
+                call.caldav()?.proppatch(inbox, set, &[]).await
+            }
+            Some(false) if was => call.caldav()?.proppatch(inbox, |_| (), &[DEFAULT]).await,
+            _ => Ok(()),
+        }
     }
 }
 
 impl Calendar {
+    /// The one that the path of the request names, by its id or its name.
+    pub async fn asked(call: &Call) -> Result<Self> {
+        Home::of(call).await?.find(&call.parts[0]).cloned()
+    }
+
+    /// The one of that path, as it is now, with how many objects are in it.
+    async fn at(call: &Call, path: &str) -> Result<Self> {
+        let home = Home::of(call).await?;
+        let found = home.calendars.into_iter().find(|calendar| calendar.path == path);
+        found.ok_or_else(Error::not_found)?.counted(call).await
+    }
+
+    /// The same with how many objects are in it.
+    async fn counted(mut self, call: &Call) -> Result<Self> {
+        let found = call.caldav()?.propfind(&self.path, 0, &[COUNT]).await;
+        // Whoever sees busy times alone may not ask.
+        self.shown[OBJECTS] = match found {
+            Err(Error::Refused(_)) => Value::Null,
+            found => found?.first().map_or(Value::Null, count),
+        };
+        Ok(self)
+    }
+
     fn read(call: &Call, resource: &Resource, default: Option<&str>) -> Option<Self> {
         let caldav = &call.shared.caldav;
         let id = users::id(resource)?;
@@ -179,13 +218,15 @@ impl Calendar {
         });
         let tag = tag(&shown);
         shown["etag"] = format!("\"{tag}\"").into();
+        // What is put into a calendar is no change of it that another one could be in the way of.
+        shown[OBJECTS] = count(resource);
         Some(Self { id, path: resource.path.clone(), shown })
     }
 
     /// Its name in the path.
     #[must_use]
     pub fn name(&self) -> String {
-        decoded(self.path.trim_end_matches('/').rsplit('/').next().unwrap_or_default())
+        last(&self.path)
     }
 
     fn tag(&self) -> &str {
@@ -209,6 +250,11 @@ impl Calendar {
     fn told(&self, status: Status) -> Response {
         json(status, &self.shown).with(header::ETAG, format!("\"{}\"", self.tag()))
     }
+}
+
+/// How many objects are in a calendar; null where that was not asked, or is not told.
+fn count(resource: &Resource) -> Value {
+    resource.text(COUNT).and_then(|count| count.parse::<u64>().ok()).into()
 }
 
 /// What whoever asks may do with a calendar, in one word.
@@ -331,7 +377,7 @@ fn components(input: &Input, faults: &mut Faults) -> Option<Vec<&'static str>> {
 
 /// `GET calendars/`
 pub async fn list(call: &Call) -> Result<Response> {
-    let home = Home::of(call).await?;
+    let home = Home::counted(call).await?;
     let all = home.calendars.into_iter().map(|calendar| calendar.shown).collect();
     Ok(json(Status::OK, &page(call, "calendars/", all)?))
 }
@@ -344,64 +390,38 @@ pub async fn create(call: &Call) -> Result<Response> {
     let home = Home::of(call).await?;
     let path = format!("{}{}/", home.path, Uuid::new_v4());
     call.caldav()?.mkcalendar(&path, |w| wish.write(w)).await?;
-    choose(call, &home, &path, wish.is_default).await?;
-    let made = at(call, &path).await?;
+    home.choose(call, &path, wish.is_default).await?;
+    let made = Calendar::at(call, &path).await?;
     let place = format!("{BASE}calendars/{}/", made.id);
     Ok(made.told(Status::CREATED).with(header::LOCATION, place))
 }
 
 /// `GET calendars/{id}/`
 pub async fn retrieve(call: &Call) -> Result<Response> {
-    let calendar = Home::of(call).await?.find(&call.parts[0])?;
+    let calendar = Calendar::asked(call).await?;
     if calendar.check(call, true)? {
         return Ok(Response::new(Status::NOT_MODIFIED).with(header::ETAG, format!("\"{}\"", calendar.tag())));
     }
-    Ok(calendar.told(Status::OK))
+    Ok(calendar.counted(call).await?.told(Status::OK))
 }
 
 /// `PATCH calendars/{id}/`, and PUT in the same way: what is not named stays.
 pub async fn update(call: &Call) -> Result<Response> {
     let wish = Wish::read(&call.input, false)?;
     let home = Home::of(call).await?;
-    let chooses = Home {
-        calendars: Vec::new(),
-        path: home.path.clone(),
-        inbox: home.inbox.clone(),
-        default: home.default.clone(),
-    };
     let calendar = home.find(&call.parts[0])?;
     calendar.check(call, false)?;
     if !wish.says_nothing() {
         call.caldav()?.proppatch(&calendar.path, |w| wish.write(w), &wish.removed()).await?;
     }
-    choose(call, &chooses, &calendar.path, wish.is_default).await?;
-    Ok(at(call, &calendar.path).await?.told(Status::OK))
+    home.choose(call, &calendar.path, wish.is_default).await?;
+    Ok(Calendar::at(call, &calendar.path).await?.told(Status::OK))
 }
 
 /// `DELETE calendars/{id}/`
 pub async fn delete(call: &Call) -> Result<Response> {
-    let calendar = Home::of(call).await?.find(&call.parts[0])?;
+    let calendar = Calendar::asked(call).await?;
     calendar.check(call, false)?;
     call.caldav()?.delete(&calendar.path).await?;
     Ok(Response::new(Status::NO_CONTENT))
-}
-
-/// Makes a calendar the default, or another than it where it is.
-async fn choose(call: &Call, home: &Home, path: &str, is_default: Option<bool>) -> Result<()> {
-    let Some(inbox) = &home.inbox else { return Ok(()) };
-    let was = home.default.as_deref() == Some(path);
-    match is_default {
-        Some(true) if !was => {
-            let set = |w: &mut Writer| w.inside(DEFAULT, |w| w.element(Name::dav("href"), path));
-            call.caldav()?.proppatch(inbox, set, &[]).await
-        }
-        Some(false) if was => call.caldav()?.proppatch(inbox, |_| (), &[DEFAULT]).await,
-        _ => Ok(()),
-    }
-}
-
-/// The calendar of that path, as it is now.
-async fn at(call: &Call, path: &str) -> Result<Calendar> {
-    let home = Home::of(call).await?;
-    home.calendars.into_iter().find(|calendar| calendar.path == path).ok_or_else(Error::not_found)
 }

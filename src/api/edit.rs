@@ -17,7 +17,7 @@ use crate::{
 
 use super::{
     caldav::As,
-    calendars::Home,
+    calendars::Calendar,
     error::{Error, Refusal, Result},
     input::{Change, Faults, Input},
     service::{Call, json},
@@ -218,7 +218,7 @@ struct Found {
 /// `POST calendars/{id}/events/{uid}/edit/`
 pub async fn edit(call: &Call) -> Result<Response> {
     let wish = Wish::read(&call.input)?;
-    let calendar = Home::of(call).await?.find(&call.parts[0])?;
+    let calendar = Calendar::asked(call).await?;
     let caldav = call.caldav()?;
     let found = find(&caldav, &calendar.path, &call.parts[1]).await?;
     let conditions = Conditions::parse(&call.headers)

@@ -2,7 +2,7 @@
 
 use crate::front::{Payload, Response, Status, header};
 
-use super::{caldav::segment, calendars::Home, error::Result, service::Call};
+use super::{caldav::segment, calendars::Calendar, error::Result, service::Call};
 
 /// The parameters of the query, which are CalDAV's.
 pub const QUERY: &[(&str, &str)] = &[
@@ -17,7 +17,7 @@ pub const WAITING: usize = 8;
 
 /// `GET calendars/{id}/export/`
 pub async fn calendar(call: &Call) -> Result<Response> {
-    let calendar = Home::of(call).await?.find(&call.parts[0])?;
+    let calendar = Calendar::asked(call).await?;
     let asked = |name: &str| call.param(name).map(|value| format!("&{name}={}", segment(&value)));
     let query: String = QUERY.iter().filter_map(|(name, _)| asked(name)).collect();
     let mut answered = call.caldav()?.stream(format!("{}?export{query}", calendar.path)).await?;

@@ -1,34 +1,33 @@
 //! Events that come from elsewhere: a file or stream, taken apart object by object and given to CalDAV in slices, so that
 //! one that is broken is in nobody's way (docs/decisions/0036).
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use serde_json::{Value, json as object};
 
 use crate::{
+    config::Settings,
     front::{BodyError, HeaderValue, Response, Status, header},
-    ical::{
-        gather::{from_stream, said},
-        pieces::{Piece, Pieces, Scanner},
-    },
+    ical::gather::said,
     xml::{self, Element, Name},
 };
 
 use super::{
     caldav::As,
-    calendars::Home,
+    calendars::{Calendar, Home},
     error::{Error, Refusal, Result},
     form::Form,
     service::{Call, json},
+    spool::{Made, Slice, Stream},
 };
 
 /// The media type of calendar data.
 const CALENDAR: &str = "text/calendar";
-/// Octets of what is brought in at once.
-pub const MOST: usize = 10 << 20;
-/// The same with a form around it.
+/// Octets of a file in a form, as pages know it.
+const MOST: usize = 10 << 20;
+/// The same with the form around it.
 pub const MOST_FORM: usize = MOST + (64 << 10);
-/// Objects that are given to CalDAV at once, and their octets.
-const SLICE: (usize, usize) = (500, 4 << 20);
+/// What is given to CalDAV at once, which takes no more of it than that.
+const SLICE: Slice = Slice { objects: 500, octets: 4 << 20, longest: 10 << 20 };
 /// Objects of which a form is told why they did not come in.
 const MOST_ERRORS: usize = 10;
 /// Lines of a report.
@@ -62,12 +61,6 @@ impl Fate {
     }
 }
 
-/// An object that waits to be given to CalDAV.
-struct Waiting {
-    line: u64,
-    octets: Bytes,
-}
-
 /// What is told of an object that did not come in.
 struct Told {
     line: u64,
@@ -80,8 +73,6 @@ struct Told {
 /// An import on its way.
 #[derive(Default)]
 struct Import {
-    waiting: Vec<Waiting>,
-    octets: usize,
     counts: [u64; FATES.len()],
     doubles: u64,
     told: Vec<Told>,
@@ -110,7 +101,9 @@ pub async fn events(call: &Call) -> Result<Response> {
     if file.len() > MOST {
         return Ok(too_large());
     }
-    let done = match run(&call.caldav()?, &calendar.path, file).await {
+    let stream = Stream::of(file.clone()).await?;
+    drop(form);
+    let done = match run(call, &calendar.path, stream).await {
         Err(Error::Refused(refusal)) if refusal.status == Status::FORBIDDEN => return Ok(stranger()),
         other => other?,
     };
@@ -137,15 +130,21 @@ pub async fn report(call: &Call) -> Result<Response> {
         let detail = format!("Unsupported media type \"{media}\" in request.");
         return Err(Refusal::new(Status::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail).into());
     }
-    let stream = call.octets.clone()?;
     call.entitled().await?;
-    let calendar = Home::of(call).await?.find(&call.parts[0])?;
-    let done = run(&call.caldav()?, &calendar.path, &stream).await?;
+    let calendar = Calendar::asked(call).await?;
+    // Nobody sends all of it to hear that then.
+    if matches!(calendar.shown["role"].as_str(), Some("reader" | "freebusy")) {
+        return Err(Refusal::forbidden().into());
+    }
+    let settings = &call.shared.settings;
+    let stream =
+        Stream::receive(call.body()?, *settings.api.import_bytes, *settings.limits.body_time).await?;
+    let done = run(call, &calendar.path, stream).await?;
     let mut told = object!({ "total": done.total(), "doubles": done.doubles });
     for ((_, word), count) in FATES.iter().zip(done.counts) {
         told[word] = count.into();
     }
-    told["items"] = done.told.iter().take(MOST_LINES).map(Told::shown).collect();
+    told["items"] = done.told.iter().map(Told::shown).collect();
     Ok(json(Status::OK, &told))
 }
 
@@ -157,25 +156,30 @@ fn too_large() -> Response {
     plain(Status::BAD_REQUEST, "File too large. Maximum size is 10 MB.")
 }
 
-/// Gives the objects of a stream to the calendar of that path.
-async fn run(caldav: &As<'_>, path: &str, stream: &Bytes) -> Result<Import> {
-    let mut scanner = Scanner::default();
-    scanner.feed(stream);
-    let found = scanner.finish();
+/// Gives the objects of a stream to the calendar of that path, slice by slice.
+async fn run(call: &Call, path: &str, mut stream: Stream) -> Result<Import> {
+    let caldav = call.caldav()?;
     let mut import = Import::default();
-    if found.calendars() == 0 {
+    if stream.calendars() == 0 {
         let why = "there is no VCALENDAR in it".to_owned();
         import.tell(Told { line: 1, uid: None, summary: None, fate: Fate::Failed, why });
     }
-    for pieces in found.objects() {
-        import.take(stream, &found, pieces);
-        if import.waiting.len() >= SLICE.0 || import.octets >= SLICE.1 {
-            import.give(caldav, path).await?;
+    loop {
+        let slice;
+        (stream, slice) = stream.next(of_settings(&call.shared.settings)).await?;
+        if slice.is_empty() {
+            break;
         }
+        import.give(&caldav, path, slice).await?;
     }
-    import.give(caldav, path).await?;
     import.told.sort_by_key(|told| told.line);
     Ok(import)
+}
+
+/// What CalDAV takes at once.
+fn of_settings(settings: &Settings) -> Slice {
+    let most = *settings.limits.body_bytes;
+    Slice { octets: SLICE.octets.min(most), longest: SLICE.longest.min(most), ..SLICE }
 }
 
 impl Import {
@@ -187,50 +191,42 @@ impl Import {
         self.counts[fate as usize]
     }
 
+    /// Counts what did not come in; of so many it is known what they were.
     fn tell(&mut self, told: Told) {
         self.counts[told.fate as usize] += 1;
-        self.told.push(told);
-    }
-
-    /// Makes an object of its pieces.
-    fn take(&mut self, stream: &Bytes, found: &Pieces, pieces: &[Piece]) {
-        let line = pieces[0].line;
-        match from_stream(stream, found, pieces) {
-            Ok(made) => {
-                self.doubles += made.doubles as u64;
-                self.octets += made.octets.len();
-                self.waiting.push(Waiting { line, octets: made.octets });
-            }
-            Err(fault) => {
-                let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(stream.len());
-                let octets = stream.slice(place(pieces[0].at)..place(pieces[0].at + pieces[0].octets));
-                self.tell(Told::of(line, &octets, Fate::Failed, fault.reason));
-            }
+        if self.told.len() < MOST_LINES {
+            self.told.push(told);
         }
     }
 
-    /// Gives what waits to CalDAV: a transaction, and an answer for each of them in their order.
-    async fn give(&mut self, caldav: &As<'_>, path: &str) -> Result<()> {
-        let waiting = std::mem::take(&mut self.waiting);
-        if waiting.is_empty() {
+    /// Gives a slice to CalDAV: a transaction, and an answer for each of the objects in their order.
+    async fn give(&mut self, caldav: &As<'_>, path: &str, slice: Vec<Made>) -> Result<()> {
+        let (mut body, mut given) = (BytesMut::new(), Vec::with_capacity(slice.len()));
+        for Made { line, object } in slice {
+            match object {
+                Ok(made) => {
+                    self.doubles += made.doubles as u64;
+                    body.extend_from_slice(&made.octets);
+                    given.push((line, made.octets));
+                }
+                Err((why, octets)) => self.tell(Told::of(line, &octets, Fate::Failed, why.reason)),
+            }
+        }
+        if given.is_empty() {
             return Ok(());
-        }
-        let mut body = BytesMut::with_capacity(std::mem::take(&mut self.octets));
-        for one in &waiting {
-            body.extend_from_slice(&one.octets);
         }
         let media = (header::CONTENT_TYPE, HeaderValue::from_static("text/calendar; charset=utf-8"));
         let answer =
             caldav.ask("POST", &format!("{path}?import"), vec![media], body.freeze()).await?.done()?;
         let root = xml::parse(&answer.body).map_err(|fault| Error::Upstream(fault.to_string()))?;
         let fates: Vec<(Fate, String)> = root.all(Name::dav("response")).map(fate).collect();
-        if fates.len() != waiting.len() {
-            return Err(Error::Upstream(format!("of {} objects it told {}", waiting.len(), fates.len())));
+        if fates.len() != given.len() {
+            return Err(Error::Upstream(format!("of {} objects it told {}", given.len(), fates.len())));
         }
-        for (one, (fate, why)) in waiting.iter().zip(fates) {
+        for ((line, octets), (fate, why)) in given.iter().zip(fates) {
             match fate {
                 Fate::Imported | Fate::Unchanged => self.counts[fate as usize] += 1,
-                _ => self.tell(Told::of(one.line, &one.octets, fate, &why)),
+                _ => self.tell(Told::of(*line, octets, fate, &why)),
             }
         }
         Ok(())

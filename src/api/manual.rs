@@ -60,6 +60,9 @@ fn route(page: &mut String, route: &Route) {
         Takes::Json(name) => {
             let _ = writeln!(page, "- takes {}: `{}`", link(name), example(name));
         }
+        Takes::Stream(name) => {
+            let _ = writeln!(page, "- takes {}, `api.import_bytes` octets of it at most", link(name));
+        }
         Takes::Octets(name, most) => {
             let _ = writeln!(page, "- takes {}, {} KiB at most", link(name), most >> 10);
         }

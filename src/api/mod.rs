@@ -26,6 +26,7 @@ pub mod service;
 pub mod shares;
 pub mod site;
 pub mod spelled;
+pub mod spool;
 pub mod store;
 pub mod throttle;
 pub mod trash;

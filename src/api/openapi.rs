@@ -138,7 +138,7 @@ fn operation(route: &Route) -> Value {
         "parameters": parameters(route),
         "responses": answers(route),
     });
-    if let Takes::Json(name) | Takes::Octets(name, _) = route.takes {
+    if let Takes::Json(name) | Takes::Octets(name, _) | Takes::Stream(name) = route.takes {
         operation["requestBody"] = json!({ "required": true, "content": content(name) });
     }
     if route.who == Who::Anyone {
@@ -294,7 +294,7 @@ mod tests {
             let (takes, json) = match route.takes {
                 Takes::Nothing => ("", true),
                 Takes::Json(name) => (name, true),
-                Takes::Octets(name, _) => (name, false),
+                Takes::Octets(name, _) | Takes::Stream(name) => (name, false),
             };
             assert!(takes.is_empty() || media(takes).is_none() == json, "{takes}");
             let names = [route.gives.1, takes, route.faults];

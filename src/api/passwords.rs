@@ -13,7 +13,7 @@ use crate::{
 };
 
 use super::{
-    caldav::decoded,
+    caldav::last,
     check::fresh,
     error::{Error, Refusal, Result},
     input::{Change, Faults},
@@ -149,8 +149,7 @@ fn calendars(call: &Call, faults: &mut Faults) -> Option<Vec<String>> {
             faults.add("calendars", "invalid", "Not a valid string.");
             return None;
         };
-        let segment = text.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-        let name = if text.contains('/') { decoded(segment) } else { text.to_owned() };
+        let name = if text.contains('/') { last(text) } else { text.to_owned() };
         if !names.contains(&name) {
             names.push(name);
         }

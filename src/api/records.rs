@@ -10,7 +10,7 @@ use crate::{
 
 use super::{
     caldav::{As, decoded, segment},
-    calendars::Home,
+    calendars::Calendar,
     error::{Error, Refusal, Result},
     service::{BASE, Call, json},
 };
@@ -53,7 +53,7 @@ struct Question {
 
 /// `GET calendars/{id}/history/`
 pub async fn history(call: &Call) -> Result<Response> {
-    let calendar = Home::of(call).await?.find(&call.parts[0])?;
+    let calendar = Calendar::asked(call).await?;
     let page = format!("calendars/{}/history/", calendar.id);
     let question = Question { report: HISTORY, path: calendar.path, page, shown: change };
     answer(call, &question, |w| {
@@ -67,7 +67,7 @@ pub async fn history(call: &Call) -> Result<Response> {
 
 /// `GET calendars/{id}/audit/`
 pub async fn of_calendar(call: &Call) -> Result<Response> {
-    let calendar = Home::of(call).await?.find(&call.parts[0])?;
+    let calendar = Calendar::asked(call).await?;
     let page = format!("calendars/{}/audit/", calendar.id);
     let question = Question { report: AUDIT, path: calendar.path, page, shown: deed };
     answer(call, &question, |w| times(call, w)).await

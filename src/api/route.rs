@@ -66,6 +66,8 @@ pub enum Takes {
     Json(&'static str),
     /// Octets, at most so many, which the route looks at itself: the name of what they are.
     Octets(&'static str, usize),
+    /// The same of any length that the settings allow, which it reads as they come.
+    Stream(&'static str),
 }
 
 /// What runs a route.
@@ -98,6 +100,12 @@ impl Route {
         run: Run,
     ) -> Self {
         Self { takes: Takes::Octets(takes, most), ..Self::new("POST", path, (200, gives), run) }
+    }
+
+    /// A route that reads octets of that name as they come.
+    #[must_use]
+    pub const fn stream(path: &'static str, takes: &'static str, gives: &'static str, run: Run) -> Self {
+        Self { takes: Takes::Stream(takes), ..Self::new("POST", path, (200, gives), run) }
     }
 
     /// A route that changes something.

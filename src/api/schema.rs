@@ -231,8 +231,15 @@ pub const SCHEMAS: &[Schema] = &[
     row(
         "Erasure",
         "That whoever asks wants to be erased.",
-        &[has("confirm", Text(255), "Their own user name.")],
-        r#"{"confirm": "alice"}"#,
+        &[
+            has("confirm", Text(255), "Their own user name."),
+            may(
+                "everywhere",
+                Flag,
+                "Whether the calendars of others are to name them no longer either, as attendees, as organizers, or by their address; it is done soon after.",
+            ),
+        ],
+        r#"{"confirm": "alice", "everywhere": true}"#,
     ),
     row(
         "History",
@@ -304,13 +311,15 @@ pub const SCHEMAS: &[Schema] = &[
             has("role", ROLE, "What whoever asks may do with it."),
             has("caldav_path", Text(0), "Its path below the base path of CalDAV."),
             has("caldav_url", Text(0), "Where calendar programs find it."),
+            has("object_count", Number, "How many events and tasks are in it that whoever asks sees; null where they see busy times alone. The ETag does not tell of it.")
+                .or_null(),
             has("etag", Text(0), "The same as the header."),
         ],
         r##"{"id": "5f1c3b0e-2f4d-4f0a-9c55-8f6f6f0f1a11", "name": "Work", "color": "#3788d8",
   "description": null, "timezone": "Europe/Paris", "order": 1, "visibility": "visible",
   "is_default": false, "components": ["VEVENT"], "owner": "alice", "role": "owner",
   "caldav_path": "/calendars/alice/5f1c/",
-  "caldav_url": "https://cal.example.org/dav/calendars/alice/5f1c/",
+  "caldav_url": "https://cal.example.org/dav/calendars/alice/5f1c/", "object_count": 12,
   "etag": "\"9f86d081884c7d659a2feaa0c55ad015\""}"##,
     ),
     row(

@@ -1,6 +1,10 @@
 //! THE TABLE of routes and THE ROAD of a request: identify, locate, admit, throttle, read, run, answer.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use serde_json::Value;
@@ -9,8 +13,8 @@ use crate::{
     config::Settings,
     db::Pool,
     front::{
-        BodyError, Denial, Entitlements, HeaderMap, Identity, Request, Response, Said, Service, Status,
-        header,
+        Body, BodyError, Denial, Entitlements, HeaderMap, Identity, Method, Request, Response, Room, Said,
+        Service, Status, header,
     },
     observe::metrics,
 };
@@ -38,7 +42,7 @@ pub const BASE: &str = "/api/v1.0/";
 
 /// Octets of a body of JSON.
 const MOST_JSON: usize = 64 << 10;
-/// Files that are brought in at once, and by one person: each takes some 30 MiB of memory.
+/// Files that are brought in at once, and by one person: each takes some 30 MiB of memory, and where it is made for that 60.
 const FILES: (usize, usize) = (16, 2);
 /// Seconds after which there may be room for another.
 const A_FILE: u64 = 5;
@@ -125,9 +129,7 @@ pub const ROUTES: &[Route] = &[
     .refuses(&[403])
     .faults("PlainError")
     .doc("Brings the events of a file of iCalendar into a calendar that a form names by its path on CalDAV."),
-    Route::octets("calendars/{id}/import/", ("CalendarData", import::MOST), "ImportReport", |call| {
-        Box::pin(import::report(call))
-    })
+    Route::stream("calendars/{id}/import/", "CalendarData", "ImportReport", |call| Box::pin(import::report(call)))
     .refuses(&[403, 404, 415])
     .doc("Brings the events of a stream of iCalendar into a calendar, and tells of each that did not come in why."),
     Route::get("calendars/{id}/", "Calendar", |call| Box::pin(calendars::retrieve(call)))
@@ -249,6 +251,8 @@ pub struct Call {
     pub head: bool,
     /// What was sent, of one that takes octets, or why it could not be read.
     pub octets: std::result::Result<Bytes, BodyError>,
+    /// What is sent, of one that reads it as it comes.
+    body: Mutex<Option<Body>>,
     said: Option<Said>,
     identity: Option<Identity>,
 }
@@ -263,6 +267,12 @@ impl Call {
     /// Who is asking.
     pub fn identity(&self) -> Result<&Identity> {
         self.identity.as_ref().ok_or_else(|| Error::Fault("nobody is asking".into()))
+    }
+
+    /// What is sent, to whoever asks for it first.
+    pub fn body(&self) -> Result<Body> {
+        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner).take();
+        body.ok_or_else(|| Error::Fault("there is nothing to read".into()))
     }
 
     /// Refuses who is not entitled to calendars of their own, and also where nobody can tell.
@@ -348,12 +358,7 @@ impl Api {
         }
         shared.pace(route.pace, identity.as_ref(), request.client)?;
         let _place = shared.place(route.takes, identity.as_ref())?;
-        let (mut input, mut octets) = (Input::default(), Ok(Bytes::new()));
-        match route.takes {
-            Takes::Nothing => {}
-            Takes::Json(_) => input = Input::read(&request.headers, &request.body.read(MOST_JSON).await?)?,
-            Takes::Octets(_, most) => octets = request.body.read(most).await,
-        }
+        let (input, octets, body) = sent(route.takes, &request.headers, request.body).await?;
         let (id, headers, said, client) = (request.id, request.headers, request.said, request.client);
         let (parts, query) = (parts.clone(), request.query.unwrap_or_default());
         let call = Call {
@@ -366,6 +371,7 @@ impl Api {
             octets,
             client,
             head,
+            body: Mutex::new(body),
             said,
             identity,
         };
@@ -373,10 +379,23 @@ impl Api {
     }
 }
 
+/// What was sent, as a route takes it: JSON, octets or why there are none, and a body that is still to be read.
+type Sent = (Input, std::result::Result<Bytes, BodyError>, Option<Body>);
+
+async fn sent(takes: Takes, headers: &HeaderMap, body: Body) -> Result<Sent> {
+    let nothing = || Ok(Bytes::new());
+    match takes {
+        Takes::Nothing => Ok((Input::default(), nothing(), None)),
+        Takes::Json(_) => Ok((Input::read(headers, &body.read(MOST_JSON).await?)?, nothing(), None)),
+        Takes::Octets(_, most) => Ok((Input::default(), body.read(most).await, None)),
+        Takes::Stream(_) => Ok((Input::default(), nothing(), Some(body))),
+    }
+}
+
 impl Shared {
     /// A place for a large body.
     fn place(&self, takes: Takes, identity: Option<&Identity>) -> Result<Option<Held<'_>>> {
-        let (Takes::Octets(..), Some(who)) = (takes, identity) else { return Ok(None) };
+        let (Takes::Octets(..) | Takes::Stream(_), Some(who)) = (takes, identity) else { return Ok(None) };
         match self.files.take(&who.user) {
             Ok(held) => Ok(Some(held)),
             Err(Full::Own) => Err(Error::Throttled(A_FILE)),
@@ -412,6 +431,16 @@ impl Service for Api {
 
     fn asks(&self, path: &str) -> bool {
         path == check::PATH
+    }
+
+    fn room(&self, method: &Method, path: &str, usual: Room) -> Room {
+        let streams = |route: &Route| method == route.method && matches!(route.takes, Takes::Stream(_));
+        let api = &self.0.settings.api;
+        if located(path).iter().any(|(route, _)| streams(route)) {
+            Room { octets: *api.import_bytes, time: *api.import_time }
+        } else {
+            usual
+        }
     }
 
     fn methods(&self) -> String {

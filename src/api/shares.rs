@@ -11,7 +11,7 @@ use crate::{
 
 use super::{
     caldav::{As, Resource, decoded},
-    calendars::{Calendar, Home, OWNER},
+    calendars::{Calendar, OWNER},
     error::{Error, Refusal, Result},
     input::{Change, Faults},
     page::page,
@@ -106,7 +106,7 @@ struct Sharee(Vec<String>);
 
 /// `GET calendars/{id}/shares/`
 pub async fn list(call: &Call) -> Result<Response> {
-    let calendar = Home::of(call).await?.find(&call.parts[0])?;
+    let calendar = Calendar::asked(call).await?;
     let all = shown(call, &calendar).await?;
     Ok(json(Status::OK, &page(call, &format!("calendars/{}/shares/", calendar.id), all)?))
 }
@@ -125,7 +125,7 @@ pub async fn invite(call: &Call) -> Result<Response> {
     let wanted = wanted(call, &mut faults);
     faults.none()?;
     let (field, text) = wanted.ok_or_else(|| Error::Fault("a sharee that was looked at".into()))?;
-    let calendar = Home::of(call).await?.find(&call.parts[0])?;
+    let calendar = Calendar::asked(call).await?;
     let caldav = call.caldav()?;
     let Sharee(hrefs) = sharee(call, &caldav, field, &text).await?;
     let before = of(call, &calendar).await?;
@@ -189,7 +189,7 @@ async fn of(call: &Call, calendar: &Calendar) -> Result<Vec<Share>> {
 
 /// The calendar and the share of the path.
 async fn one(call: &Call) -> Result<(Calendar, Share)> {
-    let calendar = Home::of(call).await?.find(&call.parts[0])?;
+    let calendar = Calendar::asked(call).await?;
     let wanted: Uuid = call.parts[1].parse().map_err(|_| Error::not_found())?;
     let share = of(call, &calendar).await?.into_iter().find(|share| share.id == wanted);
     Ok((calendar, share.ok_or_else(Error::not_found)?))

@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    caldav::{Resource, decoded, segment},
+    caldav::{Resource, last, segment},
     calendars::Home,
     error::{Error, Refusal, Result},
     input::{Change, Faults},
@@ -95,16 +95,16 @@ pub async fn restore(call: &Call) -> Result<Response> {
     let name = call.input.text("name", 200, &mut faults);
     faults.none()?;
     let home = Home::of(call).await?;
-    let (path, home_path) = (path(&home, &call.parts[0])?, home.path.clone());
+    let path = path(&home, &call.parts[0])?;
     let caldav = call.caldav()?;
     let found = caldav.propfind(&path, 0, &[FROM]).await?.into_iter().find_map(Entry::read);
     let entry = found.ok_or_else(Error::not_found)?;
-    let (within, last) = entry.from.trim_end_matches('/').rsplit_once('/').unwrap_or_default();
-    let last = if let Change::Set(name) = &name { segment(name) } else { last.to_owned() };
+    let (within, called) = entry.from.trim_end_matches('/').rsplit_once('/').unwrap_or_default();
+    let called = if let Change::Set(name) = &name { segment(name) } else { called.to_owned() };
     let to = match (entry.is_calendar(), calendar) {
-        (true, _) => format!("{home_path}{last}/"),
-        (false, Change::Set(wanted)) => format!("{}{last}", home.find(&wanted)?.path),
-        (false, _) => format!("{within}/{last}"),
+        (true, _) => format!("{}{called}/", home.path),
+        (false, Change::Set(wanted)) => format!("{}{called}", home.find(&wanted)?.path),
+        (false, _) => format!("{within}/{called}"),
     };
     let value = HeaderValue::from_str(&to).map_err(|error| Error::Upstream(error.to_string()))?;
     let headers = vec![
@@ -117,10 +117,7 @@ pub async fn restore(call: &Call) -> Result<Response> {
         return Err(Refusal::new(Status::CONFLICT, "conflict", detail).into());
     }
     told.done()?;
-    Ok(json(
-        Status::OK,
-        &object!({ "href": to, "name": decoded(to.trim_end_matches('/').rsplit('/').next().unwrap_or_default()) }),
-    ))
+    Ok(json(Status::OK, &object!({ "href": to, "name": last(&to) })))
 }
 
 async fn entries(call: &Call, home: &Home) -> Result<Vec<Entry>> {

@@ -1,167 +1,121 @@
-//! A zip archive that is written while it is sent: each file stored as it is, its length behind it (PKWARE APPNOTE 4.3, 4.4.4).
+//! A zip archive that is written while it is sent: each file stored as it is, its length behind it, of any length and number.
 
-/// The beginnings of the records.
-const LOCAL: u32 = 0x0403_4b50;
-const DESCRIPTOR: u32 = 0x0807_4b50;
-const CENTRAL: u32 = 0x0201_4b50;
-const END: u32 = 0x0605_4b50;
-/// The length follows the content, and names are UTF-8.
-const FLAGS: u16 = 0x0808;
-/// What can read it: 2.0.
-const VERSION: u16 = 20;
-/// 1980-01-01, the first day that there is.
-const DAY: u16 = 0x0021;
+use std::{
+    io::{self, Write},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
-/// A file.
-struct Entry {
-    name: String,
-    at: u32,
-    octets: u32,
-    sum: u32,
-}
+use bytes::Bytes;
+use zip::{
+    CompressionMethod, ZipWriter,
+    result::ZipResult,
+    write::{SimpleFileOptions, StreamWriter},
+};
 
-/// An archive on its way. It has at most 65,535 files and 4 GiB.
-#[derive(Default)]
+/// An archive on its way.
 pub struct Zip {
-    entries: Vec<Entry>,
-    at: u32,
-    open: bool,
+    writer: ZipWriter<StreamWriter<Sink>>,
+    sink: Sink,
 }
 
-/// The archive would be longer than it can be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooLong;
+/// What was written and is not sent yet.
+#[derive(Clone, Debug, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Default for Zip {
+    fn default() -> Self {
+        let sink = Sink::default();
+        Self { writer: ZipWriter::new_stream(sink.clone()), sink }
+    }
+}
 
 impl Zip {
-    /// Begins a file.
-    pub fn begin(&mut self, name: &str) -> Result<Vec<u8>, TooLong> {
-        let length = u16::try_from(name.len()).map_err(|_| TooLong)?;
-        if self.entries.len() >= usize::from(u16::MAX) {
-            return Err(TooLong);
-        }
-        let mut out = LOCAL.to_le_bytes().to_vec();
-        for field in [VERSION, FLAGS, 0, 0, DAY] {
-            out.extend(field.to_le_bytes());
-        }
-        out.extend([0; 12]);
-        out.extend(length.to_le_bytes());
-        out.extend([0; 2]);
-        out.extend(name.as_bytes());
-        self.entries.push(Entry { name: name.to_owned(), at: self.at, octets: 0, sum: u32::MAX });
-        self.open = true;
-        self.on(out.len())?;
-        Ok(out)
+    /// Begins a file, which ends the one before.
+    pub fn begin(&mut self, name: &str) -> ZipResult<()> {
+        let stored = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+        // Nobody knows yet how long it will be.
+        self.writer.start_file(name, stored.large_file(true))
     }
 
-    /// Counts a piece of the file, which goes out as it is.
-    pub fn piece(&mut self, octets: &[u8]) -> Result<(), TooLong> {
-        self.on(octets.len())?;
-        if let Some(entry) = self.entries.last_mut() {
-            entry.octets += u32::try_from(octets.len()).map_err(|_| TooLong)?;
-            entry.sum = octets
-                .iter()
-                .fold(entry.sum, |sum, octet| TABLE[usize::from(sum.to_le_bytes()[0] ^ octet)] ^ (sum >> 8));
-        }
-        Ok(())
+    /// Goes on with the file.
+    pub fn piece(&mut self, octets: &[u8]) -> ZipResult<()> {
+        Ok(self.writer.write_all(octets)?)
     }
 
-    /// Ends the file.
-    pub fn end(&mut self) -> Result<Vec<u8>, TooLong> {
-        let mut out = Vec::new();
-        if let Some(entry) = self.entries.last_mut().filter(|_| self.open) {
-            entry.sum = !entry.sum;
-            for field in [DESCRIPTOR, entry.sum, entry.octets, entry.octets] {
-                out.extend(field.to_le_bytes());
-            }
-        }
-        self.open = false;
-        self.on(out.len())?;
-        Ok(out)
+    /// What is to be sent by now.
+    #[must_use]
+    pub fn taken(&self) -> Bytes {
+        self.sink.taken()
     }
 
-    /// Ends the archive: the list of its files.
-    pub fn finish(mut self) -> Result<Vec<u8>, TooLong> {
-        let start = self.at;
-        let mut out = Vec::new();
-        for entry in &self.entries {
-            out.extend(CENTRAL.to_le_bytes());
-            for field in [VERSION, VERSION, FLAGS, 0, 0, DAY] {
-                out.extend(field.to_le_bytes());
-            }
-            for field in [entry.sum, entry.octets, entry.octets] {
-                out.extend(field.to_le_bytes());
-            }
-            out.extend(u16::try_from(entry.name.len()).map_err(|_| TooLong)?.to_le_bytes());
-            out.extend([0; 12]);
-            out.extend(entry.at.to_le_bytes());
-            out.extend(entry.name.as_bytes());
-        }
-        let (count, octets) = (u16::try_from(self.entries.len()), u32::try_from(out.len()));
-        let (count, octets) = (count.map_err(|_| TooLong)?, octets.map_err(|_| TooLong)?);
-        self.on(out.len())?;
-        out.extend(END.to_le_bytes());
-        out.extend([0; 4]);
-        out.extend(count.to_le_bytes());
-        out.extend(count.to_le_bytes());
-        out.extend(octets.to_le_bytes());
-        out.extend(start.to_le_bytes());
-        out.extend([0; 2]);
-        Ok(out)
-    }
-
-    fn on(&mut self, octets: usize) -> Result<(), TooLong> {
-        let octets = u32::try_from(octets).map_err(|_| TooLong)?;
-        self.at = self.at.checked_add(octets).ok_or(TooLong)?;
-        Ok(())
+    /// Ends the archive; what is left to be sent: the list of its files.
+    pub fn finish(self) -> ZipResult<Bytes> {
+        Ok(self.writer.finish()?.into_inner().taken())
     }
 }
 
-/// The remainders of all octets (ISO 3309).
-const TABLE: [u32; 256] = table();
-
-const fn table() -> [u32; 256] {
-    let (mut table, mut octet) = ([0; 256], 0);
-    while octet < 256 {
-        let (mut rest, mut bit) = (octet, 0);
-        while bit < 8 {
-            rest = if rest & 1 == 1 { 0xedb8_8320 ^ (rest >> 1) } else { rest >> 1 };
-            bit += 1;
-        }
-        table[octet as usize] = rest;
-        octet += 1;
+impl Sink {
+    fn octets(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    table
+
+    fn taken(&self) -> Bytes {
+        mem::take(&mut *self.octets()).into()
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.octets().extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Cursor, Read};
+
+    use zip::ZipArchive;
+
     use super::*;
 
     #[test]
-    fn a_file_has_its_sum_and_its_place() {
-        let mut zip = Zip::default();
-        let mut out = zip.begin("ä.txt").unwrap();
-        for piece in ["12345", "6789"] {
-            zip.piece(piece.as_bytes()).unwrap();
-            out.extend(piece.as_bytes());
+    fn an_archive_has_what_was_put_in_and_keeps_nothing_back() {
+        let (mut zip, mut out) = (Zip::default(), Vec::new());
+        for (name, pieces) in [("\u{e4}.txt", &["12345", "6789"][..]), ("empty", &[]), ("folder/c", &["c"])] {
+            zip.begin(name).unwrap();
+            for piece in pieces {
+                zip.piece(piece.as_bytes()).unwrap();
+                let sent = zip.taken();
+                assert!(sent.ends_with(piece.as_bytes()) && zip.taken().is_empty(), "{piece}");
+                out.extend(sent);
+            }
         }
-        out.extend(zip.end().unwrap());
-        let list = out.len();
-        out.extend(zip.begin("b").unwrap());
-        out.extend(zip.end().unwrap());
-        let directory = out.len();
         out.extend(zip.finish().unwrap());
-        // The check value of this sum is that of these nine digits.
-        assert_eq!(out[list - 12..list - 8], 0xcbf4_3926_u32.to_le_bytes());
-        assert_eq!(out[list - 8..list - 4], 9_u32.to_le_bytes());
-        let end = out.len() - 22;
-        assert_eq!(out[end + 10..end + 12], 2_u16.to_le_bytes());
-        assert_eq!(out[end + 16..end + 20], u32::try_from(directory).unwrap().to_le_bytes());
+        let mut read = ZipArchive::new(Cursor::new(out)).unwrap();
+        for (name, content) in [("\u{e4}.txt", "123456789"), ("empty", ""), ("folder/c", "c")] {
+            let mut text = String::new();
+            read.by_name(name).unwrap().read_to_string(&mut text).unwrap();
+            assert_eq!(text, content, "{name}");
+        }
     }
 
     #[test]
-    fn what_does_not_fit_is_told() {
-        let mut zip = Zip { at: u32::MAX - 10, ..Zip::default() };
-        assert_eq!(zip.begin("a"), Err(TooLong));
+    fn more_files_than_sixteen_bits_count_are_all_there() {
+        let (mut zip, mut out) = (Zip::default(), Vec::new());
+        for number in 0..70_000 {
+            zip.begin(&number.to_string()).unwrap();
+            zip.piece(b"x").unwrap();
+            out.extend(zip.taken());
+        }
+        out.extend(zip.finish().unwrap());
+        let mut read = ZipArchive::new(Cursor::new(out)).unwrap();
+        assert_eq!(read.len(), 70_000);
+        assert_eq!(read.by_name("69999").unwrap().size(), 1);
     }
 }

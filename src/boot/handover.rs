@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 
 use crate::{
-    caldav::{self, erase},
+    caldav::{self, erase, everywhere},
     db::Tx,
     store::{
         Principal,
@@ -119,7 +119,8 @@ fn free(name: &str, taken: &mut HashSet<String>) -> String {
 const LONGEST: usize = 255;
 
 /// `kalends principal purge`: a person is erased; told only, as long as that is not confirmed.
-pub fn purge(file: Option<&Path>, name: &str, confirmed: bool) -> Result<()> {
+/// With `elsewhere` the calendars of others name them no longer either.
+pub fn purge(file: Option<&Path>, name: &str, confirmed: bool, elsewhere: bool) -> Result<()> {
     super::run(async {
         let (pool, settings) = open(file).await?;
         let settings = &settings;
@@ -130,7 +131,7 @@ pub fn purge(file: Option<&Path>, name: &str, confirmed: bool) -> Result<()> {
                 let holdings = handover::holdings(&tx, who.id).await?;
                 if confirmed {
                     pages::forget(&tx, who.id).await?;
-                    erase::erase(&tx, &who, operator()).await?;
+                    erase::erase(&tx, &who, operator(), elsewhere).await?;
                 }
                 Ok::<_, anyhow::Error>((who, holdings))
             })
@@ -138,9 +139,15 @@ pub fn purge(file: Option<&Path>, name: &str, confirmed: bool) -> Result<()> {
         print!("{}", page(&who, &holdings));
         if confirmed {
             println!("All of this is erased. Who comes by this name or subject from now on is somebody new.");
-            println!(
-                "Backups have it until they are deleted, and so have the calendars of people who were invited."
-            );
+            if elsewhere {
+                let count = everywhere::run(&pool).await?;
+                println!("{count} objects of others, as they are and as they were, name them no longer.");
+                println!("Backups have it until they are deleted.");
+            } else {
+                println!(
+                    "Backups have it until they are deleted, and so have the calendars of people who were invited."
+                );
+            }
         } else {
             println!(
                 "Nothing was changed. With --yes all of this is erased, and nothing brings it back but a backup."

@@ -10,17 +10,19 @@ use crate::{
     store::{
         Principal,
         audit::{self, Action, Deed, Party},
-        handover, principal,
+        erasure, handover, principal,
     },
     xml::{Element, Name},
 };
 
-use super::marks;
+use super::{everywhere, marks};
 
 /// What somebody who wants to be erased sends to their home.
 const ERASE: Name = Name::own("erase");
 /// In it their user name, so that nobody sends it by accident.
 const NAME: Name = Name::own("name");
+/// There, too: that they be taken out of the calendars of others as well.
+const EVERYWHERE: Name = Name::own("everywhere");
 
 /// Whether a body is such a wish.
 #[must_use]
@@ -42,23 +44,31 @@ pub async fn themselves(cx: &Cx, owner: &Principal, root: &Element) -> Result<Re
             Refusal::bad_request("K:name says who is to be erased: the user name of whoever asks").into()
         );
     }
-    let id = owner.id;
+    let (id, elsewhere) = (owner.id, root.child(EVERYWHERE).is_some());
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
             principal::one_at_a_time(&tx).await?;
             let who = principal::by_id_in(&tx, id).await?.ok_or_else(Refusal::not_found)?;
-            erase(&tx, &who, Party::named("(themselves)")).await?;
+            erase(&tx, &who, Party::named("(themselves)"), elsewhere).await?;
             Ok::<_, Error>(())
         })
         .await?;
+    if elsewhere {
+        everywhere::start(&cx.pool);
+    }
     Ok(Response::new(Status::NO_CONTENT))
 }
 
-/// Erases a person; of them there is a number left, and no more.
-pub async fn erase(tx: &Tx, who: &Principal, by: Party) -> Result<(), db::Error> {
+/// Erases a person; of them there is a number left, and no more. Where they are to be taken out of the calendars of others
+/// as well, that is kept in mind, and done by [`everywhere::run`].
+pub async fn erase(tx: &Tx, who: &Principal, by: Party, elsewhere: bool) -> Result<(), db::Error> {
     handover::patience(tx).await?;
+    if elsewhere {
+        erasure::ask(tx, &everywhere::known_by(who)).await?;
+    }
     handover::purge(tx, who.id, &marks(who)).await?;
     let whom = Party::named(&format!("(number {})", who.id));
-    let (owner, place, detail) = (Party::default(), String::new(), String::new());
+    let detail = if elsewhere { "everywhere" } else { "" }.to_owned();
+    let (owner, place) = (Party::default(), String::new());
     audit::record(tx, &[Deed { actor: by, action: Action::Purged, owner, place, whom, detail }]).await
 }

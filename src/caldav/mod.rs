@@ -2,6 +2,7 @@
 
 pub mod changes;
 pub mod erase;
+pub mod everywhere;
 mod export;
 mod form;
 mod freebusy;

@@ -16,7 +16,7 @@ use crate::{
     },
     front::Status,
     ical::{self, Collation, Zone, recur::RSCALES},
-    model::{Component, Components, Kind, Kinds},
+    model::{Component, Components, Kind, Kinds, Privilege},
     store::{Calendar, Home},
     xml::{Element, Name, Writer, parse},
 };
@@ -79,6 +79,9 @@ pub const PROPS: &[Prop] = &[
     Prop::live(Name::dav("add-member"), CALENDAR, post::add_member, "RFC 5995 §3.2.1"),
     Prop::live(Name::mm("bulk-requests"), CALENDAR, post::bulk_requests, "calendarserver-bulk-change §5.1"),
     Prop::live(Name::cs("getctag"), Kinds::HOMELY, ctag, "caldav-ctag §4.1").needs(Needs::HOME),
+    Prop::live(Name::own("object-count"), CALENDAR, object_count, "decision 44")
+        .needs(Needs::COUNT)
+        .guarded(Privilege::Read),
     // What people set.
     Prop::stored(Name::cal("calendar-description"), SHOWN, "RFC 4791 §5.2.1").inherited(),
     Prop::stored(TIMEZONE, CALENDAR, "RFC 4791 §5.2.2")
@@ -264,6 +267,12 @@ fn nothing(_: &Facts, _: &Cx, _: &mut Writer) -> Option<()> {
 fn ctag(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     let calendar = facts.calendar.as_ref().map(Calendar::tag);
     w.text(&calendar.or_else(|| facts.home.as_deref().map(Home::tag))?);
+    Some(())
+}
+
+/// How many objects in it the viewer sees.
+fn object_count(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
+    w.text(&facts.count?.to_string());
     Some(())
 }
 

@@ -264,6 +264,10 @@ settings! {
         fastcgi: Option<Listen> = None;
         /// Requests that one person may send in a minute; 0 is no limit. Searches for people have limits of their own.
         requests_per_minute: u32 = 600;
+        /// Octets of what is brought in at once (`calendars/{id}/import/`), where `limits.body_bytes` does not count. What is longer than 4 MiB lies in the folder for temporary files meanwhile; the proxy must let it pass.
+        import_bytes: Size = Size(100 << 20);
+        /// Time for that, in the place of `limits.request_time`.
+        import_time: Span = Span::seconds(600);
         /// What this installation is called to web pages.
         environment: String = "production".into();
         /// File with a JSON object of what `config/` tells web pages, in the place of the defaults; a key that it does not know is left out.

@@ -131,7 +131,8 @@ pub async fn of_target_for(cx: &Cx, needs: Needs, privilege: Privilege) -> Resul
             let own = if calendar.bound.is_none() { needs } else { Needs::NONE };
             let home = home(cx, calendar.home_id, own, Needs::QUOTA).await?;
             let shares = shares_if(cx, needs, &[&calendar]).await?.remove(&calendar.id).unwrap_or_default();
-            Facts { locks: on(&locks, None), home, shares, ..of_collection(user, calendar, href) }
+            let count = counts_if(cx, needs, slice::from_ref(&calendar)).await?.remove(&calendar.id);
+            Facts { locks: on(&locks, None), home, shares, count, ..of_collection(user, calendar, href) }
         }
         Target::Object(.., name) => {
             let calendar = collection(cx, privilege).await?;
@@ -521,16 +522,18 @@ async fn of_collections(cx: &Cx, home: &Facts, needs: Needs) -> Result<(Vec<Fact
     let mut lists =
         if needs.has(Needs::ACL) { lists(cx, owner.id, &calendars).await? } else { HashMap::new() };
     let mut shares = shares_if(cx, needs, &calendars.iter().collect::<Vec<_>>()).await?;
+    let mut counts = counts_if(cx, needs, &calendars).await?;
     let path = cx.href(&Target::Home(owner.name.clone()));
     let facts = calendars.into_iter().map(|calendar| {
         let shares = shares.remove(&calendar.id).unwrap_or_default();
+        let count = counts.remove(&calendar.id);
         let stored = seen(cx, &calendar, |keeper| stored.remove(&keeper).unwrap_or_default());
         let locks = locks.remove(&calendar.id).unwrap_or_default();
         let acl = needs.has(Needs::ACL).then(|| lists.remove(&calendar.id).unwrap_or_default().into());
         let mut href = member(&path, &calendar.name);
         href.push('/');
         let home = home.home.clone().filter(|_| calendar.bound.is_none());
-        Facts { home, stored, locks, acl, shares, ..of_collection(&owner.name, calendar, href) }
+        Facts { home, stored, locks, acl, shares, count, ..of_collection(&owner.name, calendar, href) }
     });
     let mut all: Vec<Facts> = facts.collect();
     own(cx, &mut all, needs).await?;
@@ -601,6 +604,17 @@ async fn shares_if(cx: &Cx, needs: Needs, calendars: &[&Calendar]) -> Result<Has
         }
     }
     Ok(shares)
+}
+
+/// How many objects the viewer sees in these calendars, if that is needed; nothing of those that they do not read.
+async fn counts_if(cx: &Cx, needs: Needs, calendars: &[Calendar]) -> Result<HashMap<i64, i64>> {
+    let read = calendars.iter().filter(|one| one.kind == Kind::Calendar && one.rights.has(Privilege::Read));
+    let told: Vec<(i64, i64, bool)> =
+        read.map(|one| (one.home_id, one.id, seen::of(cx, one).private)).collect();
+    if !needs.has(Needs::COUNT) || told.is_empty() {
+        return Ok(HashMap::new());
+    }
+    Ok(store::object::counts(&cx.pool, &told).await?)
 }
 
 /// What is kept of a resource; nobody is told what is kept beside something that they see a part of.

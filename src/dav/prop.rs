@@ -52,6 +52,8 @@ pub struct Facts {
     pub shares: Vec<Invite>,
     /// Of an inbox: what the calendars are called that new things go to, if needed.
     pub chosen: Vec<(Component, String)>,
+    /// Of a calendar: how many objects the viewer sees in it, if needed.
+    pub count: Option<i64>,
 }
 
 impl Facts {
@@ -76,6 +78,7 @@ impl Facts {
             charges: Vec::new(),
             shares: Vec::new(),
             chosen: Vec::new(),
+            count: None,
         }
     }
 
@@ -147,6 +150,8 @@ impl Needs {
     pub const CHOSEN: Self = Self(4096);
     /// The homes that are open to a principal.
     pub const CHARGES: Self = Self(256);
+    /// How many objects there are.
+    pub const COUNT: Self = Self(8192);
     /// Whose a calendar is that is seen in another home than it is kept in.
     pub const ORIGIN: Self = Self(2048);
 

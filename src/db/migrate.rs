@@ -43,6 +43,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     14 "0014_watch",
     15 "0015_trash",
     16 "0016_fullness",
+    17 "0017_erasure",
 ];
 
 /// The files under sql/api/migrate, in their order.

@@ -9,6 +9,7 @@ use http::header::EXPECT;
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 
+use crate::front::message::Room;
 use crate::front::serve::Rules;
 
 /// How long, at most, what nobody reads of a body is taken in and thrown away, so that its sender comes to read the
@@ -36,8 +37,9 @@ struct Wire {
     incoming: Option<Incoming>,
     /// Time between two pieces.
     idle: Duration,
-    /// Bytes that the server takes at all.
+    /// Bytes that the server takes at all, and those that came.
     most: usize,
+    taken: usize,
     /// Whether the sender waits to be told to go on: then there is nothing to throw away.
     waits: bool,
 }
@@ -54,9 +56,9 @@ pub enum BodyError {
 }
 
 impl Body {
-    pub(super) fn wire(incoming: Incoming, headers: &HeaderMap, rules: &Rules) -> Self {
-        let (idle, most) = (*rules.limits.body_time, *rules.limits.body_bytes);
-        Self(Source::Wire(Wire { incoming: Some(incoming), idle, most, waits: headers.contains_key(EXPECT) }))
+    pub(super) fn wire(incoming: Incoming, headers: &HeaderMap, rules: &Rules, room: Room) -> Self {
+        let (idle, waits) = (*rules.limits.body_time, headers.contains_key(EXPECT));
+        Self(Source::Wire(Wire { incoming: Some(incoming), idle, most: room.octets, taken: 0, waits }))
     }
 
     /// Whether it is known to be empty without reading.
@@ -77,15 +79,22 @@ impl Body {
             Source::Wire(mut wire) => wire.read(limit).await,
         }
     }
+
+    /// The next piece of it, in the same way; none at its end.
+    pub async fn next(&mut self, limit: usize) -> Result<Option<Bytes>, BodyError> {
+        match &mut self.0 {
+            Source::Whole(bytes) if bytes.len() > limit => Err(BodyError::TooLarge),
+            Source::Whole(bytes) => Ok(Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty())),
+            Source::Wire(wire) => wire.next(limit).await,
+        }
+    }
 }
 
 impl Wire {
-    async fn read(&mut self, limit: usize) -> Result<Bytes, BodyError> {
-        let limit = limit.min(self.most);
-        let mut whole = Bytes::new();
-        let mut joined = BytesMut::new();
-        let Some(incoming) = &mut self.incoming else { return Ok(whole) };
-        if incoming.size_hint().lower() > limit as u64 {
+    async fn next(&mut self, limit: usize) -> Result<Option<Bytes>, BodyError> {
+        let left = limit.min(self.most).saturating_sub(self.taken);
+        let Some(incoming) = &mut self.incoming else { return Ok(None) };
+        if incoming.size_hint().lower() > left as u64 {
             return Err(BodyError::TooLarge);
         }
         // Whoever waited is told to go on by the first read, so there is something to throw away from here on.
@@ -99,9 +108,20 @@ impl Wire {
             };
             // Trailers mean nothing here.
             let Ok(piece) = frame.into_data() else { continue };
-            if whole.len() + joined.len() + piece.len() > limit {
+            if piece.len() > left {
                 return Err(BodyError::TooLarge);
             }
+            self.taken += piece.len();
+            return Ok(Some(piece));
+        }
+        self.incoming = None;
+        Ok(None)
+    }
+
+    async fn read(&mut self, limit: usize) -> Result<Bytes, BodyError> {
+        let mut whole = Bytes::new();
+        let mut joined = BytesMut::new();
+        while let Some(piece) = self.next(limit).await? {
             // Most bodies come in one piece, which need not be copied.
             if whole.is_empty() && joined.is_empty() {
                 whole = piece;
@@ -110,7 +130,6 @@ impl Wire {
                 joined.extend_from_slice(&piece);
             }
         }
-        self.incoming = None;
         Ok(if joined.is_empty() { whole } else { joined.freeze() })
     }
 }

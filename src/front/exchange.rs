@@ -17,7 +17,7 @@ use crate::front::body::Body;
 use crate::front::coding::Accepted;
 use crate::front::fastcgi::Question;
 use crate::front::identity::{Denial, Identity, Judgement};
-use crate::front::message::{Request, Response, Said, Service};
+use crate::front::message::{Request, Response, Room, Said, Service};
 use crate::front::origin::is_safe;
 use crate::front::outgoing::{Outgoing, Place, Record};
 use crate::front::range::Wanted;
@@ -68,6 +68,8 @@ pub(super) async fn answer<S: Service>(
     let user = judgement.identity.as_ref().map_or("", |identity| identity.user.as_str());
     let called = judgement.identity.as_ref().map(Identity::called).unwrap_or_default();
     let path = head.uri.path();
+    let usual = Room { octets: *rules.limits.body_bytes, time: *rules.limits.request_time };
+    let room = if judgement.identity.is_ok() { service.room(&head.method, path, usual) } else { usual };
     let (method, path, asks) = (head.method.as_str(), service.told(path), service.asks(path));
     let span =
         tracing::error_span!(target: "kalends", "request", id, peer = %client, user = &*called, method, path);
@@ -86,7 +88,7 @@ pub(super) async fn answer<S: Service>(
     let form = Form::of(&head, &rules, grant.is_refused(&head.headers));
     let answer = async {
         // Made at once, so that it is taken in even if nobody reads it.
-        let body = Body::wire(incoming, &head.headers, &rules);
+        let body = Body::wire(incoming, &head.headers, &rules, room);
         // A browser asks this before it signs in.
         let preflight = rules.origins.preflight(&head, || service.methods());
         if let Some(answer) = preflight.filter(|_| fault.is_none()) {
@@ -95,7 +97,7 @@ pub(super) async fn answer<S: Service>(
         if !quiet {
             tell_of_denial(&judgement, asks);
         }
-        if let Some((status, why)) = refusal(&head, &rules, fault) {
+        if let Some((status, why)) = refusal(&head, &rules, room, fault) {
             return service.wrong(status, why);
         }
         let Ok(permit) = Arc::clone(&front.requests).try_acquire_owned() else {
@@ -105,9 +107,8 @@ pub(super) async fn answer<S: Service>(
                 .with(RETRY_AFTER, COME_AGAIN);
         };
         place = Some((permit, metrics::Live::request()));
-        form.apply(
-            run(service, &rules, shape(&id, head, judgement, Told { relayed: told, client }, body)).await,
-        )
+        let request = shape(&id, head, judgement, Told { relayed: told, client }, body);
+        form.apply(run(service, room, request).await)
     };
     let answer = answer.instrument(span).await;
     record.status = Some(answer.status.as_u16());
@@ -117,7 +118,12 @@ pub(super) async fn answer<S: Service>(
 }
 
 /// Why a request is not even looked at.
-fn refusal(head: &Parts, rules: &Rules, fault: Option<&'static str>) -> Option<(StatusCode, &'static str)> {
+fn refusal(
+    head: &Parts,
+    rules: &Rules,
+    room: Room,
+    fault: Option<&'static str>,
+) -> Option<(StatusCode, &'static str)> {
     if let Some(fault) = fault {
         return Some((StatusCode::BAD_REQUEST, fault));
     }
@@ -137,7 +143,7 @@ fn refusal(head: &Parts, rules: &Rules, fault: Option<&'static str>) -> Option<(
         tracing::warn!(origin = ?head.headers.get(ORIGIN), "a page of another site was refused");
         return Some((StatusCode::FORBIDDEN, FORGED));
     }
-    let large = declared(head) > *rules.limits.body_bytes as u64;
+    let large = declared(head) > room.octets as u64;
     large.then_some((StatusCode::PAYLOAD_TOO_LARGE, "the body is too large"))
 }
 
@@ -165,12 +171,12 @@ impl Form {
 }
 
 /// Lets the service answer in its time; a panic in it ends the request and nothing else.
-async fn run<S: Service>(service: &S, rules: &Rules, request: Request) -> Response {
-    let answer = AssertUnwindSafe(tokio::time::timeout(*rules.limits.request_time, service.call(request)));
+async fn run<S: Service>(service: &S, room: Room, request: Request) -> Response {
+    let answer = AssertUnwindSafe(tokio::time::timeout(room.time, service.call(request)));
     match answer.catch_unwind().await {
         Ok(Ok(answer)) => answer,
         Ok(Err(_)) => {
-            tracing::error!("no answer within limits.request_time");
+            tracing::error!("no answer within {} s", room.time.as_secs());
             service.wrong(StatusCode::SERVICE_UNAVAILABLE, "no answer in time").with(RETRY_AFTER, COME_AGAIN)
         }
         // Told by the hook that observe has set.

@@ -41,10 +41,25 @@ pub trait Service: Send + Sync + 'static {
         false
     }
 
+    /// What a request to that path may take, where `usual` is what any may. It is not asked of strangers, who have no more than that.
+    fn room(&self, method: &Method, path: &str, usual: Room) -> Room {
+        let _ = (method, path);
+        usual
+    }
+
     /// The methods it knows, as a list in a header: what web pages may send, where the settings let them.
     fn methods(&self) -> String {
         String::new()
     }
+}
+
+/// What a request may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Room {
+    /// Octets of its body.
+    pub octets: usize,
+    /// The time from its last header to the first octet of the answer.
+    pub time: Duration,
 }
 
 /// A request whose outer form is right: the path and query are visible ASCII with whole percent-encodings.

@@ -40,7 +40,7 @@ pub use fastcgi::{Authorizer, Question, Reply, authorize};
 pub use fetch::Remote;
 pub use identity::{Denial, Identity, Recognition, group, spell, user_of};
 pub use listen::{Door, Listener, open};
-pub use message::{Aborted, Feed, Feeder, Gone, Payload, Request, Response, Said, Service};
+pub use message::{Aborted, Feed, Feeder, Gone, Payload, Request, Response, Room, Said, Service};
 pub use monitor::{Monitor, monitor};
 pub use origin::is_safe;
 pub use serve::{Drained, Front, serve};

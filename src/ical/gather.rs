@@ -74,19 +74,32 @@ pub fn gather(
 /// # Errors
 /// As [`gather`] does, and where a component has no END.
 pub fn from_stream(stream: &Bytes, found: &Pieces, pieces: &[Piece]) -> Result<Gathered, Invalid> {
-    let octets = |piece: &Piece| {
+    of_pieces(found, pieces, |piece| {
         let place = |at: u64| usize::try_from(at).map_or(stream.len(), |at| at.min(stream.len()));
-        stream.slice(place(piece.at)..place(piece.at.saturating_add(piece.octets)))
-    };
+        Some(stream.slice(place(piece.at)..place(piece.at.saturating_add(piece.octets))))
+    })
+}
+
+/// Makes an object of these pieces of a stream, each of which `read` reads where it stands.
+///
+/// # Errors
+/// As [`gather`] does, where a component has no END, and where it cannot be read.
+pub fn of_pieces(
+    found: &Pieces,
+    pieces: &[Piece],
+    mut read: impl FnMut(&Piece) -> Option<Bytes>,
+) -> Result<Gathered, Invalid> {
     if let Some(torn) = pieces.iter().find(|piece| piece.torn) {
         let line = usize::try_from(torn.line).unwrap_or(usize::MAX);
         return Err(Invalid { line, column: 1, reason: "it has no END" });
     }
-    let parts: Vec<Bytes> = pieces.iter().map(octets).collect();
+    let parts: Option<Vec<Bytes>> = pieces.iter().map(&mut read).collect();
+    let line = || usize::try_from(pieces.first().map_or(1, |piece| piece.line)).unwrap_or(usize::MAX);
+    let parts = parts.ok_or_else(|| Invalid { line: line(), column: 1, reason: "it cannot be read" })?;
     let calendars = || pieces.iter().map(|piece| piece.calendar);
     let head = calendars().next().and_then(|calendar| found.heads.get(calendar as usize));
     let zone = |tzid: &str| {
-        calendars().find_map(|calendar| found.zones.get(&(calendar, tzid.to_owned()))).map(octets)
+        calendars().find_map(|calendar| found.zones.get(&(calendar, tzid.to_owned()))).and_then(&mut read)
     };
     gather(head.map_or("", String::as_str), &parts, zone)
 }

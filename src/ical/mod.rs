@@ -9,6 +9,7 @@ mod clock;
 pub mod collation;
 mod decode;
 pub mod edit;
+pub mod erase;
 mod evaluated;
 mod expand;
 pub mod feed;

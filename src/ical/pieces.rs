@@ -80,6 +80,8 @@ pub struct Scanner {
     /// The components that are open, VCALENDAR first.
     open: Vec<Vec<u8>>,
     piece: Option<Open>,
+    /// Octets of the texts among what was found.
+    texts: usize,
 }
 
 /// A line that may go on.
@@ -116,6 +118,15 @@ impl Scanner {
                 self.physical();
             }
         }
+    }
+
+    /// Octets that are kept of what was fed so far, more or less.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let objects = self.objects.len() * size_of::<([u8; 16], u32)>();
+        let heads = self.found.heads.len() * size_of::<String>();
+        let zones = self.found.zones.len() * size_of::<(u32, String, Piece)>();
+        self.found.pieces.len() * size_of::<Piece>() + objects + heads + zones + self.texts
     }
 
     /// What was found, when all is fed.
@@ -196,6 +207,7 @@ impl Scanner {
         {
             head.push_str(&String::from_utf8_lossy(text));
             head.push_str("\r\n");
+            self.texts += text.len() + 2;
         }
     }
 
@@ -256,6 +268,7 @@ impl Scanner {
                 && self.found.zones.len() < MOST_HEADS
             {
                 let tzid = super::decode::text(String::from_utf8_lossy(&tzid)).into_owned();
+                self.texts += tzid.len();
                 self.found.zones.entry((piece.calendar, tzid)).or_insert(piece);
             }
             return;
@@ -332,6 +345,24 @@ mod tests {
         scanner.feed(b"\nEND:VEVENT\nEND:VCALENDAR\n");
         let found = scanner.finish();
         assert_eq!((found.pieces.len(), found.pieces[0].octets > 4_000_000), (1, true));
+    }
+
+    #[test]
+    fn what_is_kept_is_told_before_it_is_much() {
+        let weight = |text: &str| {
+            let mut scanner = Scanner::default();
+            (0..10_000).for_each(|number| scanner.feed(text.replace('#', &number.to_string()).as_bytes()));
+            scanner.weight()
+        };
+        for text in [
+            "BEGIN:VCALENDAR\nEND:VCALENDAR\n",
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VEVENT\n",
+            "BEGIN:VCALENDAR\nBEGIN:VEVENT\nUID:#\nEND:VEVENT\n",
+            "BEGIN:VCALENDAR\nBEGIN:VTIMEZONE\nTZID:#\nEND:VTIMEZONE\n",
+            "BEGIN:VCALENDAR\nPRODID:#\n",
+        ] {
+            assert!((20 * 10_000..200 * 10_000).contains(&weight(text)), "{text}: {}", weight(text));
+        }
     }
 
     proptest! {

@@ -6,7 +6,13 @@ use crate::db::{Error, Pool, Row, Tx};
 
 use super::Principal;
 
-crate::queries!("caldav/audit.sql": RECORD = "record", SINCE = "since", PAGE = "page", TRIM = "trim");
+crate::queries!("caldav/audit.sql":
+    RECORD = "record",
+    SINCE = "since",
+    PAGE = "page",
+    OF_CALENDAR = "of_calendar",
+    TRIM = "trim",
+);
 
 /// Who a deed is of, or about: a principal with its number, or a name alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -141,10 +147,8 @@ pub async fn since(pool: &Pool, days: i32, of: Option<i64>) -> Result<Vec<Entry>
 pub struct Slice {
     /// What that principal did, what was done to them, or in their home.
     pub of: Option<i64>,
-    /// What was done in that home.
-    pub owner: Option<i64>,
-    /// What was done there to the collection of that name.
-    pub place: Option<String>,
+    /// What was done in that home to the collection of that name.
+    pub calendar: Option<(i64, String)>,
     /// From then on.
     pub since: Option<SystemTime>,
     /// Before then.
@@ -157,8 +161,12 @@ pub struct Slice {
 
 /// Those entries, the latest first.
 pub async fn page(pool: &Pool, slice: &Slice) -> Result<Vec<Entry>, Error> {
-    let Slice { of, owner, place, since, until, before, most } = slice;
-    pool.rows(&PAGE, &[before, since, until, of, owner, place, most]).await?.iter().map(entry).collect()
+    let Slice { of, calendar, since, until, before, most } = slice;
+    let rows = match calendar {
+        None => pool.rows(&PAGE, &[before, since, until, of, most]).await?,
+        Some((home, name)) => pool.rows(&OF_CALENDAR, &[before, since, until, of, most, home, name]).await?,
+    };
+    rows.iter().map(entry).collect()
 }
 
 fn entry(row: &Row) -> Result<Entry, Error> {

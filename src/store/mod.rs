@@ -4,6 +4,7 @@ pub mod ace;
 pub mod audit;
 pub mod calendar;
 pub mod change;
+pub mod erasure;
 pub mod handover;
 pub mod history;
 pub mod index;
@@ -40,6 +41,7 @@ pub const ALL: &[(&str, &[Query])] = &[
     ("object", object::ALL),
     ("personal", personal::ALL),
     ("change", change::ALL),
+    ("erasure", erasure::ALL),
     ("history", history::ALL),
     ("index", index::ALL),
     ("property", property::ALL),

@@ -1,6 +1,7 @@
 //! Calendar objects. The twin of sql/caldav/object.sql.
 
 use std::{
+    collections::HashMap,
     ops::Range,
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -33,6 +34,7 @@ crate::queries!("caldav/object.sql":
     BEFORE_PUT = "before_put",
     STANDING = "standing",
     COUNT = "count",
+    COUNTS = "counts",
     PUT = "put",
     DELETE = "delete",
     BETWEEN = "between",
@@ -293,6 +295,15 @@ pub async fn standing(
 ) -> Result<Vec<(Object, i64)>, Error> {
     let rows = tx.rows(&STANDING, &[&calendar.home_id, &calendar.id, &names, &uids]).await?;
     rows.iter().map(|row| Ok((read(row)?, row.at("times")?))).collect()
+}
+
+/// How many objects there are in these collections, by number: each is told by the home that it is kept in, its number, and whether
+/// private ones count.
+pub async fn counts(pool: &Pool, of: &[(i64, i64, bool)]) -> Result<HashMap<i64, i64>, Error> {
+    let (homes, ids): (Vec<i64>, Vec<i64>) = of.iter().map(|(home, id, _)| (*home, *id)).unzip();
+    let private: Vec<bool> = of.iter().map(|(.., private)| *private).collect();
+    let rows = pool.rows(&COUNTS, &[&homes, &ids, &private]).await?;
+    rows.iter().map(|row| Ok((row.at("calendar_id")?, row.at("number")?))).collect()
 }
 
 /// How many objects the calendar has.

@@ -4,15 +4,14 @@ import { createRequire } from "node:module";
 import { randomUUID } from "node:crypto";
 import { strict as assert } from "node:assert";
 
+import { check, finish } from "../clients/drivers/checks.mjs";
+
 const { createDAVClient, davRequest, DAVNamespaceShort } = createRequire(process.env.DAV_NODE_MODULES + "/")("tsdav");
 const url = process.env.DAV_URL;
 const api = url + "/api/v1.0/";
 const root = "/api/v1.0/caldav/";
 const [ann, ben] = ["ann@example.com", "ben@example.com"];
 const basic = user => "Basic " + btoa(`${user}:${user}-secret`);
-
-const checks = [];
-const check = (name, run) => checks.push({ name, run });
 
 const client = user =>
   createDAVClient({
@@ -197,15 +196,4 @@ check("the calendar is deleted by tsdav, and gone for REST and for who has the l
   assert.equal((await fetch(new URL(new URL(token.json.url, url).pathname, url))).status, 404);
 });
 
-let failed = 0;
-for (const { name, run } of checks) {
-  try {
-    await run();
-    console.log("ok  ", name);
-  } catch (fault) {
-    failed += 1;
-    console.log("FAIL", name, String(fault?.stack ?? fault).replace(/\s+/g, " ").slice(0, 800));
-  }
-}
-console.log(`${checks.length - failed} passed, ${failed} failed`);
-process.exit(failed ? 1 : 0);
+await finish();

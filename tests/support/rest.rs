@@ -1,7 +1,11 @@
-//! A REST service with the CalDAV service it asks, in one process or, as far as a test can tell, in two.
+//! A REST service with the CalDAV service it asks: in one process, each by itself in the process of the test, or in two.
 #![allow(dead_code)] // each test program uses its own part
 
-use std::net::SocketAddr;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use kalends::api::{openapi, route::located};
 use kalends::boot::{Part, Running};
@@ -16,7 +20,31 @@ pub struct Rest {
     pub address: SocketAddr,
     /// The CalDAV service, and its database.
     pub caldav: Server,
-    _apart: Option<Running>,
+    apart: Apart,
+}
+
+/// Where the REST service runs.
+enum Apart {
+    /// With CalDAV.
+    Not,
+    /// By itself, in the process of the test.
+    Here(#[allow(dead_code)] Running),
+    /// In a process of its own.
+    There(Process),
+}
+
+/// A `kalends api`; gone with this.
+struct Process {
+    child: Child,
+    dir: PathBuf,
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.dir);
+    }
 }
 
 /// A connection on which somebody's requests go one after the other, with JSON in and out.
@@ -32,7 +60,7 @@ impl Rest {
             change(settings);
         })
         .await;
-        Self { address: caldav.rest.expect("a REST service"), caldav, _apart: None }
+        Self { address: caldav.rest.expect("a REST service"), caldav, apart: Apart::Not }
     }
 
     /// Each on its own: they share the database and know each other by addresses alone.
@@ -45,7 +73,44 @@ impl Rest {
         settings.api.caldav = format!("http://{}", caldav.address);
         change(&mut settings);
         let apart = Running::start_part(settings, Part::Rest).await.expect("a REST service");
-        Self { address: apart.rest_address.expect("an address"), caldav, _apart: Some(apart) }
+        Self { address: apart.rest_address.expect("an address"), caldav, apart: Apart::Here(apart) }
+    }
+
+    /// The REST service in a process of its own, beside one that is CalDAV alone; with these lines in the settings of both, which
+    /// `change` says to the other.
+    pub async fn process(lines: &str, change: impl FnOnce(&mut Settings)) -> Self {
+        let caldav = Server::start(change).await;
+        let free = TcpListener::bind(SocketAddr::from(HERE)).expect("a port");
+        let address = free.local_addr().expect("an address");
+        drop(free);
+        let dir = support::directory().join(format!("api-{}-{}", std::process::id(), address.port()));
+        fs::create_dir_all(&dir).expect("a folder");
+        let settings = format!(
+            "monitor.listen = \"\"\nlog.level = \"warn\"\ndatabase.url = \"{}\"\napi.listen = \"{address}\"\n\
+             api.caldav = \"http://{}\"\n{lines}",
+            caldav.db.url, caldav.address
+        );
+        fs::write(dir.join("settings.toml"), settings).expect("settings");
+        let log = fs::File::create(dir.join("log")).expect("a log");
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kalends"));
+        command.args(["api", "--config"]).arg(dir.join("settings.toml"));
+        let child = command.stdout(Stdio::null()).stderr(log).spawn().expect("a process");
+        let mut process = Process { child, dir };
+        while tokio::net::TcpStream::connect(address).await.is_err() {
+            let ended = process.child.try_wait().expect("a process");
+            assert!(ended.is_none(), "{}", fs::read_to_string(process.dir.join("log")).expect("a log"));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Self { address, caldav, apart: Apart::There(process) }
+    }
+
+    /// Octets of memory that the REST service has taken at most, where it is a process of its own.
+    pub fn most_memory(&self) -> Option<usize> {
+        let Apart::There(process) = &self.apart else { return None };
+        let told = fs::read_to_string(format!("/proc/{}/status", process.child.id())).expect("a process");
+        let line = told.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("what it took");
+        let number: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        Some(number << 10)
     }
 
     /// A connection of that user; nobody where it is empty.
@@ -56,10 +121,10 @@ impl Rest {
     }
 }
 
-/// Runs the test with both services in one process, and with each on its own.
+/// Runs the test with both services in one process, and in two.
 pub async fn both(test: impl AsyncFn(Rest)) {
     test(Rest::start(|_| ()).await).await;
-    test(Rest::apart(|_| ()).await).await;
+    test(Rest::process("", |_| ()).await).await;
 }
 
 impl Json {

@@ -38,7 +38,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     match &cx.located.target {
         Target::Collection(..) => {
             let calendar = facts::collection(&cx, Privilege::All).await?;
-            (slice.owner, slice.place) = (Some(calendar.home_id), Some(calendar.name_at_home().to_owned()));
+            slice.calendar = Some((calendar.home_id, calendar.name_at_home().to_owned()));
         }
         Target::Principal(user) => {
             let who = facts::owner(&cx, user).await?;
@@ -57,7 +57,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
                 let Some(Target::Collection(user, name)) = place else {
                     return Err(Refusal::bad_request("K:calendar has the path of a calendar").into());
                 };
-                (slice.owner, slice.place) = (Some(facts::owner(&cx, &user).await?.id), Some(name));
+                slice.calendar = Some((facts::owner(&cx, &user).await?.id, name));
             }
         }
     }

@@ -3,14 +3,14 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { strict as assert } from "node:assert";
 
+import { check, finish } from "./checks.mjs";
+
 const { createDAVClient } = createRequire(process.env.DAV_NODE_MODULES + "/")("tsdav");
 const url = process.env.DAV_URL;
 const home = process.env.DAV_HOME.replace("{user}", "alice");
 const [shown, hidden] = [home + "calendar/", home + "tsdav-private/"];
 const minted = JSON.parse(readFileSync(process.env.DAV_PASSWORDS, "utf8"));
 
-const checks = [];
-const check = (name, run) => checks.push({ name, run });
 const client = reach =>
   createDAVClient({
     serverUrl: url + process.env.DAV_ROOT,
@@ -112,15 +112,4 @@ check("what is for one calendar sees no other by its address, and changes nothin
   await refused(() => part.deleteObject({ url: url + shown }));
 });
 
-let failed = 0;
-for (const { name, run } of checks) {
-  try {
-    await run();
-    console.log("ok  ", name);
-  } catch (fault) {
-    failed += 1;
-    console.log("FAIL", name, String(fault?.stack ?? fault).replace(/\s+/g, " ").slice(0, 600));
-  }
-}
-console.log(`${checks.length - failed} passed, ${failed} failed`);
-process.exit(failed ? 1 : 0);
+await finish();

@@ -3,6 +3,8 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { strict as assert } from "node:assert";
 
+import { check, finish } from "./checks.mjs";
+
 const modules = process.env.DAV_NODE_MODULES;
 const { createDAVClient } = createRequire(modules + "/")("tsdav");
 const url = process.env.DAV_URL;
@@ -12,8 +14,6 @@ const minted = process.env.DAV_PASSWORDS ? JSON.parse(readFileSync(process.env.D
 const password = user => (minted ? minted[user] : user + (process.env.DAV_PASSWORD_TAIL ?? "-secret"));
 const path = home + "tsdav/";
 
-const checks = [];
-const check = (name, run) => checks.push({ name, run });
 const client = user =>
   createDAVClient({
     serverUrl: url + root,
@@ -172,15 +172,4 @@ check("the calendar is deleted", async () => {
   assert.ok((await dav.fetchCalendars()).every(c => where(c) !== path));
 });
 
-let failed = 0;
-for (const { name, run } of checks) {
-  try {
-    await run();
-    console.log("ok  ", name);
-  } catch (fault) {
-    failed += 1;
-    console.log("FAIL", name, String(fault?.stack ?? fault).replace(/\s+/g, " ").slice(0, 600));
-  }
-}
-console.log(`${checks.length - failed} passed, ${failed} failed`);
-process.exit(failed ? 1 : 0);
+await finish();

@@ -20,7 +20,7 @@ const USES: &[(&str, &[&str])] = &[
     ("share", &["model", "xml", "ical", "store"]),
     ("dav", &["config", "observe", "model", "xml", "db", "front", "store", "share"]),
     ("caldav", &["config", "observe", "model", "xml", "db", "front", "ical", "store", "dav", "share"]),
-    ("import", &["model", "xml", "db", "ical", "store", "caldav"]),
+    ("import", &["model", "xml", "db", "front", "ical", "store", "caldav"]),
     ("api", &["config", "observe", "model", "xml", "db", "front", "ical"]),
     ("cluster", &["config", "db"]),
     ("probe", &["config", "xml"]),
@@ -56,6 +56,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("metrics_exporter_prometheus", &["observe"]),
     ("quick_xml", &["xml"]),
     ("ring", &["db", "front", "probe"]),
+    ("rusqlite", &["import"]),
     ("rustls", &["db", "front", "probe"]),
     ("rustls_platform_verifier", &["db", "front", "probe"]),
     ("sd_notify", &["observe"]),
@@ -67,7 +68,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("tokio_rustls", &["front", "probe"]),
     ("tracing_subscriber", &["observe"]),
     ("webpki", &["front"]),
-    ("zip", &["api"]),
+    ("zip", &["api", "import"]),
     ("zstd", &["front"]),
 ];
 

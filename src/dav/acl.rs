@@ -36,8 +36,8 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
             let (calendar, rights) = if matches!(cx.located.target, Target::Home(_)) {
+                let house = house.held(&cx, &tx).await?;
                 house.need(&cx, Privilege::WriteAcl)?;
-                store::calendar::lock_home(&tx, house.owner.id).await?;
                 guard.unchanged(Some(""), None)?;
                 (None, house.rights)
             } else {

@@ -147,7 +147,9 @@ async fn set(cx: &Arc<Cx>, guard: &Guard, rank: Rank, order: &Order) -> Result<(
     let targets = &targets(cx, order)?;
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
-            store::calendar::lock_home(&tx, home_id).await?;
+            let rights = house.held(cx, &tx).await?.rights;
+            let group = group(cx, (owner, rights), rank, &[]);
+            access::need(group.rights, Privilege::WriteProperties, || group.href.clone())?;
             guard.unchanged(Some(""), None)?;
             let before = store::ace::of_in(&tx, home_id, 0).await?;
             let known = Known::of(cx, &tx, targets).await?;

@@ -247,7 +247,10 @@ pub async fn purge(cx: &Cx) -> Result<()> {
     let (home_id, deletions, calendars) = (house.owner.id, &deletions, &calendars);
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
-            Ok::<_, Error>(store::history::erase(&tx, home_id, deletions, calendars).await?)
+            store::history::erase(&tx, home_id, deletions, calendars).await?;
+            // It may have waited for who writes to the calendar.
+            let house = house.now(cx, &tx).await?;
+            house.tended(cx, On::Collection, Privilege::Unbind).map(drop).map_err(Error::from)
         })
         .await
 }

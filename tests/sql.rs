@@ -1067,6 +1067,7 @@ async fn write(pool: &Pool, calendar: &Calendar) {
     assert_eq!(store::principal::by_names_in(&tx, &["alice"]).await.unwrap().len(), 1);
     store::calendar::lock_home(&tx, 1).await.unwrap();
     store::calendar::touch_home(&tx, 1).await.unwrap();
+    store::calendar::begin_anew(&tx, 1, None).await.unwrap();
     store::calendar::choose(&tx, 1, Component::Vevent, None).await.unwrap();
     assert_eq!(store::calendar::count(&tx, 1).await.unwrap(), 2);
     assert_eq!(store::calendar::octets(&tx, 1).await.unwrap(), 1);

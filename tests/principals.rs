@@ -557,3 +557,32 @@ async fn who_is_erased_leaves_nothing() {
     let show = well(&server, &["principal", "show", "zaphod"]).await;
     assert!(show.contains("number      3") && show.contains("2 calendars with 0 objects"), "{show}");
 }
+
+/// Notifications that name somebody else, whose address ends as that of who is erased does, are theirs to keep; an address that is
+/// written otherwise in a URL is found all the same.
+#[tokio::test]
+async fn what_names_somebody_else_stays_where_who_is_erased_is_named_no_more() {
+    let server = Server::start(telling).await;
+    let mut alice = person(&server, "alice").await;
+    for (name, email) in [("n", "n@example.org"), ("odd", "a&b%c@example.org")] {
+        let who = server.client(name).await.always("X-Forwarded-Sub", name);
+        done(&mut who.always("X-Forwarded-Email", email), "PROPFIND /dav/", "").await;
+    }
+    for (name, summary) in [
+        ("n.xml", "mailto:n@example.org"),
+        ("jean.xml", "mailto:jean@example.org"),
+        ("odd.xml", "mailto:a&b%25c@example.org"),
+    ] {
+        let tx = server.db.pool.begin().await.unwrap();
+        kalends::store::notification::put(&tx, 1, &notice(name, summary)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    for name in ["n", "odd"] {
+        well(&server, &["principal", "purge", name, "--yes"]).await;
+    }
+    let left = alice.members("/dav/calendars/alice/notifications/").await;
+    assert_eq!(
+        left.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(),
+        ["/dav/calendars/alice/notifications/jean.xml"]
+    );
+}

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::{
-    dav::{Cx, Error, Refusal, Result},
+    dav::{Cx, Error, Refusal, Result, sharing::props::mailto},
     db::{self, Tx},
     front::{Response, Status},
     store::{
@@ -66,9 +66,43 @@ pub async fn erase(tx: &Tx, who: &Principal, by: Party, elsewhere: bool) -> Resu
     if elsewhere {
         erasure::ask(tx, &everywhere::known_by(who)).await?;
     }
-    handover::purge(tx, who.id, &marks(who)).await?;
+    handover::purge(tx, who.id, &told(who)).await?;
     let whom = Party::named(&format!("(number {})", who.id));
     let detail = if elsewhere { "everywhere" } else { "" }.to_owned();
     let (owner, place) = (Party::default(), String::new());
     audit::record(tx, &[Deed { actor: by, action: Action::Purged, owner, place, whom, detail }]).await
+}
+
+/// What names a person in the notifications of others: the path of their principal, and their address as it is written there,
+/// which is the end of no other.
+fn told(who: &Principal) -> Vec<String> {
+    let address = |email: &String| format!(">{}<", mailto(email).replace('&', "&amp;"));
+    let paths = marks(who).into_iter().filter(|mark| mark.starts_with('/'));
+    paths.chain(who.email.as_ref().map(address)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_looked_for_as_it_is_written() {
+        let who = |email: &str| Principal {
+            id: 1,
+            name: "n n".to_owned(),
+            subject: None,
+            display_name: None,
+            email: Some(email.to_owned()),
+            told: Vec::new(),
+            groups: Vec::new(),
+            disabled: false,
+        };
+        let paths = ["/principals/n n/", "/principals/n%20n/"];
+        for (email, written) in [
+            ("n@example.org", ">mailto:n@example.org<"),
+            ("a&b?c%d@example.org", ">mailto:a&amp;b%3Fc%25d@example.org<"),
+        ] {
+            assert_eq!(told(&who(email)), [paths[0], paths[1], written]);
+        }
+    }
 }

@@ -585,4 +585,7 @@ async fn what_names_somebody_else_stays_where_who_is_erased_is_named_no_more() {
         left.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(),
         ["/dav/calendars/alice/notifications/jean.xml"]
     );
+    // They counted to nobody's quota, and what goes gives nobody more.
+    let counted = sql("SELECT count(*) FROM calendar WHERE kind = 3 AND octets <> 0");
+    assert_eq!(server.db.pool.row(&counted, &[]).await.unwrap().at::<i64>(0).unwrap(), 0);
 }

@@ -149,23 +149,22 @@ FROM told JOIN counted ON counted.home_id = told.home_id;
 DELETE FROM lock WHERE principal_id = $1 AND home_id <> $1;
 
 --: silence
--- Notifications in other homes in which one of these texts stands.
+-- Notifications in other homes in which one of these texts stands. Their octets counted to nobody's quota.
 WITH gone AS (
     DELETE FROM object o USING calendar c
     WHERE c.kind = 3 AND c.home_id <> $1 AND o.home_id = c.home_id AND o.calendar_id = c.id
       AND EXISTS (SELECT FROM unnest($2::text[]) AS mark (text) WHERE position(convert_to(mark.text, 'UTF8') IN o.body) > 0)
-    RETURNING o.home_id, o.calendar_id, o.id, o.name, o.size
+    RETURNING o.home_id, o.calendar_id, o.id, o.name
 ), stripped AS (
     DELETE FROM property p USING gone
     WHERE p.home_id = gone.home_id AND p.calendar_id = gone.calendar_id AND p.object_id = gone.id
 ), told AS (
     SELECT home_id, calendar_id, name, row_number() OVER (PARTITION BY home_id, calendar_id ORDER BY name) AS nth,
-           count(*) OVER (PARTITION BY home_id, calendar_id) AS number,
-           sum(size) OVER (PARTITION BY home_id, calendar_id) AS octets
+           count(*) OVER (PARTITION BY home_id, calendar_id) AS number
     FROM gone
 ), counted AS (
-    UPDATE calendar c SET revision = c.revision + told.number, octets = c.octets - told.octets, modified = now()
-    FROM (SELECT DISTINCT home_id, calendar_id, number, octets FROM told) AS told
+    UPDATE calendar c SET revision = c.revision + told.number, modified = now()
+    FROM (SELECT DISTINCT home_id, calendar_id, number FROM told) AS told
     WHERE c.home_id = told.home_id AND c.id = told.calendar_id
     RETURNING c.home_id, c.id, c.revision - told.number AS before
 )

@@ -958,9 +958,17 @@ async fn hand_over(pool: &Pool) {
     assert!(store::principal::key_in(&tx, carol.id).await.unwrap().is_some());
     assert_eq!(handover::holdings(&tx, carol.id).await.unwrap().calendars, 1);
     handover::revoke_group(&tx, "nobodies").await.unwrap();
-    handover::purge(&tx, carol.id, &["/carol/".to_owned()]).await.unwrap();
+    let marks = ["/carol/".to_owned()];
+    handover::purge(&tx, carol.id, &marks).await.unwrap();
     assert_eq!(store::principal::by_name_in(&tx, "carol").await.unwrap(), None);
-    drop(tx);
+    tx.commit().await.unwrap();
+    assert_eq!(handover::remembered(pool).await.unwrap(), [(carol.id, marks.to_vec())]);
+    assert!(handover::named(pool, 0, 9, &marks).await.unwrap().contains(&(1, false)));
+    let tx = pool.begin().await.unwrap();
+    assert_eq!(handover::anonymise(&tx, carol.id, 9).await.unwrap(), 0);
+    store::notification::silence(&tx, 1, &marks).await.unwrap();
+    handover::forgotten(&tx, carol.id).await.unwrap();
+    tx.commit().await.unwrap();
     erase(pool).await;
 }
 

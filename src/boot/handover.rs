@@ -138,6 +138,7 @@ pub fn purge(file: Option<&Path>, name: &str, confirmed: bool, elsewhere: bool) 
             .await?;
         print!("{}", page(&who, &holdings));
         if confirmed {
+            erase::wipe(&pool).await?;
             println!("All of this is erased. Who comes by this name or subject from now on is somebody new.");
             if elsewhere {
                 let count = everywhere::run(&pool).await?;

@@ -22,7 +22,7 @@ use kalends::api::{
 use kalends::config::Database;
 use kalends::db::{Client, Pool, Query, Rows, Tx, migrate};
 use kalends::model::{Busy, Component, Components, Index, Instance, Kind, Lock, Privilege, Privileges};
-use kalends::store::audit::{Action, Deed, Party};
+use kalends::store::audit::{About, Action, Deed, Party, Place};
 use kalends::store::change::Change;
 use kalends::store::erasure::{self, Shelf, Wish};
 use kalends::store::handover;
@@ -381,18 +381,22 @@ async fn lists_and_first_synchronisations_read_an_index_alone_and_sort_nothing()
 async fn what_was_done_to_a_calendar_is_found_by_an_index() {
     let (_db, pool) = worked().await;
     let client = pool.client().await.unwrap();
-    let many = "INSERT INTO audit (actor, action, owner_id, owner, place, whom, detail)
-        SELECT '', 'granted', n % 20, '', 'c' || n % 5, '', '' FROM generate_series(1, 40000) n; ANALYZE audit";
+    let many = "INSERT INTO audit (actor, action, owner_id, owner, place, whom, detail, calendar_id)
+        SELECT '', 'granted', n % 20, '', 'c' || n % 5, '', '', n % 100 FROM generate_series(1, 40000) n; ANALYZE audit";
     client.batch(many).await.unwrap();
-    let name = "caldav/audit.sql: of_calendar";
-    let query = statements().into_iter().find(|query| query.name == name).unwrap();
-    let (statement, types) = prepared(&client, query).await;
-    let given = ["NULL", "NULL", "NULL", "NULL", "50", "7", "'c2'"];
-    assert_eq!(types.len(), given.len());
-    for mode in ["force_generic_plan", "force_custom_plan"] {
-        client.batch(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
-        let plan = plan(&client, ANALYZE, &statement, &given.join(", ")).await;
-        assert!(plan.contains("audit_place") && waste(&plan).is_none(), "{plan}");
+    for (name, about, index) in [
+        ("caldav/audit.sql: of_calendar", &["7"][..], "audit_calendar"),
+        ("caldav/audit.sql: of_place", &["7", "'c2'"], "audit_place"),
+    ] {
+        let query = statements().into_iter().find(|query| query.name == name).unwrap();
+        let (statement, types) = prepared(&client, query).await;
+        let given = [&["NULL", "NULL", "NULL", "NULL", "50"], about].concat();
+        assert_eq!(types.len(), given.len());
+        for mode in ["force_generic_plan", "force_custom_plan"] {
+            client.batch(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
+            let plan = plan(&client, ANALYZE, &statement, &given.join(", ")).await;
+            assert!(plan.contains(index) && waste(&plan).is_none(), "{plan}");
+        }
     }
 }
 
@@ -999,7 +1003,7 @@ async fn audit(pool: &Pool) {
         actor: Party::proxy(),
         action: Action::Joined,
         owner: Party::default(),
-        place: String::new(),
+        place: Place { id: Some(7), name: String::new() },
         whom: Party { id: Some(1), name: "alice".to_owned() },
         detail: "a".to_owned(),
     };
@@ -1014,8 +1018,12 @@ async fn audit(pool: &Pool) {
     assert_eq!((page.len(), &page[1]), (2, &told[0]), "the latest first");
     let older = store::audit::Slice { before: Some(page[0].id), ..slice.clone() };
     assert_eq!(store::audit::page(pool, &older).await.unwrap(), page[1..]);
-    let elsewhere = store::audit::Slice { calendar: Some((1, "work".into())), ..slice };
+    let elsewhere = store::audit::Slice { about: Some(About::Place(1, "work".into())), ..slice };
     assert_eq!(store::audit::page(pool, &elsewhere).await.unwrap(), []);
+    let of_calendar =
+        |id| store::audit::Slice { about: Some(About::Calendar(id)), most: 9, ..Default::default() };
+    assert_eq!(store::audit::page(pool, &of_calendar(7)).await.unwrap(), page);
+    assert_eq!(store::audit::page(pool, &of_calendar(8)).await.unwrap(), []);
     assert_eq!(store::audit::trim(pool, 1, 10).await.unwrap(), 0);
 }
 

@@ -9,7 +9,7 @@ use crate::{
     front::{Response, Status},
     store::{
         Principal,
-        audit::{self, Action, Deed, Party},
+        audit::{self, Action, Deed, Party, Place},
         erasure, handover, notification, principal,
     },
     xml::{Element, Name},
@@ -78,7 +78,7 @@ pub async fn erase(tx: &Tx, who: &Principal, by: Party, elsewhere: bool) -> Resu
     handover::purge(tx, who.id, &told(who)).await?;
     let whom = Party::named(&format!("(number {})", who.id));
     let detail = if elsewhere { "everywhere" } else { "" }.to_owned();
-    let (owner, place) = (Party::default(), String::new());
+    let (owner, place) = (Party::default(), Place::default());
     audit::record(tx, &[Deed { actor: by, action: Action::Purged, owner, place, whom, detail }]).await
 }
 

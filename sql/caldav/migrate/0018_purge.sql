@@ -12,5 +12,12 @@ CREATE TABLE erased (
 -- What somebody did elsewhere than in their own home, and all that was done by them, to them or in their home.
 CREATE INDEX history_author ON history (author) WHERE author <> home_id;
 CREATE INDEX audit_actor ON audit (actor_id) WHERE actor_id IS NOT NULL;
-CREATE INDEX audit_owner ON audit (owner_id) WHERE owner_id IS NOT NULL;
 CREATE INDEX audit_whom ON audit (whom_id) WHERE whom_id IS NOT NULL;
+
+-- The number of the collection that was done something to, which it has whatever it is called. Of what was done before, what the name
+-- has led to since it was made is the best guess.
+ALTER TABLE audit ADD calendar_id bigint;
+UPDATE audit a SET calendar_id = c.id
+FROM bind b JOIN calendar c ON c.home_id = b.home_id AND c.id = b.calendar_id
+WHERE b.home_id = a.owner_id AND b.owner_home_id = a.owner_id AND b.name = a.place AND a.at >= c.created;
+CREATE INDEX audit_calendar ON audit (calendar_id, id) WHERE calendar_id IS NOT NULL;

@@ -182,12 +182,18 @@ impl Household {
 /// Whether the viewer may know that somebody is here, and read their principal.
 #[must_use]
 pub fn may_know(cx: &Cx, who: &Principal) -> bool {
-    cx.viewer.owns(who.id)
+    may_know_of(cx, (who.id, &who.groups))
+}
+
+/// The same of whoever has that number and is in these groups.
+#[must_use]
+pub fn may_know_of(cx: &Cx, (id, groups): (i64, &[String])) -> bool {
+    cx.viewer.owns(id)
         || cx.viewer.knows_all()
         || match cx.settings.privacy.principals {
             _ if cx.viewer.is_confined() => false,
             Audience::Everyone => true,
-            Audience::Groups => who.groups.iter().any(|group| cx.viewer.principal.groups.contains(group)),
+            Audience::Groups => groups.iter().any(|group| cx.viewer.principal.groups.contains(group)),
             Audience::Nobody => false,
         }
 }

@@ -1,4 +1,4 @@
--- What is kept of people who are erased.
+-- What is left of people who are erased, and which collection something was done to.
 
 -- Notifications count to nobody's quota: where some of them went with somebody, their octets were taken off all the same.
 UPDATE calendar SET octets = 0 WHERE kind = 3 AND octets <> 0;
@@ -9,7 +9,7 @@ CREATE TABLE erased (
     marks        text[] NOT NULL
 );
 
--- What somebody did elsewhere than in their own home, and all that was done by them, to them or in their home.
+-- What somebody did elsewhere than in their own home, and what was done by them or to them; in their home: audit_place.
 CREATE INDEX history_author ON history (author) WHERE author <> home_id;
 CREATE INDEX audit_actor ON audit (actor_id) WHERE actor_id IS NOT NULL;
 CREATE INDEX audit_whom ON audit (whom_id) WHERE whom_id IS NOT NULL;

@@ -104,7 +104,8 @@ ORDER BY h.id;
 -- What lies in the trash of a home since before $3, the $2 that were deleted last: calendars, and objects of calendars that
 -- are there; those with their octets, if $4.
 SELECT true AS whole, c.id, c.id AS calendar_id, c.former AS calendar, '' AS name, c.trashed AS at,
-       p.id AS author_id, p.name AS author, p.groups AS author_groups, h.client, c.octets AS octets, NULL AS etag, c.components AS component, l.value AS label, NULL::bytea AS body
+       p.id AS author_id, p.name AS author, p.groups AS author_groups, h.client, c.octets AS octets, NULL AS etag,
+       c.components AS component, l.value AS label, NULL::bytea AS body
 FROM calendar c
 LEFT JOIN property l ON l.home_id = $1 AND l.calendar_id = c.id AND l.object_id = 0
     AND l.namespace = 'DAV:' AND l.local = 'displayname'
@@ -127,7 +128,8 @@ LIMIT $2;
 --: lying
 -- The calendar of the number $2 as it lies there, or where not $3 the deletion of that number, with its octets.
 SELECT true AS whole, c.id, c.id AS calendar_id, c.former AS calendar, '' AS name, c.trashed AS at,
-       p.id AS author_id, p.name AS author, p.groups AS author_groups, h.client, c.octets AS octets, NULL AS etag, c.components AS component, l.value AS label, NULL::bytea AS body
+       p.id AS author_id, p.name AS author, p.groups AS author_groups, h.client, c.octets AS octets, NULL AS etag,
+       c.components AS component, l.value AS label, NULL::bytea AS body
 FROM calendar c
 LEFT JOIN property l ON l.home_id = $1 AND l.calendar_id = c.id AND l.object_id = 0
     AND l.namespace = 'DAV:' AND l.local = 'displayname'

@@ -23,7 +23,7 @@ use kalends::config::Database;
 use kalends::db::{Client, Pool, Query, Rows, Tx, migrate};
 use kalends::import;
 use kalends::model::{Busy, Component, Components, Index, Instance, Kind, Lock, Privilege, Privileges};
-use kalends::store::audit::{Action, Deed, Party};
+use kalends::store::audit::{About, Action, Deed, Party, Place};
 use kalends::store::change::Change;
 use kalends::store::erasure::{self, Shelf, Wish};
 use kalends::store::handover;
@@ -385,18 +385,22 @@ async fn lists_and_first_synchronisations_read_an_index_alone_and_sort_nothing()
 async fn what_was_done_to_a_calendar_is_found_by_an_index() {
     let (_db, pool) = worked().await;
     let client = pool.client().await.unwrap();
-    let many = "INSERT INTO audit (actor, action, owner_id, owner, place, whom, detail)
-        SELECT '', 'granted', n % 20, '', 'c' || n % 5, '', '' FROM generate_series(1, 40000) n; ANALYZE audit";
+    let many = "INSERT INTO audit (actor, action, owner_id, owner, place, whom, detail, calendar_id)
+        SELECT '', 'granted', n % 20, '', 'c' || n % 5, '', '', n % 100 FROM generate_series(1, 40000) n; ANALYZE audit";
     client.batch(many).await.unwrap();
-    let name = "caldav/audit.sql: of_calendar";
-    let query = statements().into_iter().find(|query| query.name == name).unwrap();
-    let (statement, types) = prepared(&client, query).await;
-    let given = ["NULL", "NULL", "NULL", "NULL", "50", "7", "'c2'"];
-    assert_eq!(types.len(), given.len());
-    for mode in ["force_generic_plan", "force_custom_plan"] {
-        client.batch(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
-        let plan = plan(&client, ANALYZE, &statement, &given.join(", ")).await;
-        assert!(plan.contains("audit_place") && waste(&plan).is_none(), "{plan}");
+    for (name, about, index) in [
+        ("caldav/audit.sql: of_calendar", &["7"][..], "audit_calendar"),
+        ("caldav/audit.sql: of_place", &["7", "'c2'"], "audit_place"),
+    ] {
+        let query = statements().into_iter().find(|query| query.name == name).unwrap();
+        let (statement, types) = prepared(&client, query).await;
+        let given = [&["NULL", "NULL", "NULL", "NULL", "50"], about].concat();
+        assert_eq!(types.len(), given.len());
+        for mode in ["force_generic_plan", "force_custom_plan"] {
+            client.batch(&format!("SET plan_cache_mode = {mode}")).await.unwrap();
+            let plan = plan(&client, ANALYZE, &statement, &given.join(", ")).await;
+            assert!(plan.contains(index) && waste(&plan).is_none(), "{plan}");
+        }
     }
 }
 
@@ -962,9 +966,17 @@ async fn hand_over(pool: &Pool) {
     assert!(store::principal::key_in(&tx, carol.id).await.unwrap().is_some());
     assert_eq!(handover::holdings(&tx, carol.id).await.unwrap().calendars, 1);
     handover::revoke_group(&tx, "nobodies").await.unwrap();
-    handover::purge(&tx, carol.id, &["/carol/".to_owned()]).await.unwrap();
+    let marks = ["/carol/".to_owned()];
+    handover::purge(&tx, carol.id, &marks).await.unwrap();
     assert_eq!(store::principal::by_name_in(&tx, "carol").await.unwrap(), None);
-    drop(tx);
+    tx.commit().await.unwrap();
+    assert_eq!(handover::remembered(pool).await.unwrap(), [(carol.id, marks.to_vec())]);
+    assert!(handover::named(pool, 0, 9, &marks).await.unwrap().contains(&(1, false)));
+    let tx = pool.begin().await.unwrap();
+    assert_eq!(handover::anonymise(&tx, carol.id, 9).await.unwrap(), 0);
+    store::notification::silence(&tx, 1, &marks).await.unwrap();
+    handover::forgotten(&tx, carol.id).await.unwrap();
+    tx.commit().await.unwrap();
     erase(pool).await;
 }
 
@@ -995,7 +1007,7 @@ async fn audit(pool: &Pool) {
         actor: Party::proxy(),
         action: Action::Joined,
         owner: Party::default(),
-        place: String::new(),
+        place: Place { id: Some(7), name: String::new() },
         whom: Party { id: Some(1), name: "alice".to_owned() },
         detail: "a".to_owned(),
     };
@@ -1010,8 +1022,12 @@ async fn audit(pool: &Pool) {
     assert_eq!((page.len(), &page[1]), (2, &told[0]), "the latest first");
     let older = store::audit::Slice { before: Some(page[0].id), ..slice.clone() };
     assert_eq!(store::audit::page(pool, &older).await.unwrap(), page[1..]);
-    let elsewhere = store::audit::Slice { calendar: Some((1, "work".into())), ..slice };
+    let elsewhere = store::audit::Slice { about: Some(About::Place(1, "work".into())), ..slice };
     assert_eq!(store::audit::page(pool, &elsewhere).await.unwrap(), []);
+    let of_calendar =
+        |id| store::audit::Slice { about: Some(About::Calendar(id)), most: 9, ..Default::default() };
+    assert_eq!(store::audit::page(pool, &of_calendar(7)).await.unwrap(), page);
+    assert_eq!(store::audit::page(pool, &of_calendar(8)).await.unwrap(), []);
     assert_eq!(store::audit::trim(pool, 1, 10).await.unwrap(), 0);
 }
 
@@ -1071,6 +1087,7 @@ async fn write(pool: &Pool, calendar: &Calendar) {
     assert_eq!(store::principal::by_names_in(&tx, &["alice"]).await.unwrap().len(), 1);
     store::calendar::lock_home(&tx, 1).await.unwrap();
     store::calendar::touch_home(&tx, 1).await.unwrap();
+    store::calendar::begin_anew(&tx, 1, None).await.unwrap();
     store::calendar::choose(&tx, 1, Component::Vevent, None).await.unwrap();
     assert_eq!(store::calendar::count(&tx, 1).await.unwrap(), 2);
     assert_eq!(store::calendar::octets(&tx, 1).await.unwrap(), 1);

@@ -1,7 +1,7 @@
 //! What a node does by itself, beside answering: it forgets what was deleted, what was told, and what was done to rights, long
 //! ago (`calendar.sync_retention_days`, `notifications.retention_days`, `audit.retention_days`), and what is kept of changes for
-//! as long as `history` says; it takes out of the calendars of others who was erased everywhere; and it tells those whose quota is
-//! nearly used up.
+//! as long as `history` says; it does away with what others have of somebody who was erased, and takes out of their calendars who was
+//! erased everywhere; and it tells those whose quota is nearly used up.
 //!
 //! Every node does so; what one is at, the others pass over.
 
@@ -49,6 +49,9 @@ pub async fn run(settings: &Settings, pool: Pool, stopping: watch::Receiver<bool
             tracing::warn!(%error, "what was done long ago could not be forgotten");
         }
         tell(erase(&pool, caldav::days(settings)).await);
+        if let Err(error) = caldav::erase::wipe(&pool).await {
+            tracing::warn!(%error, "what others have of somebody who was erased is still there");
+        }
         if let Err(error) = caldav::everywhere::run(&pool).await {
             tracing::warn!(%error, "somebody who was erased is still in the calendars of others");
         }

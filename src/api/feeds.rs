@@ -201,10 +201,7 @@ async fn open(call: &Call, feed: &mut Feed) -> Result<Answered> {
 /// The state of what is called so in the owner's home, if it is the calendar of the link.
 async fn state_at(call: &Call, feed: &Feed, place: &str) -> Result<Option<String>> {
     let (caldav, path) = at(call, feed, place)?;
-    let found = match caldav.propfind(&path, 0, &[KIND, users::RESOURCE_ID, TAG]).await {
-        Err(Error::Refused(_)) => return Ok(None),
-        other => other?,
-    };
+    let found = caldav.glance(&path, 0, &[KIND, users::RESOURCE_ID, TAG]).await?;
     let calendar = found.iter().find(|one| is_own(one) && users::id(one) == Some(feed.calendar));
     Ok(calendar.and_then(|calendar| calendar.text(TAG)).map(bare))
 }
@@ -233,10 +230,8 @@ fn at<'a>(call: &'a Call, feed: &Feed, place: &str) -> Result<(As<'a>, String)> 
 async fn elsewhere(call: &Call, feed: &Feed) -> Result<String> {
     let shared = &call.shared;
     let caldav = shared.caldav.reading(&shared.settings, &feed.name, &scope(feed, None), &call.id)?;
-    let found = match caldav.propfind(&shared.caldav.home(&feed.name), 1, &[KIND, users::RESOURCE_ID]).await {
-        Err(Error::Refused(_)) => return Err(Error::not_found()),
-        other => other?,
-    };
+    let home = shared.caldav.home(&feed.name);
+    let found = caldav.glance(&home, 1, &[KIND, users::RESOURCE_ID]).await?;
     let calendar = found.iter().find(|one| users::id(one) == Some(feed.calendar) && is_own(one));
     calendar.map(Resource::name).filter(|place| *place != feed.place).ok_or_else(Error::not_found)
 }

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::Value;
+use tracing::Instrument;
 use zip::result::ZipError;
 
 use crate::{
@@ -65,15 +66,16 @@ pub async fn export(call: &Call) -> Result<Response> {
     let (service, headers) = (caldav.service().clone(), caldav.headers().clone());
     let archive = Archive { files, calendars, home: path, principal: service.principal(&user.name) };
     let (feeder, feed) = Payload::stream(WAITING);
-    tokio::spawn(async move {
+    let relay = async move {
         match archive.write(&service.with(headers), &feeder).await {
             Ok(()) => feeder.finish(),
             Err(error) => tracing::warn!(?error, "an export of somebody's calendars was cut off"),
         }
-    });
+    };
+    tokio::spawn(relay.in_current_span());
     Ok(Response::new(Status::OK)
         .stream("application/zip", feed)
-        .with(header::CONTENT_DISPOSITION, attachment("calendars.zip")))
+        .with(header::CONTENT_DISPOSITION, attachment("calendars", "zip")))
 }
 
 /// `DELETE account/`: everything of whoever asks, who says their own name.

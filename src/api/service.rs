@@ -413,7 +413,7 @@ impl Shared {
             (Pace::General, _, 0) | (Pace::Search | Pace::Own, ..) => Ok(()),
             (Pace::General, Some(who), most) => self.throttle.count("general", &who.user, &[every(most, 60)]),
             (Pace::General, None, most) => client.map_or(Ok(()), |client| {
-                self.throttle.count("strangers", &throttle::place(client), &[every(most, 60)])
+                self.throttle.count("strangers", &throttle::place(client).to_string(), &[every(most, 60)])
             }),
         };
         counted.map_err(Error::Throttled)

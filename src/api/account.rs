@@ -103,6 +103,7 @@ pub async fn erase(call: &Call) -> Result<Response> {
         }
     }
     let caldav = call.caldav()?;
+    let _alone = call.shared.erasing.lock().await;
     let tx = call.shared.pool.begin().await?;
     follow::forget(&tx, user.id).await?;
     let mut w = Writer::new(Name::own("erase"));

@@ -62,6 +62,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("sd_notify", &["observe"]),
     ("serde", &["api", "observe"]),
     ("serde_json", &["api", "front", "ical", "import", "observe", "probe"]),
+    ("tempfile", &["api"]),
     ("tokio_postgres", &["db"]),
     ("unicode_normalization", &["front", "ical"]),
     ("tokio_postgres_rustls", &["db"]),

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::Value;
+use tracing::Instrument;
 use zip::result::ZipError;
 
 use crate::{
@@ -65,15 +66,16 @@ pub async fn export(call: &Call) -> Result<Response> {
     let (service, headers) = (caldav.service().clone(), caldav.headers().clone());
     let archive = Archive { files, calendars, home: path, principal: service.principal(&user.name) };
     let (feeder, feed) = Payload::stream(WAITING);
-    tokio::spawn(async move {
+    let relay = async move {
         match archive.write(&service.with(headers), &feeder).await {
             Ok(()) => feeder.finish(),
             Err(error) => tracing::warn!(?error, "an export of somebody's calendars was cut off"),
         }
-    });
+    };
+    tokio::spawn(relay.in_current_span());
     Ok(Response::new(Status::OK)
         .stream("application/zip", feed)
-        .with(header::CONTENT_DISPOSITION, attachment("calendars.zip")))
+        .with(header::CONTENT_DISPOSITION, attachment("calendars", "zip")))
 }
 
 /// `DELETE account/`: everything of whoever asks, who says their own name.
@@ -101,6 +103,7 @@ pub async fn erase(call: &Call) -> Result<Response> {
         }
     }
     let caldav = call.caldav()?;
+    let _alone = call.shared.erasing.lock().await;
     let tx = call.shared.pool.begin().await?;
     follow::forget(&tx, user.id).await?;
     let mut w = Writer::new(Name::own("erase"));
@@ -156,10 +159,7 @@ impl Archive {
 
 /// What is in a collection of CalDAV and is none itself; nothing where there is no such collection.
 async fn members(caldav: &As<'_>, path: &str) -> Result<Vec<Resource>> {
-    let found = match caldav.propfind(path, 1, &[KIND]).await {
-        Err(Error::Refused(_)) => return Ok(Vec::new()),
-        other => other?,
-    };
+    let found = caldav.glance(path, 1, &[KIND]).await?;
     let plain =
         |one: &Resource| one.path != path && one.prop(KIND).is_none_or(|kind| kind.children().len() == 0);
     Ok(found.into_iter().filter(plain).collect())

@@ -170,6 +170,14 @@ impl As<'_> {
         multistatus(&told.done()?)
     }
 
+    /// The same of what may be somewhere else, or not for whoever asks: nothing where it is refused.
+    pub async fn glance(&self, path: &str, depth: u8, props: &[Name]) -> Result<Vec<Resource>> {
+        match self.propfind(path, depth, props).await {
+            Err(Error::Refused(_)) => Ok(Vec::new()),
+            found => found,
+        }
+    }
+
     /// What a report says, if it is a multistatus.
     pub async fn report(&self, path: &str, body: bytes::Bytes) -> Result<Vec<Resource>> {
         multistatus(&self.ask("REPORT", path, Vec::new(), body).await?.done()?)

@@ -222,6 +222,8 @@ pub struct Shared {
     pub throttle: Throttle,
     /// Who is bringing files in.
     pub files: Places,
+    /// Held by who is being erased: it takes a connection while CalDAV takes another, and many at once would have them all.
+    pub erasing: tokio::sync::Mutex<()>,
     /// Which links were used.
     pub uses: feeds::Uses,
     /// Who may have calendars of their own.
@@ -306,8 +308,9 @@ impl Api {
         let site = site::Site::new(&settings);
         let checker = Checker::start(Arc::clone(&settings), pool.clone(), caldav.clone());
         let (throttle, uses) = (Throttle::default(), feeds::Uses::default());
-        let files = Places::new(FILES.0, FILES.1);
-        let shared = Shared { settings, pool, caldav, site, checker, throttle, files, uses, entitlements };
+        let (files, erasing) = (Places::new(FILES.0, FILES.1), tokio::sync::Mutex::default());
+        let shared =
+            Shared { settings, pool, caldav, site, checker, throttle, files, erasing, uses, entitlements };
         let shared = Arc::new(shared);
         feeds::start(&shared);
         Self(shared)
@@ -413,7 +416,7 @@ impl Shared {
             (Pace::General, _, 0) | (Pace::Search | Pace::Own, ..) => Ok(()),
             (Pace::General, Some(who), most) => self.throttle.count("general", &who.user, &[every(most, 60)]),
             (Pace::General, None, most) => client.map_or(Ok(()), |client| {
-                self.throttle.count("strangers", &throttle::place(client), &[every(most, 60)])
+                self.throttle.count("strangers", &throttle::place(client).to_string(), &[every(most, 60)])
             }),
         };
         counted.map_err(Error::Throttled)

@@ -729,3 +729,20 @@ async fn who_may_only_read_writes_nothing_by_the_way() {
     let row = pool.row(&kept, &[]).await.unwrap();
     assert_eq!((row.at::<i64>(0).unwrap(), row.at::<String>(1).unwrap()), (0, "called otherwise".to_owned()));
 }
+
+#[tokio::test]
+async fn who_is_called_nearly_the_same_is_somebody_else() {
+    let rest = Rest::start(|settings| settings.identity.fold_case = false).await;
+    let mut people = Vec::new();
+    for user in ["alice", "bob", "Bob"] {
+        let mut dav = rest.caldav.client(user).await;
+        assert_eq!(dav.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 207);
+        people.push(rest.client(user).await);
+    }
+    for (user, role) in [("bob", "reader"), ("Bob", "editor")] {
+        let (status, share) =
+            people[0].call("POST", "calendars/calendar/shares/", json!({ "user": user, "role": role })).await;
+        let told = (status, share["user"].as_str(), share["role"].as_str());
+        assert_eq!(told, (201, Some(user), Some(role)), "{share}");
+    }
+}

@@ -133,10 +133,8 @@ pub async fn invite(call: &Call) -> Result<Response> {
     let order = Order { href: &hrefs[0], role, name: said(name), summary: said(summary) };
     tell(&caldav, &calendar, field, &order).await?;
     let after = of(call, &calendar).await?;
-    let listed =
-        |all: &[Share]| all.iter().find(|share| hrefs.iter().any(|href| same(&share.href, href))).cloned();
     let fresh = || after.iter().find(|share| before.iter().all(|old| old.id != share.id)).cloned();
-    let share = listed(&after).or_else(fresh).ok_or_else(Error::not_found)?;
+    let share = listed(&after, &hrefs).or_else(fresh).ok_or_else(Error::not_found)?;
     let status = if before.iter().any(|old| old.id == share.id) { Status::OK } else { Status::CREATED };
     let place = format!("{BASE}calendars/{}/shares/{}/", calendar.id, share.id);
     Ok(json(status, &share.shown(call)).with(header::LOCATION, place))
@@ -310,7 +308,12 @@ async fn tell(caldav: &As<'_>, calendar: &Calendar, field: &'static str, order: 
     Err(Error::field(field, "invalid", detail))
 }
 
-/// Whether two addresses are the same.
-fn same(one: &str, other: &str) -> bool {
-    decoded(one).to_lowercase() == decoded(other).to_lowercase()
+/// The share with one of these addresses, as it is written or else in other letters.
+fn listed(all: &[Share], hrefs: &[String]) -> Option<Share> {
+    let by = |same: fn(&str, &str) -> bool| {
+        all.iter().find(|share| hrefs.iter().any(|href| same(&decoded(&share.href), &decoded(href))))
+    };
+    by(|one, other| one == other)
+        .or_else(|| by(|one, other| one.to_lowercase() == other.to_lowercase()))
+        .cloned()
 }

@@ -77,11 +77,18 @@ async fn told(server: &Server) -> Vec<String> {
     rows.iter().map(|row| row.at("what").unwrap()).collect()
 }
 
+/// How many objects the planner believes that there are; less than none where it does not know.
+async fn believed(server: &Server) -> i64 {
+    let query = sql("SELECT reltuples::bigint FROM pg_class WHERE relname = 'object' AND relkind = 'r'");
+    server.db.pool.row(&query, &[]).await.unwrap().at(0).unwrap()
+}
+
 /// Imports three times: a trial that writes nothing, then all, then nothing new. What was said the first time in earnest.
 async fn thrice(server: &Server, arguments: &[&str], code: i32) -> String {
-    let before = revisions(server).await;
+    let (before, size) = (revisions(server).await, believed(server).await);
     let (was, trial) = kalends(server, &[arguments, &["--dry-run"]].concat(), None);
     assert!(was == code && trial.contains("Nothing was written"), "{trial}");
+    assert_eq!(believed(server).await, size, "a trial tells the planner that nothing is there");
     assert_eq!(revisions(server).await, before, "a trial writes: {trial}");
     let (was, said) = kalends(server, arguments, None);
     assert_eq!(was, code, "{said}");

@@ -316,6 +316,9 @@ enum Existing {
     Replace,
 }
 
+const FROM: &str = "A folder of calendars, a zip file of them, the https:// address of a CalDAV server, a postgresql:// address, \
+                    a file of SQLite, or a dump of MySQL";
+
 #[derive(clap::Args)]
 struct Goods {
     /// The user's name.
@@ -325,14 +328,12 @@ struct Goods {
     /// Files and folders; - is what is piped in.
     #[arg(requires = "calendar")]
     files: Vec<PathBuf>,
-    /// A folder of calendars, a zip file of them, the https:// address of a CalDAV server, a postgresql:// address, a file of
-    /// `SQLite`, or a dump of `MySQL`.
-    #[arg(long, value_name = "FROM", conflicts_with = "calendar")]
+    #[arg(long, value_name = "FROM", conflicts_with = "calendar", help = FROM)]
     from: Option<String>,
     /// What the user is called there, if not the same.
     #[arg(long, value_name = "NAME", requires_all = ["user", "from"])]
     login: Option<String>,
-    /// A file with the password there; without it, it is `KALENDS_IMPORT_PASSWORD` in the environment.
+    /// A file with the password there; without it, it is in `KALENDS_IMPORT_PASSWORD`.
     #[arg(long, value_name = "FILE", requires = "from")]
     password_file: Option<PathBuf>,
     /// Certificates to trust there instead of the system's, PEM.

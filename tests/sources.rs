@@ -77,11 +77,18 @@ async fn told(server: &Server) -> Vec<String> {
     rows.iter().map(|row| row.at("what").unwrap()).collect()
 }
 
+/// How many objects the planner believes that there are; less than none where it does not know.
+async fn believed(server: &Server) -> i64 {
+    let query = sql("SELECT reltuples::bigint FROM pg_class WHERE relname = 'object' AND relkind = 'r'");
+    server.db.pool.row(&query, &[]).await.unwrap().at(0).unwrap()
+}
+
 /// Imports three times: a trial that writes nothing, then all, then nothing new. What was said the first time in earnest.
 async fn thrice(server: &Server, arguments: &[&str], code: i32) -> String {
-    let before = revisions(server).await;
+    let (before, size) = (revisions(server).await, believed(server).await);
     let (was, trial) = kalends(server, &[arguments, &["--dry-run"]].concat(), None);
     assert!(was == code && trial.contains("Nothing was written"), "{trial}");
+    assert_eq!(believed(server).await, size, "a trial tells the planner that nothing is there");
     assert_eq!(revisions(server).await, before, "a trial writes: {trial}");
     let (was, said) = kalends(server, arguments, None);
     assert_eq!(was, code, "{said}");
@@ -193,12 +200,31 @@ async fn a_password_is_told_only_to_whom_it_belongs() {
     let key = PrivateKeyDer::from_pem_file(pki.file("cal.key")).unwrap();
     let config = config.with_no_client_auth().with_single_cert(chain, key).unwrap();
     let tls = TlsAcceptor::from(Arc::new(config));
-    let proxy = Other::before(from.address, "alice", Some(tls)).await;
+    let proxy = Other::before(from.address, "alice", Some(tls.clone())).await;
     let url = format!("https://alice@{}/", proxy.address);
     let (code, said) = kalends(&here, &["import", "anna", "--from", &url, "--create"], None);
     assert!(code == 2 && said.contains("certificate"), "{said}");
     assert_eq!(proxy.asked("PROPFIND"), 0);
     let (ca, folder) = (pki.file("ca.pem").display().to_string(), Folder::new("password"));
+    // Over TLS a server may say that calendars are on another one.
+    let home = format!(
+        "<C:calendar-home-set><href>https://{}/dav/calendars/alice/</href></C:calendar-home-set>",
+        proxy.address
+    );
+    let first = Other::start(Some(tls), move |asked| match asked.line() {
+        "PROPFIND /.well-known/caldav" => says("308 Permanent Redirect", "Location: /who\r\n", ""),
+        "PROPFIND /who" => multistatus(&format!(
+            "<response><href>/who</href><propstat><prop>{home}</prop><status>HTTP/1.1 200 OK</status></propstat></response>"
+        )),
+        _ => says("404 Not Found", "", ""),
+    })
+    .await;
+    let leads = format!("https://alice@{}", first.address);
+    let (code, said) = kalends(&here, &["import", "ada", "--from", &leads, "--create", "--ca", &ca], None);
+    assert!(
+        code == 0 && said.contains("The calendars are at https://") && said.contains("4 imported"),
+        "{said}"
+    );
     let (code, said) = kalends(&here, &["import", "anna", "--from", &url, "--create", "--ca", &ca], None);
     assert!(code == 0 && said.contains("4 objects: 4 imported"), "{said}");
     let file = folder.write("wrong", "secret\n");
@@ -575,8 +601,24 @@ async fn of_ten_thousand_events_of_a_baikal_the_broken_ones_are_told() {
         "alice/default displayname Default calendar",
         "alice/work calendar-color #123456FF",
         "alice/work calendar-order 3",
+        "alice/work lets @staff read",
+        "alice/work to @staff 1",
         "alice/work to stranger@example.org 0",
     ];
     assert_eq!(told(&here).await, told_of(&other));
     assert_eq!(fs::read(&file).unwrap(), octets, "nothing is written there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_calendar_that_cannot_be_is_in_nobody_s_way() {
+    let (folder, here) = (Folder::new("limits"), Server::start(|_| ()).await);
+    here.client("alice").await.ask("PROPFIND /dav/calendars/alice/", &[("Depth", "0")], "").await;
+    let file = folder.path("db.sqlite");
+    let base = rusqlite::Connection::open(&file).unwrap();
+    base.execute_batch(&products::schema("sabre")).unwrap();
+    // Their inbox is not a calendar here.
+    base.execute_batch("UPDATE calendarinstances SET uri = 'inbox' WHERE id = 2").unwrap();
+    let said = thrice(&here, &["import", "--from", &file], 1).await;
+    assert!(said.contains("alice/inbox: left out: inbox is not a calendar of their own"), "{said}");
+    assert!(told(&here).await.contains(&"alice/work lets bob write".to_owned()));
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use crate::{
     caldav::{
         self,
-        import::{Make, NOBODY, Over, Target},
+        import::{Fault, Make, NOBODY, Over, Target},
     },
     config::Settings,
     db::{Pool, Tx},
@@ -77,7 +77,7 @@ pub fn import(file: Option<&Path>, order: &Order) -> Result<bool> {
         let (pool, settings) = open(file).await?;
         let terminal = io::stderr().is_terminal();
         let (unknown, coming) = (Vec::new(), HashSet::new());
-        let mut site = Site { pool, settings, order, terminal, unknown, coming, fetched: None };
+        let mut site = Site { pool, settings, order, terminal, unknown, coming, fetched: None, left: 0 };
         let counts = site.import().await?;
         if order.dry {
             println!("Nothing was written. It would be this:");
@@ -87,7 +87,7 @@ pub fn import(file: Option<&Path>, order: &Order) -> Result<bool> {
             println!("Not shared with {name}: nobody here is called so.");
         }
         let unread = site.fetched.as_ref().map_or(0, |fetched| fetched.problems);
-        whole = counts.failed == 0 && site.unknown.is_empty() && unread == 0;
+        whole = counts.failed == 0 && site.unknown.is_empty() && unread + site.left == 0;
         Ok(())
     })?;
     Ok(whole)
@@ -102,6 +102,8 @@ struct Site<'a> {
     /// Who would be made, were it no trial.
     coming: HashSet<String>,
     fetched: Option<Fetched>,
+    /// Calendars that cannot be here.
+    left: u64,
 }
 
 impl Site<'_> {
@@ -217,7 +219,7 @@ impl Site<'_> {
 
     /// The calendars of a folder, each as one of that person.
     async fn tree(&mut self, who: &Principal, folder: &Path, mut counts: Counts) -> Result<Counts> {
-        let mut unknown = Vec::new();
+        let (mut unknown, mut left) = (Vec::new(), 0);
         for found in tree::calendars(folder)? {
             let target = self.target(who);
             let kept = found.kept.as_ref();
@@ -227,7 +229,16 @@ impl Site<'_> {
                 over: found.over(),
                 subscribed: kept.is_some_and(|kept| kept["subscription"] == true),
             };
-            let made = target.calendar(&found.name, &wanted).await.map_err(why)?;
+            let made = match target.calendar(&found.name, &wanted).await {
+                Ok(made) => made,
+                // One that cannot be is in nobody's way.
+                Err(fault @ Fault::Refused(_)) => {
+                    println!("{}/{}: left out: {}", who.name, found.name, why(fault));
+                    left += 1;
+                    continue;
+                }
+                Err(fault) => return Err(why(fault)),
+            };
             println!("{}/{}{}", who.name, found.name, if made { " is new" } else { "" });
             if !wanted.subscribed {
                 let mut tell = self.teller();
@@ -246,6 +257,7 @@ impl Site<'_> {
                 unknown.append(&mut reader.unknown);
             }
         }
+        self.left += left;
         self.unknown.append(&mut unknown);
         self.unknown.sort();
         self.unknown.dedup();

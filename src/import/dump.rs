@@ -9,6 +9,8 @@ use std::path::Path;
 use anyhow::{Context, Result, anyhow, bail};
 use rusqlite::{Connection, params_from_iter, types::Value};
 
+use super::export::write;
+
 crate::queries!("import/dump.sql":
     BEGIN = "begin",
     TABLE = "table",
@@ -39,6 +41,8 @@ const MOST_COLUMNS: usize = 256;
 pub fn read(dump: &Path, into: &Path) -> Result<()> {
     let file = File::open(dump).with_context(|| dump.display().to_string())?;
     let mut reader = Reader::new(BufReader::with_capacity(1 << 20, file));
+    // A file that its owner alone may read, as are those that SQLite lays beside it.
+    write(into, b"")?;
     let base = Connection::open(into).with_context(|| into.display().to_string())?;
     let read = statements(&mut reader, &base);
     read.with_context(|| format!("{}: line {}", dump.display(), reader.line))

@@ -13,7 +13,7 @@ use crate::{
 use super::{
     account::addressed,
     base::{Base, Key, Line},
-    shelf::{Home, Level, Person, Share, Shelf, Told},
+    shelf::{Home, Level, Person, Share, Shelf, To, Told},
     tree::Look,
 };
 
@@ -76,8 +76,12 @@ pub struct Reader<'a> {
     made: HashMap<&'static str, Query>,
 }
 
-/// Who lets whom into all of theirs, by their URIs.
-type Delegates = BTreeMap<String, Vec<Share>>;
+/// Who lets whom into all of theirs, by their URIs, and which principals are groups.
+#[derive(Default)]
+struct Delegates {
+    of: BTreeMap<String, Vec<Share>>,
+    teams: BTreeSet<String>,
+}
 
 impl<'a> Reader<'a> {
     /// A reader of that product.
@@ -111,14 +115,14 @@ impl<'a> Reader<'a> {
 
     /// Reads everybody, or whoever is called `only` there.
     pub async fn read(&self, only: Option<&str>, out: &mut Shelf<'_>) -> Result<bool> {
-        let mut any = false;
-        for (uri, person) in self.people().await? {
+        let (mut any, mut delegates) = (false, self.delegates().await?);
+        for (uri, person) in self.people(&mut delegates).await? {
             if only.is_some_and(|only| only != person.name) {
                 continue;
             }
             any = true;
             let Some(mut home) = out.person(&person)? else { continue };
-            self.calendars(&uri, out, &mut home).await?;
+            self.calendars((&uri, &delegates.teams), out, &mut home).await?;
             if self.has("calendarsubscriptions") {
                 for line in self.all(&SUBSCRIPTIONS, Key::Text(&uri)).await? {
                     let told = Told { source: line.text("source"), ..described(&line) };
@@ -133,8 +137,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Everybody with calendars, by the URI of their principal.
-    async fn people(&self) -> Result<BTreeMap<String, Person>> {
-        let mut delegates = self.delegates().await?;
+    async fn people(&self, delegates: &mut Delegates) -> Result<BTreeMap<String, Person>> {
         let mut people = BTreeMap::new();
         let lines = match self.product {
             Product::Sabre { .. } => self.all(&PRINCIPALS, Key::All).await?,
@@ -143,11 +146,11 @@ impl<'a> Reader<'a> {
         let (names, addresses) = self.known().await?;
         for line in lines {
             let Some(uri) = line.text("uri") else { continue };
-            let Some(name) = self.user(&uri) else { continue };
+            let Some(name) = self.user(&uri).filter(|_| !delegates.teams.contains(&uri)) else { continue };
             let person = Person {
                 display_name: line.text("displayname").or_else(|| names.get(&name).cloned()),
                 email: line.text("email").or_else(|| addresses.get(&name).cloned()),
-                delegates: delegates.remove(&uri).unwrap_or_default(),
+                delegates: delegates.of.remove(&uri).unwrap_or_default(),
                 name,
             };
             people.insert(uri, person);
@@ -184,7 +187,7 @@ impl<'a> Reader<'a> {
     }
 
     async fn delegates(&self) -> Result<Delegates> {
-        let mut all = Delegates::new();
+        let (mut all, mut teams) = (BTreeMap::<String, Vec<Share>>::new(), BTreeSet::new());
         let mut add = |owner: String, member: &str, writes: bool| {
             let level = if writes { Level::Write } else { Level::Read };
             if let Some(to) = addressed(member) {
@@ -203,6 +206,8 @@ impl<'a> Reader<'a> {
                     add(owner.to_owned(), &member, true);
                 } else if let Some(owner) = team.strip_suffix("/calendar-proxy-read") {
                     add(owner.to_owned(), &member, false);
+                } else {
+                    teams.insert(team);
                 }
             }
         }
@@ -215,10 +220,15 @@ impl<'a> Reader<'a> {
                 add(owner, &proxy, line.number("permissions").unwrap_or_default() & 2 != 0);
             }
         }
-        Ok(all)
+        Ok(Delegates { of: all, teams })
     }
 
-    async fn calendars(&self, uri: &str, out: &mut Shelf<'_>, home: &mut Home) -> Result<()> {
+    async fn calendars(
+        &self,
+        (uri, teams): (&str, &BTreeSet<String>),
+        out: &mut Shelf<'_>,
+        home: &mut Home,
+    ) -> Result<()> {
         let instances = self.product == Product::Sabre { instances: true };
         let query = if instances { INSTANCES } else { CALENDARS };
         for line in self.all(&query, Key::Text(uri)).await? {
@@ -227,7 +237,7 @@ impl<'a> Reader<'a> {
             if line.text("deleted_at").is_some() || told.name == BIRTHDAYS {
                 continue;
             }
-            told.shares = self.shares(id, uri).await?;
+            told.shares = self.shares(id, uri, teams).await?;
             let mut book = out.calendar(home, &told)?;
             let take = |line: Line| {
                 // Those of subscriptions lie in the same table, fetched from elsewhere.
@@ -250,13 +260,21 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    async fn shares(&self, id: i64, owner: &str) -> Result<Vec<Share>> {
+    async fn shares(&self, id: i64, owner: &str, teams: &BTreeSet<String>) -> Result<Vec<Share>> {
         let instances = self.product == Product::Sabre { instances: true };
         if !instances && !self.has("dav_shares") {
             return Ok(Vec::new());
         }
         let lines = self.all(&if instances { SHAREES } else { SHARES }, Key::Number(id)).await?;
-        let shares = lines.iter().filter_map(|line| if instances { instance(line) } else { shared(line) });
+        let shares = lines.iter().filter_map(|line| {
+            let share = if instances { instance(line)? } else { shared(line)? };
+            Some(match share.to {
+                To::Person(name) if teams.contains(&format!("principals/{name}")) => {
+                    Share { to: To::Group(name), ..share }
+                }
+                _ => share,
+            })
+        });
         // Shares that somebody has left are kept there as such.
         let own = addressed(owner);
         Ok(shares.filter(|share| Some(&share.to) != own.as_ref()).collect())

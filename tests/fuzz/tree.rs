@@ -1,10 +1,14 @@
 //! Any octets as an XML body.
 
-use kalends::xml::{Element, parse};
+use kalends::xml::{Element, each, parse};
 
-/// Each element stands for itself as a fragment: what is read of that is what was read of the body.
+/// Read element by element it is the same. Each element stands for itself as a fragment: what is read of that is what was read of the body.
 pub fn run(octets: &[u8]) {
     if let Ok(root) = parse(octets) {
+        let mut members = root.children();
+        let outer = each(octets, |member| same(&member, members.next().expect("a member")));
+        let outer = outer.expect("it was read");
+        assert!(members.next().is_none() && outer.children().len() == 0 && outer.name() == root.name());
         let fragment = root.fragment();
         let again = parse(fragment.as_bytes()).unwrap_or_else(|fault| panic!("{fault:?}\n{fragment}"));
         same(&root, &again);

@@ -16,8 +16,9 @@ CREATE TABLE calendarsubscriptions (
 
 INSERT INTO principals VALUES
     (1, 'principals/alice', 'alice@example.org', 'Alice A.'), (2, 'principals/alice/calendar-proxy-read', NULL, NULL),
-    (3, 'principals/alice/calendar-proxy-write', NULL, NULL), (4, 'principals/Bob', 'bob@example.org', 'Bob B.');
-INSERT INTO groupmembers VALUES (1, 3, 4);
+    (3, 'principals/alice/calendar-proxy-write', NULL, NULL), (4, 'principals/Bob', 'bob@example.org', 'Bob B.'),
+    (5, 'principals/staff', NULL, 'Staff');
+INSERT INTO groupmembers VALUES (1, 3, 4), (2, 5, 4);
 INSERT INTO users VALUES (1, 'alice', 'x'), (2, 'Bob', 'x');
 INSERT INTO calendars VALUES (1, 1, 'VEVENT'), (2, 1, 'VEVENT,VTODO');
 INSERT INTO calendarinstances VALUES
@@ -25,6 +26,7 @@ INSERT INTO calendarinstances VALUES
     (2, 2, 'principals/alice', 1, 'Default calendar', 'default', NULL, 0, NULL, NULL, 0, NULL, NULL, 2),
     (3, 1, 'principals/Bob', 3, 'W & Co', 'shared-1', NULL, 0, '#000000', NULL, 0, 'mailto:bob@example.org', 'Bob', 2),
     (4, 1, NULL, 2, 'W & Co', 'shared-2', NULL, 0, NULL, NULL, 0, 'mailto:Stranger@example.org', 'Somebody', 1),
+    (6, 1, 'principals/staff', 2, 'W & Co', 'shared-4', NULL, 0, NULL, NULL, 0, NULL, NULL, 2),
     (5, 1, NULL, 2, 'W & Co', 'shared-3', NULL, 0, NULL, NULL, 0, 'mailto:wrong@example.org', NULL, 4);
 INSERT INTO calendarsubscriptions VALUES
     (1, 'feed', 'principals/alice', 'https://x.example/feed.ics', 'Feed', NULL, 0, NULL, NULL, NULL, NULL, 0);

@@ -16,7 +16,7 @@ use super::{
     feeds,
     input::{Change, Faults},
     service::{Call, json},
-    store::feed::{self, Feed},
+    store::feed::{self, Changes, Feed},
     users::User,
 };
 
@@ -128,9 +128,7 @@ fn mode(text: &str) -> std::result::Result<bool, (&'static str, String)> {
 /// What is wanted of a link.
 struct Wish {
     busy_only: Option<bool>,
-    calendar_name: Change<String>,
-    label: Change<String>,
-    active: Option<bool>,
+    changes: Changes,
 }
 
 impl Wish {
@@ -146,27 +144,14 @@ impl Wish {
             }
             Change::Kept | Change::Cleared => flag,
         };
-        Self {
-            busy_only,
-            calendar_name: call.input.text("calendar_name", LONGEST_NAME, faults),
-            label: call.input.text("label", LONGEST_LABEL, faults),
-            active: call.input.flag("is_active", faults),
-        }
-    }
-
-    /// The link as it is wanted.
-    fn of(&self, feed: &Feed) -> Feed {
-        let text = |change: &Change<String>, old: &String| match change {
-            Change::Kept => old.clone(),
-            Change::Cleared => String::new(),
-            Change::Set(new) => new.clone(),
+        let mut text = |name, longest| match call.input.text(name, longest, faults) {
+            Change::Kept => None,
+            Change::Cleared => Some(String::new()),
+            Change::Set(text) => Some(text),
         };
-        Feed {
-            calendar_name: text(&self.calendar_name, &feed.calendar_name),
-            label: text(&self.label, &feed.label),
-            active: self.active.unwrap_or(feed.active),
-            ..feed.clone()
-        }
+        let (calendar_name, label) = (text("calendar_name", LONGEST_NAME), text("label", LONGEST_LABEL));
+        let active = call.input.flag("is_active", faults);
+        Self { busy_only, changes: Changes { calendar_name, label, active } }
     }
 }
 
@@ -200,13 +185,18 @@ pub async fn create(call: &Call) -> Result<Response> {
     let busy_only = wish.busy_only.unwrap_or_default();
     let same = |feed: &&Feed| feed.calendar == calendar.id && feed.busy_only == busy_only;
     if let Some(feed) = owner.feeds.iter().find(same) {
-        let wanted = wish.of(feed);
-        if wanted != *feed {
-            feed::change(&call.shared.pool, &wanted).await?;
+        let (pool, changes) = (&call.shared.pool, &wish.changes);
+        let now = match *changes == Changes::default() {
+            true => Some(feed.clone()),
+            false => feed::change(pool, owner.user.id, feed.id, changes).await?,
+        };
+        // What somebody has ended meanwhile is made anew.
+        if let Some(now) = now {
+            return Ok(json(Status::OK, &owner.shown(call, &now)));
         }
-        return Ok(json(Status::OK, &owner.shown(call, &wanted)));
     }
-    let new = wish.of(&Feed {
+    let Changes { calendar_name, label, active } = wish.changes;
+    let new = Feed {
         id: Uuid::new_v4(),
         person: owner.user.id,
         name: owner.user.name.clone(),
@@ -214,12 +204,12 @@ pub async fn create(call: &Call) -> Result<Response> {
         place: calendar.name(),
         busy_only,
         token: fresh().0.replace('-', ""),
-        calendar_name: String::new(),
-        label: String::new(),
-        active: true,
+        calendar_name: calendar_name.unwrap_or_default(),
+        label: label.unwrap_or_default(),
+        active: active.unwrap_or(true),
         created: SystemTime::now(),
         used: None,
-    });
+    };
     feeds::rehearse(call, &new).await?;
     let made = feed::add(&call.shared.pool, &new).await?;
     // Somebody may have made the same at the same time.
@@ -282,18 +272,15 @@ pub async fn update(call: &Call) -> Result<Response> {
     faults.none()?;
     let owner = Owner::asking(call).await?;
     let feed = owner.find(&call.parts[0])?;
-    let mut wanted = wish.of(feed);
-    if let Some(busy_only) = wish.busy_only.filter(|wish| *wish != feed.busy_only) {
-        if !feed::convert(&call.shared.pool, owner.user.id, feed.id, busy_only).await? {
-            let detail = "Another link to this calendar shows that already.";
-            return Err(Error::field("mode", "unique", detail));
-        }
-        wanted.busy_only = busy_only;
+    let (pool, id) = (&call.shared.pool, feed.id);
+    if let Some(busy_only) = wish.busy_only.filter(|wish| *wish != feed.busy_only)
+        && !feed::convert(pool, owner.user.id, id, busy_only).await?
+    {
+        let detail = "Another link to this calendar shows that already.";
+        return Err(Error::field("mode", "unique", detail));
     }
-    if !feed::change(&call.shared.pool, &wanted).await? {
-        return Err(Error::not_found());
-    }
-    Ok(json(Status::OK, &owner.shown(call, &wanted)))
+    let now = feed::change(pool, owner.user.id, id, &wish.changes).await?.ok_or_else(Error::not_found)?;
+    Ok(json(Status::OK, &owner.shown(call, &now)))
 }
 
 /// `DELETE subscription-tokens/{id}/`

@@ -20,6 +20,7 @@ use kalends::config::{HeaderName, Listen, Settings};
 use rest::{Json, Rest};
 use serde_json::{Value, json};
 use server::Answer;
+use support::sql;
 use tokio::net::TcpStream;
 
 const KIND: &str = "X-Forwarded-Auth-Type";
@@ -267,4 +268,9 @@ async fn apache_is_told_the_same() {
         let wrong = fastcgi::ask(port, user, secret, "192.0.2.5").await;
         assert!(wrong.contains("Status: 401 Unauthorized\r\n\r\n"), "{wrong}");
     }
+    // Of all that it could be told Apache takes this alone for a fault and no verdict.
+    let gone = sql("ALTER TABLE kalends_api.app_password RENAME TO elsewhere");
+    rest.caldav.db.pool.client().await.unwrap().execute(&gone, &[]).await.unwrap();
+    let unknown = fastcgi::ask(port, "alice", "unknown", "192.0.2.5").await;
+    assert!(unknown.contains("Status: 500 Internal Server Error\r\n\r\n"), "{unknown}");
 }

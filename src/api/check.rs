@@ -316,7 +316,8 @@ impl Authorizer for Checker {
             Verdict::Later(wait) => {
                 Reply { status: "401 Unauthorized", head: vec![("Retry-After", wait.to_string())] }
             }
-            Verdict::Unknown => Reply { status: "503 Service Unavailable", head: Vec::new() },
+            // The one status that mod_authnz_fcgi does not take for a wrong password, beside 200.
+            Verdict::Unknown => Reply { status: "500 Internal Server Error", head: Vec::new() },
         }
     }
 }

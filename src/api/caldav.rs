@@ -1,9 +1,11 @@
 //! The CalDAV service as the REST service sees it: over HTTP, as the person who is asking, in the words of the proxy.
 
+use std::sync::{Arc, PoisonError, RwLock};
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{
-    config::Settings,
+    config::Identity,
     front::{Answered, Ask, Client, HeaderMap, HeaderName, HeaderValue, Method, Said, Status, header},
     model::Scope,
     xml::{self, Element, Name, Writer},
@@ -17,11 +19,12 @@ const MOST: usize = 32 << 20;
 /// What stands for itself in a segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
 
-/// The CalDAV service.
+/// The CalDAV service. A clone is the same.
 #[derive(Clone, Debug)]
 pub struct CalDav {
     client: Client,
     base: String,
+    identity: Arc<RwLock<Arc<Identity>>>,
 }
 
 /// The same for one person and one request.
@@ -53,10 +56,22 @@ pub struct Told {
 }
 
 impl CalDav {
-    /// The service that the client reaches, under that base path.
+    /// The service that the client reaches, under that base path, which believes by these rules who is asking.
     #[must_use]
-    pub fn new(client: Client, base: &str) -> Self {
-        Self { client, base: base.to_owned() }
+    pub fn new(client: Client, base: &str, identity: &Identity) -> Self {
+        let identity = Arc::new(RwLock::new(Arc::new(identity.clone())));
+        Self { client, base: base.to_owned(), identity }
+    }
+
+    /// The rules by which it believes who is asking, as they are now.
+    #[must_use]
+    pub fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes over new ones, and with them the secret.
+    pub fn reload(&self, identity: &Identity) {
+        *self.identity.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity.clone());
     }
 
     /// The base path.
@@ -77,8 +92,8 @@ impl CalDav {
 
     /// It for somebody who is not asking: what it is told is spelt as a password of that reach would be, so that it opens
     /// nothing else and makes nobody. Where no kind of sign-in stands for such a value, the name alone has to do.
-    pub fn reading(&self, settings: &Settings, user: &str, scope: &Scope, id: &str) -> Result<As<'_>> {
-        let identity = &settings.identity;
+    pub fn reading(&self, user: &str, scope: &Scope, id: &str) -> Result<As<'_>> {
+        let identity = self.identity();
         let mut headers = HeaderMap::new();
         let mut say = |name: Option<&str>, value: &str| {
             let name = name.and_then(|name| name.parse::<HeaderName>().ok());
@@ -381,7 +396,7 @@ mod tests {
     #[test]
     fn names_go_into_paths_and_come_out_again() {
         let client = Client::new("api.caldav", "http://x", *Span::seconds(1)).unwrap();
-        let caldav = CalDav::new(client, "/dav/");
+        let caldav = CalDav::new(client, "/dav/", &Identity::default());
         for name in ["alice", "a@example.org", "a b", "Zo\u{eb}", "a%2f", "a:b"] {
             assert_eq!(caldav.named(&caldav.principal(name)), Some((name.to_owned(), false)), "{name}");
             assert_eq!(caldav.named(&caldav.group(name)), Some((name.to_owned(), true)), "{name}");

@@ -59,7 +59,7 @@ impl Owner {
     fn calendar(&self, call: &Call, path: &str) -> Result<&Calendar> {
         let invalid = || Error::field("caldav_path", "invalid", "Write it as /calendars/user/calendar/.");
         let (user, name) = named(call, path).ok_or_else(invalid)?;
-        let user = spell(&call.shared.settings.identity, &user).unwrap_or(user);
+        let user = spell(&call.shared.caldav.identity(), &user).unwrap_or(user);
         if user != self.user.name {
             return Err(Refusal::forbidden().into());
         }

@@ -228,7 +228,8 @@ pub struct Shared {
     pub entitlements: Arc<Entitlements>,
 }
 
-/// The REST service.
+/// The REST service. A clone is the same.
+#[derive(Clone)]
 pub struct Api(Arc<Shared>);
 
 /// One request on its way.
@@ -317,6 +318,12 @@ impl Api {
     #[must_use]
     pub fn checker(&self) -> Arc<Checker> {
         Arc::clone(&self.0.checker)
+    }
+
+    /// Takes over new rules of identity: what is read without anybody asking is read by the new secret.
+    pub fn reload(&self, settings: &Settings) {
+        self.0.caldav.reload(&settings.identity);
+        self.0.checker.forget();
     }
 
     async fn answer(&self, request: Request) -> Result<Response> {
@@ -452,7 +459,7 @@ impl Service for Api {
     }
 
     async fn call(&self, request: Request) -> Response {
-        let challenge = self.0.settings.identity.challenge.clone();
+        let challenge = self.0.caldav.identity().challenge.clone();
         match self.answer(request).await {
             Ok(response) => response,
             Err(error) => {

@@ -1,6 +1,9 @@
 //! The CalDAV service as the REST service sees it: over HTTP, as the person who is asking, in the words of the proxy.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
@@ -61,6 +64,12 @@ impl CalDav {
     pub fn new(client: Client, base: &str, identity: &Identity) -> Self {
         let identity = Arc::new(RwLock::new(Arc::new(identity.clone())));
         Self { client, base: base.to_owned(), identity }
+    }
+
+    /// The same, given that much time for an answer.
+    #[must_use]
+    pub fn patient(&self, patience: Duration) -> Self {
+        Self { client: self.client.patient(patience), ..self.clone() }
     }
 
     /// The rules by which it believes who is asking, as they are now.

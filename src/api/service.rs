@@ -168,7 +168,7 @@ pub const ROUTES: &[Route] = &[
         .refuses(&[403])
         .doc("All that is kept of whoever is signed in, as a zip archive."),
     Route::delete("account/", |call| Box::pin(account::erase(call)))
-        .takes("Erasure")
+        .takes(account::ERASURE)
         .refuses(&[403])
         .doc("Erases whoever is signed in, with all that they have; they say their user name, and nothing brings it back."),
     Route::get("calendars/{id}/trash/", "Page<Trashed>", |call| Box::pin(trash::of_calendar(call)))
@@ -441,12 +441,16 @@ impl Service for Api {
     }
 
     fn room(&self, method: &Method, path: &str, usual: Room) -> Room {
-        let streams = |route: &Route| method == route.method && matches!(route.takes, Takes::Stream(_));
-        let api = &self.0.settings.api;
-        if located(path).iter().any(|(route, _)| streams(route)) {
-            Room { octets: *api.import_bytes, time: *api.import_time }
-        } else {
-            usual
+        let Settings { api, privacy, .. } = &*self.0.settings;
+        let found = located(path);
+        match found.iter().map(|(route, _)| route).find(|route| method == route.method) {
+            Some(route) if matches!(route.takes, Takes::Stream(_)) => {
+                Room { octets: *api.import_bytes, time: *api.import_time }
+            }
+            Some(route) if route.takes == Takes::Json(account::ERASURE) => {
+                Room { time: usual.time.max(*privacy.erasure_time), ..usual }
+            }
+            _ => usual,
         }
     }
 

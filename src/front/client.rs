@@ -125,6 +125,12 @@ impl Client {
         }
     }
 
+    /// One of the same service with that much patience, and connections of its own.
+    #[must_use]
+    pub fn patient(&self, patience: Duration) -> Self {
+        Self::at(self.0.place.clone(), patience)
+    }
+
     fn at(place: Place, patience: Duration) -> Self {
         let host = match &place {
             Place::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),

@@ -49,6 +49,7 @@ struct Archive {
 
 /// `GET account/export/`
 pub async fn export(call: &Call) -> Result<Response> {
+    let place = call.exporting()?;
     let (user, home) = (User::asking(call).await?, Home::of(call).await?);
     let path = home.path.clone();
     let told: Value = home.calendars().iter().map(|calendar| calendar.shown.clone()).collect();
@@ -75,6 +76,7 @@ pub async fn export(call: &Call) -> Result<Response> {
     let archive = Archive { files, calendars, home: path, principal: service.principal(&user.name) };
     let (feeder, feed) = Payload::stream(WAITING);
     tokio::spawn(async move {
+        let _place = place;
         match archive.write(&service.with(headers), &feeder).await {
             Ok(()) => feeder.finish(),
             Err(error) => tracing::warn!(?error, "an export of somebody's calendars was cut off"),

@@ -44,6 +44,8 @@ pub const BASE: &str = "/api/v1.0/";
 const MOST_JSON: usize = 64 << 10;
 /// Files that are brought in at once, and by one person: each takes some 30 MiB of memory, and where it is made for that 60.
 const FILES: (usize, usize) = (16, 2);
+/// Exports that are on their way at once, and those of one person: each goes on for as long as whoever has asked for it takes it.
+const EXPORTS: (usize, usize) = (64, 2);
 /// Seconds after which there may be room for another.
 const A_FILE: u64 = 5;
 
@@ -222,6 +224,8 @@ pub struct Shared {
     pub throttle: Throttle,
     /// Who is bringing files in.
     pub files: Places,
+    /// Who takes calendars along.
+    pub exports: Places,
     /// Which links were used.
     pub uses: feeds::Uses,
     /// Who may have calendars of their own.
@@ -276,6 +280,11 @@ impl Call {
         body.ok_or_else(|| Error::Fault("there is nothing to read".into()))
     }
 
+    /// A place for an export, to be held until it is out.
+    pub fn exporting(&self) -> Result<Held> {
+        taken(&self.shared.exports, self.identity()?)
+    }
+
     /// Refuses who is not entitled to calendars of their own, and also where nobody can tell.
     pub async fn entitled(&self) -> Result<()> {
         if self.shared.entitlements.of(self.identity()?).await == Some(true) {
@@ -307,8 +316,9 @@ impl Api {
         let site = site::Site::new(&settings);
         let checker = Checker::start(Arc::clone(&settings), pool.clone(), caldav.clone());
         let (throttle, uses) = (Throttle::default(), feeds::Uses::default());
-        let files = Places::new(FILES.0, FILES.1);
-        let shared = Shared { settings, pool, caldav, site, checker, throttle, files, uses, entitlements };
+        let (files, exports) = (Places::new(FILES.0, FILES.1), Places::new(EXPORTS.0, EXPORTS.1));
+        let shared =
+            Shared { settings, pool, caldav, site, checker, throttle, files, exports, uses, entitlements };
         let shared = Arc::new(shared);
         feeds::start(&shared);
         Self(shared)
@@ -399,14 +409,19 @@ async fn sent(takes: Takes, headers: &HeaderMap, body: Body) -> Result<Sent> {
     }
 }
 
+fn taken(places: &Places, who: &Identity) -> Result<Held> {
+    places.take(&who.user).map_err(|full| match full {
+        Full::Own => Error::Throttled(A_FILE),
+        Full::All => Error::Busy("many files are on their way".into()),
+    })
+}
+
 impl Shared {
     /// A place for a large body.
-    fn place(&self, takes: Takes, identity: Option<&Identity>) -> Result<Option<Held<'_>>> {
-        let (Takes::Octets(..) | Takes::Stream(_), Some(who)) = (takes, identity) else { return Ok(None) };
-        match self.files.take(&who.user) {
-            Ok(held) => Ok(Some(held)),
-            Err(Full::Own) => Err(Error::Throttled(A_FILE)),
-            Err(Full::All) => Err(Error::Busy("many files are brought in".into())),
+    fn place(&self, takes: Takes, identity: Option<&Identity>) -> Result<Option<Held>> {
+        match (takes, identity) {
+            (Takes::Octets(..) | Takes::Stream(_), Some(who)) => taken(&self.files, who).map(Some),
+            _ => Ok(None),
         }
     }
 

@@ -83,7 +83,8 @@ impl CalDav {
         }
         let cx = self.context(&request, &identity, located).await?;
         access::reached(&cx, row.verb)?;
-        if makes_calendar(row.verb, kind) && self.entitlements.of(&identity).await != Some(true) {
+        let kept = cx.viewer.principal.email.as_deref();
+        if makes_calendar(row.verb, kind) && self.entitlements.of(&identity, kept).await != Some(true) {
             return Err(
                 Refusal::plain(Status::FORBIDDEN, "You are not entitled to calendars of your own.").into()
             );

@@ -9,14 +9,17 @@ mod server;
 mod support;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use kalends::config::{HeaderName, Listen, Span};
+use kalends::boot::{Part, Running};
+use kalends::config::{HeaderName, Listen, Settings, Span};
 use rest::{Json, Rest};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 const CHECK: &str = "GET /internal/auth/check HTTP/1.1\r\nHost: x\r\n";
@@ -173,5 +176,32 @@ async fn nobody_takes_more_along_at_once_than_they_can_take() {
     drop(taking);
     while alice.raw("GET", paths[0], &[], Value::Null).await.status == 429 {
         sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_caldav_service_that_does_not_answer_is_asked_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = format!("http://{}", silent.local_addr().unwrap());
+    let asked = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&asked);
+    tokio::spawn(async move {
+        let mut held = Vec::new();
+        while let Ok((socket, _)) = silent.accept().await {
+            count.fetch_add(1, SeqCst);
+            held.push(socket);
+        }
+    });
+    let caldav = Rest::start(|_| ()).await;
+    let mut settings = Settings { database: support::settings(&caldav.caldav.db.url), ..Settings::default() };
+    settings.monitor.listen = None;
+    settings.api.listen = Some(Listen::Tcp(([127, 0, 0, 1], 0).into()));
+    settings.api.caldav = place;
+    settings.api.caldav_time = Span(Duration::from_millis(300));
+    let running = Running::start_part(settings, Part::Rest).await.unwrap();
+    for path in ["users/me/", "calendars/"] {
+        let socket = TcpStream::connect(running.rest_address.unwrap()).await.unwrap();
+        assert_eq!(Json(server::Client::new(socket, "alice")).get(path).await.0, 502);
+        assert_eq!(asked.swap(0, SeqCst), 1, "{path}");
     }
 }

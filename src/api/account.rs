@@ -203,10 +203,7 @@ impl Archive {
 
 /// What is in a collection of CalDAV and is none itself; nothing where there is no such collection.
 async fn members(caldav: &As<'_>, path: &str) -> Result<Vec<Resource>> {
-    let found = match caldav.propfind(path, 1, &[KIND]).await {
-        Err(Error::Refused(_)) => return Ok(Vec::new()),
-        other => other?,
-    };
+    let found = caldav.look(path, 1, &[KIND]).await?;
     let plain =
         |one: &Resource| one.path != path && one.prop(KIND).is_none_or(|kind| kind.children().len() == 0);
     Ok(found.into_iter().filter(plain).collect())

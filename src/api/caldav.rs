@@ -194,6 +194,14 @@ impl As<'_> {
         multistatus(&told.done()?)
     }
 
+    /// The same; nothing where it is refused, as what is not there is. A service that cannot answer is not asked again.
+    pub async fn look(&self, path: &str, depth: u8, props: &[Name]) -> Result<Vec<Resource>> {
+        match self.propfind(path, depth, props).await {
+            Err(Error::Refused(_)) => Ok(Vec::new()),
+            other => other,
+        }
+    }
+
     /// What a report says, if it is a multistatus.
     pub async fn report(&self, path: &str, body: bytes::Bytes) -> Result<Vec<Resource>> {
         multistatus(&self.ask("REPORT", path, Vec::new(), body).await?.done()?)

@@ -93,7 +93,7 @@ impl Home {
         let caldav = call.caldav()?;
         let user = &call.identity()?.user;
         let (nearly, theirs) = (caldav.service().principal(user), caldav.service().home(user));
-        let found = caldav.propfind(&theirs, 1, props).await.unwrap_or_default();
+        let found = caldav.look(&theirs, 1, props).await?;
         if found.first().is_some_and(|home| users::is_own(call, home, &nearly)) {
             return Ok(Self::read(call, theirs, &found));
         }

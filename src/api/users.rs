@@ -49,7 +49,7 @@ impl User {
         let caldav = call.caldav()?;
         let props = [PRINCIPAL, NAME, EMAILS, RESOURCE_ID];
         let nearly = caldav.service().principal(&call.identity()?.user);
-        let mut found = caldav.propfind(&nearly, 0, &props).await.unwrap_or_default();
+        let mut found = caldav.look(&nearly, 0, &props).await?;
         if !found.first().is_some_and(|resource| is_own(call, resource, &nearly)) {
             found = caldav.propfind(&principal(call).await?, 0, &props).await?;
         }

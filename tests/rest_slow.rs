@@ -14,8 +14,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use kalends::boot::{Part, Running};
-use kalends::config::{HeaderName, Listen, Settings, Span};
+use kalends::config::{HeaderName, Listen, Span};
 use rest::{Json, Rest};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -128,13 +127,16 @@ async fn programs_sign_in_while_pages_have_all_places() {
     .await;
     let mut alice = Json(rest.client("alice").await.0.always("X-Forwarded-Auth-Type", "session"));
     let (_, made) = alice.call("POST", "app-passwords/", json!({ "label": "Phone" })).await;
-    let mut slow = TcpStream::connect(rest.address).await.unwrap();
     let head = "POST /api/v1.0/calendars/calendar/import/ HTTP/1.1\r\nHost: x\r\nX-Forwarded-User: alice\r\n\
                 X-Forwarded-Auth-Type: session\r\nContent-Type: text/calendar\r\nContent-Length: 100\r\n\r\n";
-    slow.write_all(head.as_bytes()).await.unwrap();
-    while rest.client("").await.get("config/").await.0 != 503 {
-        sleep(Duration::from_millis(10)).await;
-    }
+    let _slow = loop {
+        let mut slow = TcpStream::connect(rest.address).await.unwrap();
+        slow.write_all(head.as_bytes()).await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+        if rest.client("").await.get("config/").await.0 == 503 {
+            break slow;
+        }
+    };
     let mut proxy = rest.client("").await;
     for (secret, status) in [(made["secret"].as_str().unwrap(), 204), ("wrong", 401)] {
         let both = format!("Basic {}", STANDARD.encode(format!("alice:{secret}")));
@@ -192,16 +194,16 @@ async fn a_caldav_service_that_does_not_answer_is_asked_once() {
             held.push(socket);
         }
     });
-    let caldav = Rest::start(|_| ()).await;
-    let mut settings = Settings { database: support::settings(&caldav.caldav.db.url), ..Settings::default() };
-    settings.monitor.listen = None;
-    settings.api.listen = Some(Listen::Tcp(([127, 0, 0, 1], 0).into()));
-    settings.api.caldav = place;
-    settings.api.caldav_time = Span(Duration::from_millis(300));
-    let running = Running::start_part(settings, Part::Rest).await.unwrap();
+    let rest = Rest::start(|_| ()).await;
+    let running = rest
+        .another(|settings| {
+            settings.api.caldav = place;
+            settings.api.caldav_time = Span(Duration::from_millis(300));
+        })
+        .await;
     for path in ["users/me/", "calendars/"] {
-        let socket = TcpStream::connect(running.rest_address.unwrap()).await.unwrap();
-        assert_eq!(Json(server::Client::new(socket, "alice")).get(path).await.0, 502);
+        let mut alice = rest::at(running.rest_address.unwrap(), "alice").await;
+        assert_eq!(alice.get(path).await.0, 502);
         assert_eq!(asked.swap(0, SeqCst), 1, "{path}");
     }
 }

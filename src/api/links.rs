@@ -49,7 +49,7 @@ impl Owner {
         }
         let (user, home) = (User::asking(call).await?, Home::of(call).await?);
         let feeds = feed::of(&call.shared.pool, user.id).await?;
-        if feeds.iter().any(|feed| feed.name != user.name) {
+        if feeds.iter().any(|feed| feed.name != user.name) && !call.shared.settings.server.read_only {
             feed::called(&call.shared.pool, user.id, &user.name).await?;
         }
         Ok(Self { user, home, feeds })

@@ -137,8 +137,8 @@ pub async fn search(call: &Call) -> Result<Response> {
     let ids: Vec<Uuid> = users.iter().map(|user| user.id).collect();
     let known = person::of_all(&call.shared.pool, &ids).await?;
     // By its id somebody can be named where a calendar is shared.
-    for user in users.iter().filter(|user| known.get(&user.id).is_none_or(|person| person.name != user.name))
-    {
+    let new = |user: &&User| known.get(&user.id).is_none_or(|person| person.name != user.name);
+    for user in users.iter().filter(|_| !call.shared.settings.server.read_only).filter(new) {
         person::set(&call.shared.pool, (user.id, &user.name), &Person::default()).await?;
     }
     let (language, nothing) = (call.shared.site.language().await, Person::default());

@@ -134,8 +134,7 @@ impl Home {
     /// The calendars that are kept in it, and not those of others that are seen there.
     #[must_use]
     pub fn own(self) -> Vec<Calendar> {
-        let own = |one: &Calendar| one.shown["role"] == "owner";
-        self.calendars.into_iter().filter(own).collect()
+        self.calendars.into_iter().filter(Calendar::is_own).collect()
     }
 
     /// The calendar of that path on CalDAV, with or without what stands before `/calendars/`; of whom it is may be written as
@@ -229,10 +228,16 @@ impl Calendar {
         last(&self.path)
     }
 
-    /// Whether it is kept in this home, and takes events.
+    /// Whether it is kept in the home in which it is seen, and not one of somebody else's.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.shown["role"] == "owner"
+    }
+
+    /// Whether it is that, and takes events.
     fn can_be_default(&self) -> bool {
         let mut components = self.shown["components"].as_array().into_iter().flatten();
-        self.shown["role"] == "owner" && components.any(|one| one == EVENT)
+        self.is_own() && components.any(|one| one == EVENT)
     }
 
     fn tag(&self) -> &str {

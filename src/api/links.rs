@@ -47,10 +47,19 @@ impl Owner {
         if call.identity()?.scope.is_some() {
             return Err(Refusal::forbidden().into());
         }
-        let (user, home) = (User::asking(call).await?, Home::of(call).await?);
-        let feeds = feed::of(&call.shared.pool, user.id).await?;
-        if feeds.iter().any(|feed| feed.name != user.name) && !call.shared.settings.server.read_only {
-            feed::called(&call.shared.pool, user.id, &user.name).await?;
+        let (user, pool) = (User::asking(call).await?, &call.shared.pool);
+        let mut feeds = feed::of(pool, user.id).await?;
+        // Looked at afterwards: a calendar that is not there then does not come back, whoever makes links meanwhile.
+        let home = Home::of(call).await?;
+        let own = |feed: &Feed| home.calendars().iter().any(|one| one.id == feed.calendar && one.is_own());
+        let gone: Vec<Uuid> = feeds.iter().filter(|feed| !own(feed)).map(|feed| feed.id).collect();
+        feeds.retain(own);
+        let read_only = call.shared.settings.server.read_only;
+        if !gone.is_empty() && !read_only {
+            feed::remove(pool, user.id, &gone).await?;
+        }
+        if feeds.iter().any(|feed| feed.name != user.name) && !read_only {
+            feed::called(pool, user.id, &user.name).await?;
         }
         Ok(Self { user, home, feeds })
     }
@@ -65,12 +74,12 @@ impl Owner {
         }
         let found = self.home.calendars().iter().find(|calendar| calendar.name() == name);
         let calendar = found.ok_or_else(Error::not_found)?;
-        if calendar.shown["role"] == "owner" { Ok(calendar) } else { Err(Refusal::forbidden().into()) }
+        if calendar.is_own() { Ok(calendar) } else { Err(Refusal::forbidden().into()) }
     }
 
     /// The calendar of a link, as it is now; none when it is gone.
     fn calendar_of(&self, feed: &Feed) -> Option<&Calendar> {
-        let own = |calendar: &&Calendar| calendar.id == feed.calendar && calendar.shown["role"] == "owner";
+        let own = |calendar: &&Calendar| calendar.id == feed.calendar && calendar.is_own();
         self.home.calendars().iter().find(own)
     }
 
@@ -158,8 +167,7 @@ impl Wish {
 /// `GET subscription-tokens/`
 pub async fn list(call: &Call) -> Result<Response> {
     let owner = Owner::asking(call).await?;
-    let there = owner.feeds.iter().filter(|feed| owner.calendar_of(feed).is_some());
-    Ok(json(Status::OK, &there.map(|feed| owner.shown(call, feed)).collect()))
+    Ok(json(Status::OK, &owner.feeds.iter().map(|feed| owner.shown(call, feed)).collect()))
 }
 
 /// `POST subscription-tokens/`: the link of that calendar and kind, made where there is none.

@@ -128,11 +128,11 @@ pub const ROUTES: &[Route] = &[
     Route::octets("calendars/import-events/", ("ImportForm", import::MOST_FORM), "ImportCounts", |call| {
         Box::pin(import::events(call))
     })
-    .refuses(&[403])
+    .refuses(&[403, 423])
     .faults("PlainError")
     .doc("Brings the events of a file of iCalendar into a calendar that a form names by its path on CalDAV."),
     Route::stream("calendars/{id}/import/", "CalendarData", "ImportReport", |call| Box::pin(import::report(call)))
-    .refuses(&[403, 404, 415])
+    .refuses(&[403, 404, 415, 423])
     .doc("Brings the events of a stream of iCalendar into a calendar, and tells of each that did not come in why."),
     Route::get("calendars/{id}/", "Calendar", |call| Box::pin(calendars::retrieve(call)))
         .refuses(&[304, 404, 412])
@@ -148,7 +148,7 @@ pub const ROUTES: &[Route] = &[
         .doc("Deletes a calendar, or takes one of somebody else out of one's home."),
     Route::post("calendars/{id}/events/{uid}/edit/", "EventEdit", "EventEdited", |call| Box::pin(edit::edit(call)))
         .gives(200)
-        .refuses(&[403, 404, 409, 412])
+        .refuses(&[403, 404, 409, 412, 423])
         .doc("Changes or deletes one instance of an event, that and all later ones, or all of it."),
     Route::get("calendars/{id}/export/", "CalendarData", |call| Box::pin(export::calendar(call)))
         .query(export::QUERY)
@@ -185,7 +185,7 @@ pub const ROUTES: &[Route] = &[
         .doc("Erases something that was deleted, with all that it had been before."),
     Route::post("trash/{entry}/restore/", "Restore", "Restored", |call| Box::pin(trash::restore(call)))
         .gives(200)
-        .refuses(&[403, 404, 409])
+        .refuses(&[403, 404, 409, 423])
         .doc("Takes back something that was deleted, to where it was or into another calendar."),
     Route::get("calendars/{id}/shares/", "Page<Share>", |call| Box::pin(shares::list(call)))
         .query(PAGES)

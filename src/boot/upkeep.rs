@@ -20,7 +20,8 @@ use crate::{
     },
 };
 
-use super::{pages, stopped};
+pub use super::pages::sweep;
+use super::stopped;
 
 /// How often it is looked for what is old enough.
 const PAUSE: Duration = Duration::from_hours(1);
@@ -49,7 +50,7 @@ pub async fn run(settings: &Settings, pool: Pool, stopping: watch::Receiver<bool
             tracing::warn!(%error, "what was done long ago could not be forgotten");
         }
         tell(erase(&pool, caldav::days(settings)).await);
-        match pages::sweep(&pool).await {
+        match sweep(&pool).await {
             Ok(0) => {}
             Ok(people) => tracing::info!(people, "forgot links and passwords of who was erased"),
             Err(error) => tracing::warn!(%error, "links and passwords of who was erased could not be forgotten"),

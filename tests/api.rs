@@ -345,7 +345,11 @@ async fn one_calendar_is_the_default() {
     let (_, made) = alice.call("POST", "calendars/", tasks).await;
     let (_, before) = alice.get("calendars/").await;
     let theirs = before["results"].as_array().unwrap().iter().find(|one| one["owner"] == "bob").unwrap();
-    let mut asked = vec![("POST", "calendars/".to_owned(), json!({ "is_default": true, "name": "T", "components": ["VTODO"] }))];
+    let mut asked = vec![(
+        "POST",
+        "calendars/".to_owned(),
+        json!({ "is_default": true, "name": "T", "components": ["VTODO"] }),
+    )];
     for one in [&made, theirs] {
         let path = format!("calendars/{}/", one["id"].as_str().unwrap());
         asked.push(("PATCH", path, json!({ "is_default": true, "name": "Other" })));

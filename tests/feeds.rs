@@ -613,9 +613,10 @@ async fn a_link_that_is_stopped_or_ended_meanwhile_stays_so() {
     let (stop, end) =
         ("UPDATE kalends_api.feed SET active = false, label = 'x'", "DELETE FROM kalends_api.feed");
     let named = json!({ "caldav_path": CALENDAR, "calendar_name": "Home" });
-    for (method, place, body) in
-        [("PATCH", &*path, json!({ "calendar_name": "Home" })), ("POST", "subscription-tokens/", named.clone())]
-    {
+    for (method, place, body) in [
+        ("PATCH", &*path, json!({ "calendar_name": "Home" })),
+        ("POST", "subscription-tokens/", named.clone()),
+    ] {
         update(&play, "UPDATE kalends_api.feed SET active = true, label = '', calendar_name = ''").await;
         let (status, told) = meanwhile(&mut play, stop, (method, place, body)).await;
         assert_eq!((status, &told["is_active"], &told["label"]), (200, &json!(false), &json!("x")), "{told}");

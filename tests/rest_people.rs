@@ -124,7 +124,8 @@ async fn while_nothing_may_be_written_what_reads_does_not() {
     let kept = sql("SELECT (SELECT count(*) FROM kalends_api.person) + \
                     (SELECT count(*) FROM kalends_api.feed WHERE name <> 'older')");
     for (address, expected) in [(quiet.rest_address.unwrap(), 0), (rest.address, 2)] {
-        let mut alice = Json(rest::at(address, "alice").await.0.always("X-Forwarded-Email", "alice@example.org"));
+        let mut alice =
+            Json(rest::at(address, "alice").await.0.always("X-Forwarded-Email", "alice@example.org"));
         let (status, found) = alice.get("users/?q=bob@example.org").await;
         assert_eq!((status, &found[0]["email"]), (200, &json!("bob@example.org")));
         let (status, links) = alice.get("subscription-tokens/").await;

@@ -962,7 +962,9 @@ async fn hand_over(pool: &Pool) {
     let seen = handover::Seen { name: "given".to_owned(), owner: carol.id, id };
     assert_eq!(handover::names(&tx, carol.id).await.unwrap(), [seen]);
     assert_eq!(store::principal::calendar_keys(&tx, carol.id, &[id, 0]).await.unwrap().len(), 1);
-    assert!(store::principal::key_in(&tx, carol.id).await.unwrap().is_some());
+    let key = store::principal::key_in(&tx, carol.id).await.unwrap().unwrap();
+    let alive = store::principal::alive(&tx, &[key, uuid::Uuid::nil()]).await.unwrap();
+    assert!(alive.len() == 1 && alive.contains(&key));
     assert_eq!(handover::holdings(&tx, carol.id).await.unwrap().calendars, 1);
     handover::revoke_group(&tx, "nobodies").await.unwrap();
     handover::purge(&tx, carol.id, &["/carol/".to_owned()]).await.unwrap();

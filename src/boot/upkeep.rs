@@ -53,7 +53,9 @@ pub async fn run(settings: &Settings, pool: Pool, stopping: watch::Receiver<bool
         match sweep(&pool).await {
             Ok(0) => {}
             Ok(people) => tracing::info!(people, "forgot links and passwords of who was erased"),
-            Err(error) => tracing::warn!(%error, "links and passwords of who was erased could not be forgotten"),
+            Err(error) => {
+                tracing::warn!(%error, "links and passwords of who was erased could not be forgotten")
+            }
         }
         if let Err(error) = caldav::everywhere::run(&pool).await {
             tracing::warn!(%error, "somebody who was erased is still in the calendars of others");

@@ -203,7 +203,11 @@ impl Service for CalDav {
     fn room(&self, method: &front::Method, path: &str, usual: Room) -> Room {
         let located = || self.space.locate(path).is_ok_and(|located| located.target.kind() == Kind::Home);
         // There somebody says that they want to be erased.
-        let time = if *method == front::Method::POST && located() { *self.settings.privacy.erasure_time } else { usual.time };
+        let time = if *method == front::Method::POST && located() {
+            *self.settings.privacy.erasure_time
+        } else {
+            usual.time
+        };
         Room { time: time.max(usual.time), ..usual }
     }
 

@@ -487,7 +487,7 @@ impl Service for Api {
             Ok(response) => response,
             Err(error) => {
                 match &error {
-                    Error::Refused(_) | Error::Invalid(_) | Error::Throttled(_) => {
+                    Error::Refused(_) | Error::Invalid(_) | Error::TooMuch | Error::Throttled(_) => {
                         metrics::refused(error.code());
                         tracing::debug!(?error, "refused");
                     }

@@ -170,10 +170,9 @@ pub async fn list(call: &Call) -> Result<Response> {
     Ok(json(Status::OK, &owner.feeds.iter().map(|feed| owner.shown(call, feed)).collect()))
 }
 
-/// `POST subscription-tokens/`: the link of that calendar and kind, made where there is none.
-pub async fn create(call: &Call) -> Result<Response> {
-    let mut faults = Faults::default();
-    let path = match call.input.text("caldav_path", LONGEST_PATH, &mut faults) {
+/// The path of the calendar that a link is wanted to.
+fn path_of(call: &Call, faults: &mut Faults) -> String {
+    match call.input.text("caldav_path", LONGEST_PATH, faults) {
         Change::Set(path) => path,
         Change::Cleared => {
             faults.add("caldav_path", "blank", "This field may not be blank.");
@@ -185,7 +184,13 @@ pub async fn create(call: &Call) -> Result<Response> {
             }
             String::new()
         }
-    };
+    }
+}
+
+/// `POST subscription-tokens/`: the link of that calendar and kind, made where there is none.
+pub async fn create(call: &Call) -> Result<Response> {
+    let mut faults = Faults::default();
+    let path = path_of(call, &mut faults);
     let wish = Wish::read(call, &mut faults);
     faults.none()?;
     let mut owner = Owner::asking(call).await?;
@@ -194,9 +199,10 @@ pub async fn create(call: &Call) -> Result<Response> {
     let same = |feed: &&Feed| feed.calendar == calendar.id && feed.busy_only == busy_only;
     if let Some(feed) = owner.feeds.iter().find(same) {
         let (pool, changes) = (&call.shared.pool, &wish.changes);
-        let now = match *changes == Changes::default() {
-            true => Some(feed.clone()),
-            false => feed::change(pool, owner.user.id, feed.id, changes).await?,
+        let now = if *changes == Changes::default() {
+            Some(feed.clone())
+        } else {
+            feed::change(pool, owner.user.id, feed.id, changes).await?
         };
         // What somebody has ended meanwhile is made anew.
         if let Some(now) = now {

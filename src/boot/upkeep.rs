@@ -54,7 +54,7 @@ pub async fn run(settings: &Settings, pool: Pool, stopping: watch::Receiver<bool
             Ok(0) => {}
             Ok(people) => tracing::info!(people, "forgot links and passwords of who was erased"),
             Err(error) => {
-                tracing::warn!(%error, "links and passwords of who was erased could not be forgotten")
+                tracing::warn!(%error, "links and passwords of who was erased could not be forgotten");
             }
         }
         if let Err(error) = caldav::everywhere::run(&pool).await {

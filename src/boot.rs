@@ -1,6 +1,7 @@
 //! The composition root: settings, database, service, listeners, and the way down again.
 
 pub mod audit;
+mod fetch;
 pub mod groups;
 pub mod handover;
 pub mod history;

@@ -270,8 +270,25 @@ Try it first with --dry-run: all is read and judged, and nothing is written.
   kalends import alice work ~/calendars/work/        a folder with one file an event, as vdirsyncer has
   kalends import alice --from ~/calendars/           every calendar in a folder, with its name and color: vdirsyncer's, Radicale's
                                                      (collection-root/alice), Xandikos's, or files that are each a calendar
-                                                     (Google Takeout, unpacked)
+  kalends import alice --from takeout.zip            the same in a zip file, as Google Takeout makes it
   kalends import --from /backup/everybody/           what `kalends export` wrote, with all people and shares
+
+From another server, with names, colors, kinds and shares:
+
+  kalends import alice --from https://cal.example.org/ --login alice@example.org --password-file pw
+                                                     her account on any CalDAV server
+  kalends import --from 'postgresql:///davical?host=/run/postgresql&user=davical'
+                                                     everybody in a database of DAViCal, SabreDAV, Baikal, Nextcloud or ownCloud;
+                                                     which it is, is seen by its tables
+  kalends import --from /var/lib/baikal/db.sqlite    the same in a file of SQLite
+  kalends import --from nextcloud.sql                the same of MySQL or MariaDB, from its dump:
+                                                     mysqldump --single-transaction --hex-blob nextcloud > nextcloud.sql
+  kalends import alice --from nextcloud.sql --login alice.smith
+                                                     one person of it, who may have another name there
+
+The password is in KALENDS_IMPORT_PASSWORD or in --password-file, never in an argument. What is read lies in a folder beside
+other temporary files (TMPDIR) until the end; with --keep FOLDER it stays, to be looked at, and an interrupted run goes on there.
+Nothing that is here already gives way to what another server says of a calendar or of its shares.
 
 It can be repeated: what is there already with the same octets is left alone, and after an interruption a second run goes on.
 What is there in another state stays, unless what comes is newer by SEQUENCE or LAST-MODIFIED (--existing). Nobody is
@@ -308,9 +325,22 @@ struct Goods {
     /// Files and folders; - is what is piped in.
     #[arg(requires = "calendar")]
     files: Vec<PathBuf>,
-    /// A folder of calendars.
-    #[arg(long, value_name = "FOLDER", conflicts_with = "calendar")]
-    from: Option<PathBuf>,
+    /// A folder of calendars, a zip file of them, the https:// address of a CalDAV server, a postgresql:// address, a file of
+    /// `SQLite`, or a dump of `MySQL`.
+    #[arg(long, value_name = "FROM", conflicts_with = "calendar")]
+    from: Option<String>,
+    /// What the user is called there, if not the same.
+    #[arg(long, value_name = "NAME", requires_all = ["user", "from"])]
+    login: Option<String>,
+    /// A file with the password there; without it, it is `KALENDS_IMPORT_PASSWORD` in the environment.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    password_file: Option<PathBuf>,
+    /// Certificates to trust there instead of the system's, PEM.
+    #[arg(long, value_name = "FILE", requires = "from")]
+    ca: Option<PathBuf>,
+    /// Keeps what is read there in this folder.
+    #[arg(long, value_name = "FOLDER", requires = "from")]
+    keep: Option<PathBuf>,
     /// What becomes of what is there already in another state.
     #[arg(long, value_enum, default_value_t = Existing::Newer)]
     existing: Existing,
@@ -334,6 +364,10 @@ impl Goods {
             calendar: self.calendar,
             files: self.files,
             from: self.from,
+            login: self.login,
+            password_file: self.password_file,
+            ca: self.ca,
+            keep: self.keep,
             existing,
             dry: self.dry_run,
             create: self.create,

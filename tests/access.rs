@@ -664,3 +664,59 @@ async fn who_may_not_be_known_is_not_there() {
         assert_eq!(people(&mut admin, SEARCH, EVERYBODY).await, ["admin", "alice", "carla", "dan"]);
     }
 }
+
+/// A trash names nobody whom the viewer may not know, and does not tell how much went with a calendar to whom private objects in it
+/// were nothing; its owner is told all of that.
+#[tokio::test]
+async fn a_trash_tells_nothing_that_was_not_told_before() {
+    const HOME: &str = "/dav/calendars/alice/";
+    const FIND: &str = "<D:propfind xmlns:D=\"DAV:\" xmlns:K=\"urn:x-kalends\"><D:prop><K:deleted-by/><D:getcontentlength/></D:prop>\
+        </D:propfind>";
+    let (server, mut alice) = three(|s| s.privacy.principals = Audience::Nobody).await;
+    let mut admin = server.client("admin").await;
+    let (mut dan, mut carla) = (server.client("dan").await, server.client("carla").await);
+    let entry = |user: &str, what: &str| {
+        format!(
+            "<D:ace><D:principal><D:href>/dav/principals/{user}/</D:href></D:principal><D:grant>\
+             <D:privilege><D:read/></D:privilege><D:privilege><D:{what}/></D:privilege></D:grant></D:ace>"
+        )
+    };
+    let list = |carla: &str| {
+        format!("<D:acl xmlns:D=\"DAV:\">{}{}</D:acl>", entry("dan", "write"), entry("carla", carla))
+    };
+    assert_eq!(admin.ask(&format!("ACL {HOME}"), &[], list("read")).await.status, 200);
+    let private = server::event("p", "x").replace("SUMMARY", "CLASS:PRIVATE\r\nSUMMARY");
+    assert_eq!(alice.ask(&format!("MKCALENDAR {HOME}old/"), &[], "").await.status, 201);
+    for (path, body) in [
+        ("old/p.ics", private),
+        ("calendar/a.ics", server::event("a", "x")),
+        ("calendar/b.ics", server::event("b", "x")),
+    ] {
+        assert_eq!(alice.ask(&format!("PUT {HOME}{path}"), &[], body).await.status, 201);
+    }
+    for (user, path) in [("dan", "old/"), ("alice", "calendar/a.ics"), ("dan", "calendar/b.ics")] {
+        let client = if user == "dan" { &mut dan } else { &mut alice };
+        assert_eq!(client.ask(&format!("DELETE {HOME}{path}"), &[], "").await.status, 204);
+    }
+    let told = async |client: &mut Client| {
+        let text = client
+            .ask(&format!("PROPFIND {HOME}trash/"), &[("Depth", "1"), ("Prefer", "depth-noroot")], FIND)
+            .await
+            .text();
+        let within = |part: &str, name: &str| {
+            let inside = part.split_once(&format!("<{name}>"))?.1.split_once(&format!("</{name}>"))?.0;
+            Some(inside.trim_start_matches("<D:href>").trim_end_matches("</D:href>").to_owned())
+        };
+        let entries = text.split("<D:response>").skip(1);
+        let entries =
+            entries.map(|part| (within(part, "K:deleted-by"), within(part, "D:getcontentlength").is_some()));
+        entries.collect::<Vec<_>>()
+    };
+    let by = |user: &str| Some(format!("/dav/principals/{user}/"));
+    // The last one deleted first: an object, another, and the calendar.
+    assert_eq!(told(&mut alice).await, [(by("dan"), true), (by("alice"), true), (by("dan"), true)]);
+    assert_eq!(told(&mut dan).await, [(by("dan"), true), (by("alice"), true), (by("dan"), false)]);
+    assert_eq!(told(&mut carla).await, [(None, true), (by("alice"), true), (None, false)]);
+    assert_eq!(admin.ask(&format!("ACL {HOME}"), &[], list("all")).await.status, 200);
+    assert_eq!(told(&mut carla).await, [(None, true), (by("alice"), true), (None, true)]);
+}

@@ -695,3 +695,60 @@ async fn how_much_is_in_a_calendar_is_told_as_far_as_it_is_seen() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_calendar_service_that_says_nothing_is_not_asked_again() {
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = mute.local_addr().unwrap();
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = std::sync::Arc::clone(&asked);
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((socket, _)) = mute.accept().await {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            kept.push(socket);
+        }
+    });
+    let rest = Rest::start(|settings| {
+        settings.api.caldav = format!("http://{address}");
+        settings.api.caldav_time = kalends::config::Span::seconds(1);
+    })
+    .await;
+    let mut alice = rest.client("alice").await;
+    for (nth, path) in ["users/me/", "calendars/"].into_iter().enumerate() {
+        assert_eq!(alice.get(path).await.0, 502, "{path}");
+        assert_eq!(asked.load(std::sync::atomic::Ordering::Relaxed), nth + 1, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn who_may_only_read_writes_nothing_by_the_way() {
+    // CalDAV makes people, and the REST service beside it is read-only.
+    let both = std::cell::Cell::new(0);
+    let rest = Rest::apart(|settings| {
+        telling(settings);
+        settings.server.read_only = both.replace(1) == 1;
+    })
+    .await;
+    let (mut alice, _) = person(&rest, "alice").await;
+    let (_, me) = alice.get("users/me/").await;
+    let (_, calendar) = alice.get("calendars/calendar/").await;
+    person(&rest, "bob").await;
+    let link = format!(
+        "INSERT INTO kalends_api.feed (id, person, name, calendar, place, busy_only, token, calendar_name, label)
+         VALUES (gen_random_uuid(), '{}', 'called otherwise', '{}', 'calendar', false, 'x', '', '')",
+        me["id"].as_str().unwrap(),
+        calendar["id"].as_str().unwrap()
+    );
+    let pool = &rest.caldav.db.pool;
+    pool.client().await.unwrap().batch(&link).await.unwrap();
+    let (status, found) = alice.get("users/?q=bob@example.org").await;
+    assert_eq!((status, found[0]["email"].as_str()), (200, Some("bob@example.org")), "{found}");
+    let (status, links) = alice.get("subscription-tokens/").await;
+    assert_eq!((status, links.as_array().unwrap().len()), (200, 1), "{links}");
+    let kept = support::sql(
+        "SELECT (SELECT count(*) FROM kalends_api.person), (SELECT max(name) FROM kalends_api.feed)",
+    );
+    let row = pool.row(&kept, &[]).await.unwrap();
+    assert_eq!((row.at::<i64>(0).unwrap(), row.at::<String>(1).unwrap()), (0, "called otherwise".to_owned()));
+}

@@ -354,19 +354,79 @@ async fn a_write_that_waited_for_a_change_of_rights_meets_it() {
     assert_eq!(answer.status, 403, "{}", answer.text());
 }
 
+/// Whoever waits for a home does with it what they may when the waiting is over: nobody who was taken out of its list puts
+/// themselves back.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_waited_for_a_home_that_was_closed_to_them_does_nothing_with_it() {
+    const HOME: &str = "/dav/calendars/alice/";
+    const LIST: &str = "<D:acl xmlns:D=\"DAV:\"><D:ace><D:principal><D:href>/dav/principals/dave/</D:href></D:principal>\
+        <D:grant><D:privilege><D:all/></D:privilege></D:grant></D:ace></D:acl>";
+    const MEMBERS: &str = "<D:propertyupdate xmlns:D=\"DAV:\"><D:set><D:prop><D:group-member-set>\
+        <D:href>/dav/principals/dave/</D:href></D:group-member-set></D:prop></D:set></D:propertyupdate>";
+    const PATCH: &str = "<D:propertyupdate xmlns:D=\"DAV:\"><D:set><D:prop><x xmlns=\"urn:x\">1</x></D:prop></D:set>\
+        </D:propertyupdate>";
+    let server = Server::start(|_| ()).await;
+    let (mut alice, mut dave) = (alice(&server).await, server.client("dave").await);
+    assert_eq!(dave.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 207);
+    for name in ["work", "old"] {
+        assert_eq!(alice.ask(&format!("MKCALENDAR {HOME}{name}/"), &[], "").await.status, 201);
+    }
+    assert_eq!(alice.ask(&format!("PUT {HOME}work/a.ics"), &[], event("a", "x")).await.status, 201);
+    assert_eq!(alice.ask(&format!("DELETE {HOME}work/a.ics"), &[], "").await.status, 204);
+    assert_eq!(alice.ask(&format!("DELETE {HOME}old/"), &[], "").await.status, 204);
+    let find = "<propfind xmlns=\"DAV:\"><prop><resourcetype/></prop></propfind>";
+    let lying = alice.ask(&format!("PROPFIND {HOME}trash/"), &[("Depth", "1")], find).await.text();
+    let paths = || lying.split("<D:href>").skip(1).filter_map(|part| part.split('<').next());
+    let entry = |ending: &str| paths().find(|path| path.ends_with(ending)).unwrap().to_owned();
+    let old = paths().find(|path| path.contains("calendar-")).unwrap().to_owned();
+    let homes =
+        "SELECT FROM home_state WHERE home_id = (SELECT id FROM principal WHERE name = 'alice') FOR UPDATE";
+    let kept = "SELECT FROM calendar WHERE id = (SELECT calendar_id FROM bind WHERE name = 'work') FOR NO KEY UPDATE";
+    let there = format!("{HOME}there/");
+    for (hold, line, to, body) in [
+        (homes, format!("ACL {HOME}"), "", LIST),
+        (homes, "PROPPATCH /dav/principals/alice/calendar-proxy-write/".to_owned(), "", MEMBERS),
+        (homes, format!("PROPPATCH {HOME}"), "", PATCH),
+        (homes, format!("MKCALENDAR {HOME}new/"), "", ""),
+        (homes, format!("DELETE {HOME}work/"), "", ""),
+        (homes, format!("MOVE {HOME}work/"), &there, ""),
+        (homes, format!("MOVE {old}"), &there, ""),
+        (kept, format!("POST {HOME}?action=emptytrash"), "", ""),
+        (kept, format!("DELETE {}", entry(".ics")), "", ""),
+    ] {
+        assert_eq!(alice.ask(&format!("ACL {HOME}"), &[], LIST).await.status, 200);
+        let before = number(&server.db.pool, "SELECT max(revision) FROM home_state").await;
+        let request = (line.as_str(), to, body.to_owned());
+        let answer = while_locked(&server, &mut dave, (hold, "DELETE FROM ace"), request).await;
+        let refused =
+            answer.status == 403 || answer.text().contains("<D:status>HTTP/1.1 403 Forbidden</D:status>");
+        assert!(refused && answer.text().contains("<D:need-privileges>"), "{line}: {}", answer.text());
+        assert_eq!(number(&server.db.pool, "SELECT count(*) FROM ace").await, 0, "{line}");
+        assert_eq!(number(&server.db.pool, "SELECT max(revision) FROM home_state").await, before, "{line}");
+        assert_eq!(number(&server.db.pool, "SELECT count(*) FROM history WHERE trashed").await, 1, "{line}");
+    }
+}
+
 /// Sends a request while somebody holds the calendar `work`, who then does something and lets go.
 async fn while_held(
     server: &Server,
     client: &mut Client,
     meanwhile: &str,
+    request: (&str, &str, String),
+) -> Answer {
+    let hold = "SELECT FROM calendar WHERE id = (SELECT calendar_id FROM bind WHERE name = 'work') FOR NO KEY UPDATE";
+    while_locked(server, client, (hold, meanwhile), request).await
+}
+
+/// The same of what that statement holds.
+async fn while_locked(
+    server: &Server,
+    client: &mut Client,
+    (hold, meanwhile): (&str, &str),
     (line, to, body): (&str, &str, String),
 ) -> Answer {
     let tx = server.db.pool.begin().await.unwrap();
-    tx.batch(
-        "SELECT FROM calendar WHERE id = (SELECT calendar_id FROM bind WHERE name = 'work') FOR NO KEY UPDATE",
-    )
-    .await
-    .unwrap();
+    tx.batch(hold).await.unwrap();
     let headers = [("Destination", to)];
     let mut waiting = Box::pin(client.ask(line, &headers[usize::from(to.is_empty())..], body));
     assert!(timeout(Duration::from_millis(300), &mut waiting).await.is_err(), "{line} does not wait");

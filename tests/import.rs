@@ -5,96 +5,20 @@
 
 #[path = "support/server.rs"]
 mod server;
+#[path = "import/site.rs"]
+mod site;
 mod support;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use server::{Client, Server};
+use site::{Folder, get, kalends, lying, revisions, site};
 use support::sql;
 
 const WORK: &str = "/dav/calendars/alice/work/";
-
-/// What `kalends` says, and with which code it ends.
-fn kalends(server: &Server, arguments: &[&str], input: Option<&str>) -> (i32, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_kalends"));
-    command.args(arguments).env("KALENDS__DATABASE__URL", &server.db.url);
-    let (stdin, out) = (if input.is_some() { Stdio::piped() } else { Stdio::null() }, Stdio::piped());
-    let mut child = command.stdin(stdin).stdout(out).stderr(Stdio::piped()).spawn().unwrap();
-    if let Some(input) = input {
-        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    }
-    let output = child.wait_with_output().unwrap();
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    (output.status.code().unwrap(), said.into_owned())
-}
-
-/// A folder of this test alone, gone with it.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = support::directory().join(format!("import-{}-{name}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-
-    fn write(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
-        path.display().to_string()
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.0.join(name).display().to_string()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-async fn site() -> (Server, Client) {
-    let server = Server::start(|_| ()).await;
-    let mut alice = server.client("alice").await;
-    // Who has been here once has a home.
-    assert!(alice.ask("PROPFIND /dav/calendars/alice/", &[("Depth", "0")], "").await.is_done());
-    (server, alice)
-}
-
-async fn get(client: &mut Client, path: &str) -> Option<String> {
-    let answer = client.ask(&format!("GET {path}"), &[], "").await;
-    answer.is_done().then(|| answer.text())
-}
-
-/// All that lies in the database of somebody: calendar, name, octets.
-async fn lying(server: &Server, user: &str) -> BTreeMap<(String, String), Vec<u8>> {
-    let query = sql("SELECT b.name AS calendar, o.name, o.body FROM object o
-         JOIN bind b ON b.home_id = o.home_id AND b.owner_home_id = o.home_id AND b.calendar_id = o.calendar_id
-         JOIN principal p ON p.id = o.home_id WHERE p.name = $1 AND o.component <> 0");
-    let rows = server.db.pool.rows(&query, &[&user]).await.unwrap();
-    let row = |row: &kalends::db::Row| {
-        let body: &[u8] = row.at("body").unwrap();
-        ((row.at("calendar").unwrap(), row.at("name").unwrap()), body.to_vec())
-    };
-    rows.iter().map(row).collect()
-}
-
-/// The sum of all revisions: what nothing changes leaves alone.
-async fn revisions(server: &Server) -> i64 {
-    let query = sql(
-        "SELECT (SELECT sum(revision) FROM calendar)::bigint + (SELECT sum(revision) FROM home_state)::bigint",
-    );
-    server.db.pool.row(&query, &[]).await.unwrap().at(0).unwrap()
-}
 
 /// So many events in one stream, of which each hundredth is broken, in ten ways.
 fn big(count: usize) -> String {

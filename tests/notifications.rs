@@ -225,3 +225,41 @@ async fn who_uses_up_their_quota_is_told_once_a_level() {
     assert_eq!(tell().await, 1);
     assert_eq!(alice.ask(&format!("GET {quota}"), &[], "").await.status, 404);
 }
+
+/// What somebody is told of calendars of others is for them, also where the settings let everybody see what is private.
+#[tokio::test]
+async fn a_delegate_reads_nothing_of_what_was_told_of_calendars_of_others() {
+    const HIS: &str = "/dav/calendars/bob/notifications/";
+    let server = Server::start(|settings| settings.privacy.objects = false).await;
+    let (mut alice, mut bob, mut dave) =
+        (server.client("alice").await, server.client("bob").await, server.client("dave").await);
+    for client in [&mut alice, &mut bob, &mut dave] {
+        assert_eq!(client.ask("PROPFIND /dav/", &[("Depth", "0")], "").await.status, 207);
+    }
+    let list = |who: &str| {
+        format!(
+            "<D:acl xmlns:D=\"DAV:\"><D:ace><D:principal><D:href>/dav/principals/{who}/</D:href></D:principal>\
+             <D:grant><D:privilege><D:all/></D:privilege></D:grant></D:ace></D:acl>"
+        )
+    };
+    let watch = "<D:propertyupdate xmlns:D=\"DAV:\" xmlns:CS=\"http://calendarserver.org/ns/\"><D:set><D:prop>\
+                 <CS:notify-changes><CS:true/></CS:notify-changes></D:prop></D:set></D:propertyupdate>";
+    let calendar = "/dav/calendars/alice/calendar/";
+    assert_eq!(alice.ask(&format!("ACL {calendar}"), &[], list("bob")).await.status, 200);
+    assert_eq!(bob.ask("ACL /dav/calendars/bob/", &[], list("dave")).await.status, 200);
+    assert_eq!(bob.ask(&format!("PROPPATCH {calendar}"), &[], watch).await.status, 207);
+    server.notify("bob", "open.xml").await;
+    let started = dave.sync(HIS, "", None).await;
+    assert_eq!(alice.ask(&format!("PUT {calendar}a.ics"), &[], server::event("a", "x")).await.status, 201);
+    let of_his = bob.members(HIS).await;
+    let told = of_his.iter().find(|(path, _)| path.contains("changes-")).expect("a change").0.clone();
+    assert_eq!(bob.ask(&format!("GET {told}"), &[], "").await.status, 200);
+    // The others of them he reads, and hears no name of this one, while it is there or when it is gone.
+    let seen = dave.members(HIS).await;
+    assert_eq!(seen.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(), [format!("{HIS}open.xml")]);
+    assert_eq!(dave.ask(&format!("GET {told}"), &[], "").await.status, 404);
+    let page = dave.sync(HIS, &started.token, None).await;
+    assert!(page.changed.is_empty() && page.gone.is_empty(), "{page:?}");
+    let of_home = dave.sync_home("/dav/calendars/bob/", "", "infinite", None).await.unwrap();
+    assert!(of_home.changed.iter().all(|(path, _)| *path != told), "{of_home:?}");
+}

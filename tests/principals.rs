@@ -557,3 +557,72 @@ async fn who_is_erased_leaves_nothing() {
     let show = well(&server, &["principal", "show", "zaphod"]).await;
     assert!(show.contains("number      3") && show.contains("2 calendars with 0 objects"), "{show}");
 }
+
+/// Notifications that name somebody else, whose address ends as that of who is erased does, are theirs to keep; an address that is
+/// written otherwise in a URL is found all the same.
+#[tokio::test]
+async fn what_names_somebody_else_stays_where_who_is_erased_is_named_no_more() {
+    let server = Server::start(telling).await;
+    let mut alice = person(&server, "alice").await;
+    for (name, email) in [("n", "n@example.org"), ("odd", "a&b%c@example.org")] {
+        let who = server.client(name).await.always("X-Forwarded-Sub", name);
+        done(&mut who.always("X-Forwarded-Email", email), "PROPFIND /dav/", "").await;
+    }
+    for (name, summary) in [
+        ("n.xml", "mailto:n@example.org"),
+        ("jean.xml", "mailto:jean@example.org"),
+        ("odd.xml", "mailto:a&b%25c@example.org"),
+    ] {
+        let tx = server.db.pool.begin().await.unwrap();
+        kalends::store::notification::put(&tx, 1, &notice(name, summary)).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    for name in ["n", "odd"] {
+        well(&server, &["principal", "purge", name, "--yes"]).await;
+    }
+    let left = alice.members("/dav/calendars/alice/notifications/").await;
+    assert_eq!(
+        left.iter().map(|(path, _)| path.as_str()).collect::<Vec<_>>(),
+        ["/dav/calendars/alice/notifications/jean.xml"]
+    );
+    // They counted to nobody's quota, and what goes gives nobody more.
+    let counted = sql("SELECT count(*) FROM calendar WHERE kind = 3 AND octets <> 0");
+    assert_eq!(server.db.pool.row(&counted, &[]).await.unwrap().at::<i64>(0).unwrap(), 0);
+}
+
+/// What others have of who is erased is looked for when they are gone, and nobody waits for that: neither who signs in for the first
+/// time, nor whoever takes over when it was interrupted.
+#[tokio::test]
+async fn nobody_waits_until_what_others_have_of_who_is_erased_is_gone() {
+    const WISH: &str = "<K:erase xmlns:K='urn:x-kalends'><K:name>zaphod</K:name></K:erase>";
+    let (server, mut alice, mut zaphod) = marked().await;
+    let held = server.db.pool.begin().await.unwrap();
+    held.batch("SELECT FROM calendar WHERE home_id = 1 AND kind = 3 FOR NO KEY UPDATE").await.unwrap();
+    let wish = zaphod.ask("POST /dav/calendars/zaphod/", &[("Content-Type", "application/xml")], WISH);
+    let mut wish = Box::pin(wish);
+    let gone = async |pool: &kalends::db::Pool| {
+        let row = pool.row(&sql("SELECT count(*) FROM principal WHERE name = 'zaphod'"), &[]).await.unwrap();
+        row.at::<i64>(0).unwrap() == 0
+    };
+    let mut tries = 0;
+    while tokio::time::timeout(std::time::Duration::from_millis(100), &mut wish).await.is_err()
+        && !gone(&server.db.pool).await
+    {
+        tries += 1;
+        assert!(tries < 100, "they are still there");
+    }
+    let first = tokio::time::timeout(std::time::Duration::from_secs(5), person(&server, "trillian")).await;
+    assert!(first.is_ok(), "who comes for the first time waits");
+    assert!(
+        tokio::time::timeout(std::time::Duration::from_millis(300), &mut wish).await.is_err(),
+        "what alice was told is gone while she deals with it"
+    );
+    // They go away, and the rest is done by whoever looks for it.
+    drop(wish);
+    drop(zaphod);
+    drop(held);
+    kalends::caldav::erase::wipe(&server.db.pool).await.unwrap();
+    let marks = ["zaphod", "betelgeuse", "presidents"];
+    assert_eq!(traces(&server, &marks).await, Vec::<String>::new());
+    assert_eq!(alice.members("/dav/calendars/alice/notifications/").await.len(), 1);
+}

@@ -608,6 +608,24 @@ async fn who_is_erased_everywhere_is_in_no_dump() {
     test(Rest::apart(naming).await, false).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_erase_themselves_at_once_do_not_wait_for_each_other_in_vain() {
+    let rest = Rest::start(|settings| {
+        site(settings);
+        (settings.database.pool_size, settings.database.wait_time) = (2, kalends::config::Span::seconds(5));
+    })
+    .await;
+    let mut all = Vec::new();
+    for number in 0..6 {
+        let name = format!("somebody-{number}");
+        let (mut somebody, _) = person(&rest, &name).await;
+        all.push(async move { somebody.call("DELETE", "account/", json!({ "confirm": name })).await });
+    }
+    for done in futures_util::future::join_all(all).await {
+        assert_eq!(done, (204, Value::Null));
+    }
+}
+
 /// The same site, which is also told what people are called, and keeps each change.
 fn naming(settings: &mut Settings) {
     site(settings);

@@ -104,33 +104,3 @@ async fn who_is_disabled_is_not_found_and_does_nothing() {
     }
     assert_eq!(bob.call("POST", "calendars/", json!({ "name": "x" })).await.0, 403);
 }
-
-#[tokio::test]
-async fn while_nothing_may_be_written_what_reads_does_not() {
-    let rest = Rest::start(telling).await;
-    let (mut alice, _bob) = (person(&rest, "alice").await, person(&rest, "bob").await);
-    let wish = json!({ "caldav_path": "/calendars/alice/calendar/" });
-    assert_eq!(alice.call("POST", "subscription-tokens/", wish).await.0, 201);
-    let db = rest.caldav.db.pool.client().await.unwrap();
-    for text in ["UPDATE kalends_api.feed SET name = 'older'", "DELETE FROM kalends_api.person"] {
-        db.execute(&sql(text), &[]).await.unwrap();
-    }
-    let quiet = rest
-        .another(|settings| {
-            telling(settings);
-            settings.server.read_only = true;
-        })
-        .await;
-    let kept = sql("SELECT (SELECT count(*) FROM kalends_api.person) + \
-                    (SELECT count(*) FROM kalends_api.feed WHERE name <> 'older')");
-    for (address, expected) in [(quiet.rest_address.unwrap(), 0), (rest.address, 2)] {
-        let mut alice =
-            Json(rest::at(address, "alice").await.0.always("X-Forwarded-Email", "alice@example.org"));
-        let (status, found) = alice.get("users/?q=bob@example.org").await;
-        assert_eq!((status, &found[0]["email"]), (200, &json!("bob@example.org")));
-        let (status, links) = alice.get("subscription-tokens/").await;
-        assert_eq!((status, links.as_array().unwrap().len()), (200, 1));
-        let count: i64 = db.row(&kept, &[]).await.unwrap().at(0).unwrap();
-        assert_eq!(count, expected);
-    }
-}

@@ -9,8 +9,6 @@ mod server;
 mod support;
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -18,7 +16,7 @@ use kalends::config::{HeaderName, Listen, Span};
 use rest::{Json, Rest};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 const CHECK: &str = "GET /internal/auth/check HTTP/1.1\r\nHost: x\r\n";
@@ -178,32 +176,5 @@ async fn nobody_takes_more_along_at_once_than_they_can_take() {
     drop(taking);
     while alice.raw("GET", paths[0], &[], Value::Null).await.status == 429 {
         sleep(Duration::from_millis(20)).await;
-    }
-}
-
-#[tokio::test]
-async fn a_caldav_service_that_does_not_answer_is_asked_once() {
-    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let place = format!("http://{}", silent.local_addr().unwrap());
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
-    tokio::spawn(async move {
-        let mut held = Vec::new();
-        while let Ok((socket, _)) = silent.accept().await {
-            count.fetch_add(1, SeqCst);
-            held.push(socket);
-        }
-    });
-    let rest = Rest::start(|_| ()).await;
-    let running = rest
-        .another(|settings| {
-            settings.api.caldav = place;
-            settings.api.caldav_time = Span(Duration::from_millis(300));
-        })
-        .await;
-    for path in ["users/me/", "calendars/"] {
-        let mut alice = rest::at(running.rest_address.unwrap(), "alice").await;
-        assert_eq!(alice.get(path).await.0, 502);
-        assert_eq!(asked.swap(0, SeqCst), 1, "{path}");
     }
 }

@@ -551,3 +551,79 @@ async fn who_puts_another_in_its_place_does_not_want_it() {
     assert!(told(&mut alice, "alice").await.unwrap().contains("<CS:invite-declined/>"));
     assert!(invites(&mut alice).await.contains("<CS:invite-declined/>"));
 }
+
+/// Who comes to see what is private, or ceases to, has another calendar than before: a token from before is refused once, and so all
+/// of it is told. Others do not notice who comes and goes.
+#[tokio::test]
+async fn who_comes_to_see_what_is_private_or_ceases_to_begins_anew() {
+    const HERS: &str = "/dav/calendars/alice/";
+    const SEEN: &str = "/dav/calendars/bob/calendar-2/";
+    let server = Server::start(telling).await;
+    let mut alice = person(&server, "alice", "").await;
+    let (mut bob, mut carol) = (person(&server, "bob", "").await, person(&server, "carol", "").await);
+    drop(person(&server, "dora", "").await);
+    let (open, private) =
+        (server::event("a", "x"), server::event("b", "x").replace("SUMMARY", "CLASS:PRIVATE\r\nSUMMARY"));
+    for (name, body) in [("a.ics", open), ("b.ics", private)] {
+        assert_eq!(alice.ask(&format!("PUT {CALENDAR}{name}"), &[], body).await.status, 201);
+    }
+    let list = |grants: &[(&str, &str)]| {
+        let entry = |(who, what): &(&str, &str)| {
+            format!(
+                "<D:ace><D:principal><D:href>/dav/principals/{who}/</D:href></D:principal><D:grant><D:privilege>\
+                 <D:{what}/></D:privilege></D:grant></D:ace>"
+            )
+        };
+        format!("<D:acl xmlns:D='DAV:'>{}</D:acl>", grants.iter().map(entry).collect::<String>())
+    };
+    let mut grant = async |place: &str, grants: &[(&str, &str)]| {
+        assert_eq!(alice.ask(&format!("ACL {place}"), &[], list(grants)).await.status, 200);
+    };
+    grant(CALENDAR, &[("bob", "read")]).await;
+    grant(HERS, &[("carol", "read")]).await;
+    let (his, hers) = ("/dav/calendars/bob/", CALENDAR);
+    let (mut at_his, mut at_hers) = (String::new(), String::new());
+    // What each sees, and a token of it; a token from before is refused, or good.
+    for (place, grants, refused, number) in [
+        (CALENDAR, &[("bob", "all")][..], (true, true), (2, 1)),
+        (CALENDAR, &[("bob", "all"), ("dora", "all")], (false, false), (2, 1)),
+        (CALENDAR, &[("bob", "read")], (true, true), (1, 1)),
+        (HERS, &[("carol", "all")], (true, true), (1, 2)),
+        (HERS, &[("carol", "read")], (true, true), (1, 1)),
+        (CALENDAR, &[("bob", "read"), ("dora", "read")], (false, false), (1, 1)),
+    ] {
+        if at_his.is_empty() {
+            (at_his, at_hers) =
+                (token(&mut bob, SEEN, "").await.unwrap().0, token(&mut carol, hers, "").await.unwrap().0);
+        }
+        let of_home = bob.sync_home(his, "", "infinite", None).await.unwrap().token;
+        grant(place, grants).await;
+        let (heard, other) = (token(&mut bob, SEEN, &at_his).await, token(&mut carol, hers, &at_hers).await);
+        assert_eq!((heard.is_err(), other.is_err()), refused, "{place} {grants:?}");
+        let at_home = bob.sync_home(his, &of_home, "infinite", None).await;
+        assert_eq!(
+            at_home.as_ref().err().map(|answer| answer.status),
+            refused.0.then_some(403),
+            "{grants:?}"
+        );
+        let (first, second) =
+            (token(&mut bob, SEEN, "").await.unwrap(), token(&mut carol, hers, "").await.unwrap());
+        assert_eq!((first.1, second.1), number, "{place} {grants:?}");
+        (at_his, at_hers) = (first.0, second.0);
+    }
+}
+
+/// The token that a calendar has now, and how many changes are told since that one; the condition, where it is refused.
+async fn token(client: &mut Client, path: &str, since: &str) -> Result<(String, usize), String> {
+    let body = format!(
+        "<D:sync-collection xmlns:D='DAV:'><D:sync-token>{since}</D:sync-token><D:sync-level>1</D:sync-level>\
+         <D:prop><D:getetag/></D:prop></D:sync-collection>"
+    );
+    let answer = client.ask(&format!("REPORT {path}"), &[], body).await;
+    if answer.status != 207 {
+        assert_eq!(answer.condition().as_deref(), Some("D:valid-sync-token"), "{}", answer.text());
+        return Err(answer.text());
+    }
+    let text = answer.text();
+    Ok((within(&text, "D:sync-token").to_owned(), text.matches("<D:response>").count()))
+}

@@ -156,6 +156,17 @@ SELECT $1, $2, '', seen.revision, $3, $4, $5 FROM seen, entry;
 -- Something other than its members changed.
 UPDATE calendar SET revision = revision + 1, modified = now() WHERE home_id = $1 AND id = $2;
 
+--: begin_anew
+-- Of the calendar $2, or of all in the home where that is null, somebody sees something else than before though nothing in it has
+-- changed: tokens from before are not answered any more.
+WITH held AS (
+    SELECT id FROM calendar
+    WHERE home_id = $1 AND kind = 0 AND trashed IS NULL AND ($2::bigint IS NULL OR id = $2)
+    ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE calendar c SET revision = c.revision + 1, floor = c.revision + 1, modified = now()
+FROM held WHERE c.home_id = $1 AND c.id = held.id;
+
 --: touch_home
 UPDATE home_state SET revision = revision + 1 WHERE home_id = $1;
 

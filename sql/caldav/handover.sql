@@ -8,8 +8,10 @@ SELECT set_config('statement_timeout', '0', true);
 -- The calendars of the home $1, and all in whose lists the person or the group $2 is, in the order in which calendars are held
 -- everywhere.
 SELECT c.id FROM calendar c
-WHERE c.home_id = $1 OR EXISTS (
-    SELECT FROM ace a WHERE a.home_id = c.home_id AND a.calendar_id = c.id AND (a.principal_id = $1 OR a.group_name = $2))
+WHERE (c.home_id, c.id) IN (
+    SELECT home_id, id FROM calendar WHERE home_id = $1
+    UNION
+    SELECT home_id, calendar_id FROM ace WHERE principal_id = $1 OR group_name = $2)
 ORDER BY c.home_id, c.id
 FOR NO KEY UPDATE OF c;
 
@@ -17,8 +19,12 @@ FOR NO KEY UPDATE OF c;
 -- The homes that have the person or the group in their lists, or see what is kept in the home $1, and that home; then, in the same
 -- way.
 SELECT s.home_id FROM home_state s
-WHERE s.home_id = $1 OR EXISTS (SELECT FROM bind b WHERE b.home_id = s.home_id AND b.owner_home_id = $1)
-   OR EXISTS (SELECT FROM ace a WHERE a.home_id = s.home_id AND a.calendar_id = 0 AND (a.principal_id = $1 OR a.group_name = $2))
+WHERE s.home_id IN (
+    SELECT $1::bigint
+    UNION
+    SELECT home_id FROM bind WHERE owner_home_id = $1 AND home_id <> owner_home_id
+    UNION
+    SELECT home_id FROM ace WHERE calendar_id = 0 AND (principal_id = $1 OR group_name = $2))
 ORDER BY s.home_id
 FOR NO KEY UPDATE OF s;
 
@@ -126,7 +132,7 @@ FROM (SELECT DISTINCT home_id FROM gone WHERE calendar_id = 0) AS gone WHERE s.h
 -- The calendars of the home $1 are seen in no other home any more, and what those said of them is forgotten. The revision of each
 -- takes over what the calendars counted, so that it never comes to an old value again.
 WITH gone AS (
-    DELETE FROM bind WHERE owner_home_id = $1 AND home_id <> $1 RETURNING home_id, name, calendar_id
+    DELETE FROM bind WHERE owner_home_id = $1 AND home_id <> owner_home_id RETURNING home_id, name, calendar_id
 ), told AS (
     SELECT gone.home_id, gone.name, gone.calendar_id, row_number() OVER (PARTITION BY gone.home_id ORDER BY gone.name) AS nth,
            sum(c.revision + 1) OVER (PARTITION BY gone.home_id)::bigint AS number
@@ -148,44 +154,10 @@ FROM told JOIN counted ON counted.home_id = told.home_id;
 -- What they locked in other homes is free.
 DELETE FROM lock WHERE principal_id = $1 AND home_id <> $1;
 
---: silence
--- Notifications in other homes in which one of these texts stands.
-WITH gone AS (
-    DELETE FROM object o USING calendar c
-    WHERE c.kind = 3 AND c.home_id <> $1 AND o.home_id = c.home_id AND o.calendar_id = c.id
-      AND EXISTS (SELECT FROM unnest($2::text[]) AS mark (text) WHERE position(convert_to(mark.text, 'UTF8') IN o.body) > 0)
-    RETURNING o.home_id, o.calendar_id, o.id, o.name, o.size
-), stripped AS (
-    DELETE FROM property p USING gone
-    WHERE p.home_id = gone.home_id AND p.calendar_id = gone.calendar_id AND p.object_id = gone.id
-), told AS (
-    SELECT home_id, calendar_id, name, row_number() OVER (PARTITION BY home_id, calendar_id ORDER BY name) AS nth,
-           count(*) OVER (PARTITION BY home_id, calendar_id) AS number,
-           sum(size) OVER (PARTITION BY home_id, calendar_id) AS octets
-    FROM gone
-), counted AS (
-    UPDATE calendar c SET revision = c.revision + told.number, octets = c.octets - told.octets, modified = now()
-    FROM (SELECT DISTINCT home_id, calendar_id, number, octets FROM told) AS told
-    WHERE c.home_id = told.home_id AND c.id = told.calendar_id
-    RETURNING c.home_id, c.id, c.revision - told.number AS before
-)
-INSERT INTO tombstone (home_id, calendar_id, name, revision)
-SELECT told.home_id, told.calendar_id, told.name, counted.before + told.nth
-FROM told JOIN counted ON counted.home_id = told.home_id AND counted.id = told.calendar_id
-ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();
-
---: anonymise
--- What they changed in other homes was changed by nobody.
-UPDATE history SET author = NULL WHERE author = $1 AND home_id <> $1;
-
 --: disinvite
 -- Nobody awaits them by their address any more: whoever comes with it is somebody else.
 DELETE FROM invite i USING principal p
 WHERE p.id = $1 AND lower(i.address) = lower(p.email) AND i.principal_id IS NULL AND i.group_name IS NULL;
-
---: forget
--- What was done by them, to them or in their home.
-DELETE FROM audit WHERE $1 IN (actor_id, owner_id, whom_id);
 
 --: clear
 -- Their home, large things first and without looking for what belongs to each.
@@ -199,6 +171,41 @@ DELETE FROM home WHERE home_id = $1;
 
 --: erase
 DELETE FROM principal WHERE id = $1;
+
+--: remember
+-- Somebody who is no more, and what names them in the notifications of others, until nothing of it is left.
+INSERT INTO erased (principal_id, marks) VALUES ($1, $2);
+
+--: remembered
+SELECT principal_id, marks FROM erased ORDER BY principal_id;
+
+--: anonymise
+-- What they changed in other homes was changed by nobody: so much of it.
+UPDATE history h SET author = NULL
+FROM (
+    SELECT home_id, calendar_id, name, id FROM history WHERE author = $1 AND author <> home_id
+    ORDER BY home_id, calendar_id, name, id LIMIT $2
+) AS theirs
+WHERE h.home_id = theirs.home_id AND h.calendar_id = theirs.calendar_id AND h.name = theirs.name AND h.id = theirs.id;
+
+--: forget
+-- What was done by them, to them or in their home: so much of it.
+DELETE FROM audit
+WHERE id IN (SELECT id FROM audit WHERE actor_id = $1 OR owner_id = $1 OR whom_id = $1 ORDER BY id LIMIT $2);
+
+--: named
+-- The next $2 homes behind $1, and whether one of these texts stands in a notification there.
+SELECT s.home_id, EXISTS (
+    SELECT FROM object o
+    JOIN calendar c ON c.home_id = s.home_id AND c.id = o.calendar_id AND c.kind = 3
+    WHERE o.home_id = s.home_id AND o.component = 0
+      AND EXISTS (SELECT FROM unnest($3::text[]) AS mark (text) WHERE position(convert_to(mark.text, 'UTF8') IN o.body) > 0)
+) AS named
+FROM (SELECT home_id FROM home_state WHERE home_id > $1 ORDER BY home_id LIMIT $2) AS s
+ORDER BY s.home_id;
+
+--: forgotten
+DELETE FROM erased WHERE principal_id = $1;
 
 --: holdings
 -- What there is of somebody: calendars, objects and octets in their home but for the trash, entries of their lists, entries about them in the

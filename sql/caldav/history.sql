@@ -103,8 +103,9 @@ ORDER BY h.id;
 --: trash
 -- What lies in the trash of a home since before $3, the $2 that were deleted last: calendars, and objects of calendars that
 -- are there; those with their octets, if $4.
-SELECT true AS whole, c.id, c.id AS calendar_id, c.former AS calendar, '' AS name, c.trashed AS at, p.name AS author,
-       h.client, c.octets AS octets, NULL AS etag, c.components AS component, l.value AS label, NULL::bytea AS body
+SELECT true AS whole, c.id, c.id AS calendar_id, c.former AS calendar, '' AS name, c.trashed AS at,
+       p.id AS author_id, p.name AS author, p.groups AS author_groups, h.client, c.octets AS octets, NULL AS etag,
+       c.components AS component, l.value AS label, NULL::bytea AS body
 FROM calendar c
 LEFT JOIN property l ON l.home_id = $1 AND l.calendar_id = c.id AND l.object_id = 0
     AND l.namespace = 'DAV:' AND l.local = 'displayname'
@@ -115,8 +116,8 @@ LEFT JOIN LATERAL (
 LEFT JOIN principal p ON p.id = h.author
 WHERE c.home_id = $1 AND c.trashed <= $3::timestamptz
 UNION ALL
-SELECT false, h.id, h.calendar_id, b.name, h.name, h.at, p.name, h.client, h.size, h.etag, h.component, NULL,
-       CASE WHEN $4 THEN h.body END
+SELECT false, h.id, h.calendar_id, b.name, h.name, h.at, p.id, p.name, p.groups, h.client, h.size, h.etag, h.component,
+       NULL, CASE WHEN $4 THEN h.body END
 FROM history h
 JOIN bind b ON b.home_id = $1 AND b.owner_home_id = $1 AND b.calendar_id = h.calendar_id
 LEFT JOIN principal p ON p.id = h.author
@@ -126,8 +127,9 @@ LIMIT $2;
 
 --: lying
 -- The calendar of the number $2 as it lies there, or where not $3 the deletion of that number, with its octets.
-SELECT true AS whole, c.id, c.id AS calendar_id, c.former AS calendar, '' AS name, c.trashed AS at, p.name AS author,
-       h.client, c.octets AS octets, NULL AS etag, c.components AS component, l.value AS label, NULL::bytea AS body
+SELECT true AS whole, c.id, c.id AS calendar_id, c.former AS calendar, '' AS name, c.trashed AS at,
+       p.id AS author_id, p.name AS author, p.groups AS author_groups, h.client, c.octets AS octets, NULL AS etag,
+       c.components AS component, l.value AS label, NULL::bytea AS body
 FROM calendar c
 LEFT JOIN property l ON l.home_id = $1 AND l.calendar_id = c.id AND l.object_id = 0
     AND l.namespace = 'DAV:' AND l.local = 'displayname'
@@ -138,7 +140,8 @@ LEFT JOIN LATERAL (
 LEFT JOIN principal p ON p.id = h.author
 WHERE $3 AND c.home_id = $1 AND c.id = $2 AND c.trashed IS NOT NULL
 UNION ALL
-SELECT false, h.id, h.calendar_id, b.name, h.name, h.at, p.name, h.client, h.size, h.etag, h.component, NULL, h.body
+SELECT false, h.id, h.calendar_id, b.name, h.name, h.at, p.id, p.name, p.groups, h.client, h.size, h.etag, h.component,
+       NULL, h.body
 FROM history h
 JOIN bind b ON b.home_id = $1 AND b.owner_home_id = $1 AND b.calendar_id = h.calendar_id
 LEFT JOIN principal p ON p.id = h.author

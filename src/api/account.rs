@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use serde_json::Value;
+use tracing::Instrument;
 use zip::result::ZipError;
 
 use crate::{
@@ -75,16 +76,17 @@ pub async fn export(call: &Call) -> Result<Response> {
     let (service, headers) = (caldav.service().clone(), caldav.headers().clone());
     let archive = Archive { files, calendars, home: path, principal: service.principal(&user.name) };
     let (feeder, feed) = Payload::stream(WAITING);
-    tokio::spawn(async move {
+    let relay = async move {
         let _place = place;
         match archive.write(&service.with(headers), &feeder).await {
             Ok(()) => feeder.finish(),
             Err(error) => tracing::warn!(?error, "an export of somebody's calendars was cut off"),
         }
-    });
+    };
+    tokio::spawn(relay.in_current_span());
     Ok(Response::new(Status::OK)
         .stream("application/zip", feed)
-        .with(header::CONTENT_DISPOSITION, attachment("calendars.zip")))
+        .with(header::CONTENT_DISPOSITION, attachment("calendars", "zip")))
 }
 
 /// `DELETE account/`: everything of whoever asks, who says their own name.
@@ -139,6 +141,7 @@ impl Leaving {
         if self.everywhere {
             w.empty(Name::own("everywhere"));
         }
+        let _alone = self.shared.erasing.lock().await;
         let (caldav, home) = (self.caldav.with(self.headers.clone()), self.caldav.home(&self.user.name));
         let told = caldav.ask("POST", &home, Vec::new(), w.finish()).await?;
         if told.status == Status::FORBIDDEN {
@@ -203,7 +206,7 @@ impl Archive {
 
 /// What is in a collection of CalDAV and is none itself; nothing where there is no such collection.
 async fn members(caldav: &As<'_>, path: &str) -> Result<Vec<Resource>> {
-    let found = caldav.look(path, 1, &[KIND]).await?;
+    let found = caldav.glance(path, 1, &[KIND]).await?;
     let plain =
         |one: &Resource| one.path != path && one.prop(KIND).is_none_or(|kind| kind.children().len() == 0);
     Ok(found.into_iter().filter(plain).collect())

@@ -194,11 +194,11 @@ impl As<'_> {
         multistatus(&told.done()?)
     }
 
-    /// The same; nothing where it is refused, as what is not there is. A service that cannot answer is not asked again.
-    pub async fn look(&self, path: &str, depth: u8, props: &[Name]) -> Result<Vec<Resource>> {
+    /// The same of what may be somewhere else, or not for whoever asks: nothing where it is refused.
+    pub async fn glance(&self, path: &str, depth: u8, props: &[Name]) -> Result<Vec<Resource>> {
         match self.propfind(path, depth, props).await {
             Err(Error::Refused(_)) => Ok(Vec::new()),
-            other => other,
+            found => found,
         }
     }
 

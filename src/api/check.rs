@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError, Weak,
         atomic::{AtomicBool, AtomicU64, Ordering::SeqCst},
@@ -29,6 +29,7 @@ use super::{
     caldav::CalDav,
     error::{Error, Result},
     store::password,
+    throttle::place,
     users::PRINCIPAL,
 };
 
@@ -345,14 +346,6 @@ impl Memory {
             let times = if now.duration_since(wrong.last) < FORGIVEN { wrong.times } else { 0 };
             *wrong = Wrong { times: times.saturating_add(1), last: now };
         }
-    }
-}
-
-/// Where an address counts to: whoever has one of IPv6 has the 64 bits behind it (RFC 6177 §2).
-fn place(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        address @ IpAddr::V4(_) => address,
     }
 }
 

@@ -28,6 +28,7 @@ use crate::{
 use super::{
     caldav::{As, Resource, decoded, segment},
     error::{Error, Refusal, Result},
+    export::attachment,
     service::{Call, Shared},
     store::feed::{self, Feed},
     throttle::{Rate, place},
@@ -104,7 +105,7 @@ pub fn url(settings: &Settings, token: &str) -> String {
 pub async fn get(call: &Call) -> Result<Response> {
     let shared = &call.shared;
     let every = |most| [Rate { most, window: Duration::from_mins(1) }];
-    let from = call.client.map(place).unwrap_or_default();
+    let from = call.client.map(|client| place(client).to_string()).unwrap_or_default();
     if let (false, most @ 1..) = (from.is_empty(), shared.settings.feeds.requests_per_minute) {
         shared.throttle.count("feeds", &from, &every(most)).map_err(Error::Throttled)?;
     }
@@ -157,7 +158,7 @@ fn head(status: Status, tag: &str) -> Response {
 }
 
 fn whole(feed: &Feed, tag: &str) -> Response {
-    head(Status::OK, tag).with(header::CONTENT_DISPOSITION, disposition(&feed.calendar_name))
+    head(Status::OK, tag).with(header::CONTENT_DISPOSITION, attachment(&feed.calendar_name, "ics"))
 }
 
 /// Whether the calendar of a new link can be read as it will be; told to its owner before there is a link that leads nowhere.
@@ -201,10 +202,7 @@ async fn open(call: &Call, feed: &mut Feed) -> Result<Answered> {
 /// The state of what is called so in the owner's home, if it is the calendar of the link.
 async fn state_at(call: &Call, feed: &Feed, place: &str) -> Result<Option<String>> {
     let (caldav, path) = at(call, feed, place)?;
-    let found = match caldav.propfind(&path, 0, &[KIND, users::RESOURCE_ID, TAG]).await {
-        Err(Error::Refused(_)) => return Ok(None),
-        other => other?,
-    };
+    let found = caldav.glance(&path, 0, &[KIND, users::RESOURCE_ID, TAG]).await?;
     let calendar = found.iter().find(|one| is_own(one) && users::id(one) == Some(feed.calendar));
     Ok(calendar.and_then(|calendar| calendar.text(TAG)).map(bare))
 }
@@ -233,10 +231,8 @@ fn at<'a>(call: &'a Call, feed: &Feed, place: &str) -> Result<(As<'a>, String)> 
 async fn elsewhere(call: &Call, feed: &Feed) -> Result<String> {
     let shared = &call.shared;
     let caldav = shared.caldav.reading(&feed.name, &scope(feed, None), &call.id)?;
-    let found = match caldav.propfind(&shared.caldav.home(&feed.name), 1, &[KIND, users::RESOURCE_ID]).await {
-        Err(Error::Refused(_)) => return Err(Error::not_found()),
-        other => other?,
-    };
+    let home = shared.caldav.home(&feed.name);
+    let found = caldav.glance(&home, 1, &[KIND, users::RESOURCE_ID]).await?;
     let calendar = found.iter().find(|one| users::id(one) == Some(feed.calendar) && is_own(one));
     calendar.map(Resource::name).filter(|place| *place != feed.place).ok_or_else(Error::not_found)
 }
@@ -303,16 +299,6 @@ fn shows(settings: &Settings, busy_only: bool) -> Shows {
     Shows { busy_only, unpublic }
 }
 
-/// The name of the file, in letters that every program takes, and in its own (RFC 6266 §4.3).
-fn disposition(name: &str) -> String {
-    let name: String = name.chars().filter(|c| !c.is_control() && !r#"/\:*?"<>|"#.contains(*c)).collect();
-    let name = Some(name.trim().trim_matches('.')).filter(|name| !name.is_empty()).unwrap_or("calendar");
-    let plain: String = name.chars().map(|c| if c.is_ascii() && c != '%' { c } else { '_' }).collect();
-    let whole =
-        if plain == name { String::new() } else { format!("; filename*=UTF-8''{}.ics", segment(name)) };
-    format!("attachment; filename=\"{plain}.ics\"{whole}")
-}
-
 /// Hands the calendar on as it comes. A feeder that is dropped before it is finished cuts the answer off.
 async fn relay(mut answered: Answered, mut cutter: Cutter, feeder: Feeder) {
     loop {
@@ -364,19 +350,6 @@ mod tests {
         }
         for path in ["/", "/api/v1.0/calendars/ical/", "/x"] {
             assert_eq!(told(path), path);
-        }
-    }
-
-    #[test]
-    fn a_file_has_a_name_that_every_program_takes() {
-        for (name, header) in [
-            ("", "attachment; filename=\"calendar.ics\""),
-            ("Work", "attachment; filename=\"Work.ics\""),
-            ("../a\"b\r\nX: y", "attachment; filename=\"abX y.ics\""),
-            ("B\u{fc}ro", "attachment; filename=\"B_ro.ics\"; filename*=UTF-8''B%C3%BCro.ics"),
-            ("50%", "attachment; filename=\"50_.ics\"; filename*=UTF-8''50%25.ics"),
-        ] {
-            assert_eq!(disposition(name), header, "{name}");
         }
     }
 }

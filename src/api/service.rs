@@ -226,6 +226,8 @@ pub struct Shared {
     pub files: Places,
     /// Who takes calendars along.
     pub exports: Places,
+    /// Held by who is being erased: CalDAV erases people one after the other, and who waits there has a connection meanwhile.
+    pub erasing: tokio::sync::Mutex<()>,
     /// Which links were used.
     pub uses: feeds::Uses,
     /// Who may have calendars of their own.
@@ -321,8 +323,20 @@ impl Api {
         let checker = Checker::start(Arc::clone(&settings), pool.clone(), caldav.clone());
         let (throttle, uses) = (Throttle::default(), feeds::Uses::default());
         let (files, exports) = (Places::new(FILES.0, FILES.1), Places::new(EXPORTS.0, EXPORTS.1));
-        let shared =
-            Shared { settings, pool, caldav, site, checker, throttle, files, exports, uses, entitlements };
+        let erasing = tokio::sync::Mutex::default();
+        let shared = Shared {
+            settings,
+            pool,
+            caldav,
+            site,
+            checker,
+            throttle,
+            files,
+            exports,
+            erasing,
+            uses,
+            entitlements,
+        };
         let shared = Arc::new(shared);
         feeds::start(&shared);
         Self(shared)
@@ -439,7 +453,7 @@ impl Shared {
             (Pace::General, _, 0) | (Pace::Search | Pace::Own, ..) => Ok(()),
             (Pace::General, Some(who), most) => self.throttle.count("general", &who.user, &[every(most, 60)]),
             (Pace::General, None, most) => client.map_or(Ok(()), |client| {
-                self.throttle.count("strangers", &throttle::place(client), &[every(most, 60)])
+                self.throttle.count("strangers", &throttle::place(client).to_string(), &[every(most, 60)])
             }),
         };
         counted.map_err(Error::Throttled)

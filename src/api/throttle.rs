@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
@@ -25,15 +25,12 @@ pub struct Throttle {
     counts: Mutex<HashMap<&'static str, HashMap<String, Vec<Count>>>>,
 }
 
-/// Where a stranger is: an address, or of IPv6 the network that one customer has.
+/// Where a stranger is: an address, or of IPv6 the network that one customer has (RFC 6177 §2).
 #[must_use]
-pub fn place(address: IpAddr) -> String {
+pub fn place(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-        }
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -223,6 +220,7 @@ mod tests {
         let at = |text: &str| place(text.parse().unwrap());
         assert_eq!(at("2001:db8:1:2::3"), at("2001:db8:1:2:ffff::1"));
         assert_ne!(at("2001:db8:1:2::3"), at("2001:db8:1:3::3"));
+        assert_eq!(at("2001:db8:1:2::3").to_string(), "2001:db8:1:2::");
         assert_eq!(at("::ffff:192.0.2.1"), at("192.0.2.1"));
         assert_ne!(at("192.0.2.1"), at("192.0.2.2"));
     }

@@ -49,7 +49,7 @@ impl User {
         let caldav = call.caldav()?;
         let props = [PRINCIPAL, NAME, EMAILS, RESOURCE_ID];
         let nearly = caldav.service().principal(&call.identity()?.user);
-        let mut found = caldav.look(&nearly, 0, &props).await?;
+        let mut found = caldav.glance(&nearly, 0, &props).await?;
         if !found.first().is_some_and(|resource| is_own(call, resource, &nearly)) {
             found = caldav.propfind(&principal(call).await?, 0, &props).await?;
         }
@@ -137,8 +137,8 @@ pub async fn search(call: &Call) -> Result<Response> {
     let ids: Vec<Uuid> = users.iter().map(|user| user.id).collect();
     let known = person::of_all(&call.shared.pool, &ids).await?;
     // By its id somebody can be named where a calendar is shared.
-    let new = |user: &&User| known.get(&user.id).is_none_or(|person| person.name != user.name);
-    for user in users.iter().filter(|_| !call.shared.settings.server.read_only).filter(new) {
+    let renewed = |user: &&User| known.get(&user.id).is_none_or(|person| person.name != user.name);
+    for user in users.iter().filter(renewed).filter(|_| !call.shared.settings.server.read_only) {
         person::set(&call.shared.pool, (user.id, &user.name), &Person::default()).await?;
     }
     let (language, nothing) = (call.shared.site.language().await, Person::default());

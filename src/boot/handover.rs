@@ -11,7 +11,7 @@ use crate::{
     db::Tx,
     store::{
         Principal,
-        audit::{self, Action, Deed},
+        audit::{self, Action, Deed, Place},
         calendar,
         handover::{self, Holdings, Parcel},
         principal,
@@ -74,7 +74,7 @@ fn handed(from: &Principal, to: &Principal, parcel: &Parcel) -> Deed {
         actor: operator(),
         action: Action::Transferred,
         owner: from.into(),
-        place: parcel.from.clone(),
+        place: Place { id: Some(parcel.id), name: parcel.from.clone() },
         whom: to.into(),
         detail: parcel.to.clone(),
     }
@@ -138,6 +138,7 @@ pub fn purge(file: Option<&Path>, name: &str, confirmed: bool, elsewhere: bool) 
             .await?;
         print!("{}", page(&who, &holdings));
         if confirmed {
+            erase::wipe(&pool).await?;
             println!("All of this is erased. Who comes by this name or subject from now on is somebody new.");
             if elsewhere {
                 let count = everywhere::run(&pool).await?;

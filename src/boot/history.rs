@@ -264,7 +264,7 @@ fn told(trashed: &Trashed) -> String {
     } else {
         format!("{}/{}", trashed.calendar.escape_debug(), trashed.name.escape_debug())
     };
-    let who = trashed.author.as_deref().unwrap_or("-");
+    let who = trashed.author.as_ref().map_or("-", |author| author.name.as_str());
     format!(
         "{}  {}  {}  {what}  {} octets",
         caldav::stamp(trashed.at),

@@ -1,5 +1,6 @@
 //! `kalends import` and `kalends export`: calendars from another server, and the way there and back.
 
+use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -11,21 +12,25 @@ use anyhow::{Context, Result, bail};
 use crate::{
     caldav::{
         self,
-        import::{Make, Target},
+        import::{Make, NOBODY, Over, Target},
     },
     config::Settings,
     db::{Pool, Tx},
     front,
     import::{
         Counts, Importer, Told, export,
-        keep::{self, Reader},
+        keep::{self, FOREIGN, Reader},
+        origin::Origin,
         tree::{self, Found},
         why,
     },
     store::{Author, Known, Principal, Viewer, principal},
 };
 
-use super::users::{find, open};
+use super::{
+    fetch::{Fetched, fetch},
+    users::{find, open},
+};
 
 /// What becomes of what is there.
 pub use crate::caldav::import::Existing;
@@ -39,8 +44,16 @@ pub struct Order {
     pub calendar: Option<String>,
     /// Files and folders; `-` is what is piped in.
     pub files: Vec<PathBuf>,
-    /// A folder of calendars.
-    pub from: Option<PathBuf>,
+    /// A folder of calendars, or whatever else [`Origin`] knows.
+    pub from: Option<String>,
+    /// What they are called where it comes from, if not the same.
+    pub login: Option<String>,
+    /// A file with the password there.
+    pub password_file: Option<PathBuf>,
+    /// Authorities to trust there instead of the system's.
+    pub ca: Option<PathBuf>,
+    /// A folder in which what is read there is kept.
+    pub keep: Option<PathBuf>,
     /// What becomes of what is there.
     pub existing: Existing,
     /// Whether nothing is written.
@@ -49,13 +62,22 @@ pub struct Order {
     pub create: bool,
 }
 
+impl Order {
+    /// What the one person is called where it comes from.
+    #[must_use]
+    pub fn login(&self) -> Option<&str> {
+        self.login.as_deref().or(self.user.as_deref())
+    }
+}
+
 /// `kalends import`; whether everything went in.
 pub fn import(file: Option<&Path>, order: &Order) -> Result<bool> {
     let mut whole = true;
     super::run(async {
         let (pool, settings) = open(file).await?;
-        let mut site =
-            Site { pool, settings, order, terminal: io::stderr().is_terminal(), unknown: Vec::new() };
+        let terminal = io::stderr().is_terminal();
+        let (unknown, coming) = (Vec::new(), HashSet::new());
+        let mut site = Site { pool, settings, order, terminal, unknown, coming, fetched: None };
         let counts = site.import().await?;
         if order.dry {
             println!("Nothing was written. It would be this:");
@@ -64,7 +86,8 @@ pub fn import(file: Option<&Path>, order: &Order) -> Result<bool> {
         for name in &site.unknown {
             println!("Not shared with {name}: nobody here is called so.");
         }
-        whole = counts.failed == 0 && site.unknown.is_empty();
+        let unread = site.fetched.as_ref().map_or(0, |fetched| fetched.problems);
+        whole = counts.failed == 0 && site.unknown.is_empty() && unread == 0;
         Ok(())
     })?;
     Ok(whole)
@@ -76,6 +99,9 @@ struct Site<'a> {
     order: &'a Order,
     terminal: bool,
     unknown: Vec<String>,
+    /// Who would be made, were it no trial.
+    coming: HashSet<String>,
+    fetched: Option<Fetched>,
 }
 
 impl Site<'_> {
@@ -86,13 +112,26 @@ impl Site<'_> {
                 let who = self.person(user).await?;
                 self.files(&who, calendar).await
             }
-            (Some(user), None, Some(folder)) => {
-                let who = self.person(user).await?;
-                self.tree(&who, folder, Counts::default()).await
+            (user, None, Some(from)) => {
+                let who = match user {
+                    Some(user) => Some(self.person(user).await?),
+                    None => None,
+                };
+                let origin = Origin::of(from)?;
+                let folder = match origin {
+                    Origin::Folder(folder) => folder,
+                    other => {
+                        let fetched = fetch(&self.settings, order, &other).await?;
+                        self.fetched.insert(fetched).folder.clone()
+                    }
+                };
+                match who {
+                    Some(who) => self.tree(&who, &folder, Counts::default()).await,
+                    None => self.people(&folder).await,
+                }
             }
-            (None, None, Some(folder)) => self.people(folder).await,
             _ => bail!(
-                "say a user, a calendar and files; or a user and --from; or, of an export of everybody, --from alone"
+                "say a user, a calendar and files; or a user and --from; or, of everybody in an export or a database, --from alone"
             ),
         }
     }
@@ -102,11 +141,15 @@ impl Site<'_> {
         let (settings, order) = (&self.settings, self.order);
         self.pool
             .transaction(async |tx: Arc<Tx>| {
-                if order.create && !order.dry {
+                if order.create {
                     let name = front::spell(&settings.identity, typed)
                         .map_err(|why| anyhow::anyhow!("{typed:?} cannot be a name: {why}"))?;
                     principal::one_at_a_time(&tx).await?;
-                    if principal::by_name_in(&tx, &name).await?.is_none() {
+                    let there = principal::by_name_in(&tx, &name).await?.is_some();
+                    if !there && order.dry {
+                        return Ok(Self::nobody(&name));
+                    }
+                    if !there {
                         caldav::found(&tx, settings, &name, Known::default()).await?;
                     }
                 }
@@ -114,6 +157,20 @@ impl Site<'_> {
                 find(&tx, settings, typed).await.with_context(|| format!("{typed} has no home here{hint}"))
             })
             .await
+    }
+
+    /// Somebody whom a trial would have to make.
+    fn nobody(name: &str) -> Principal {
+        Principal {
+            id: NOBODY,
+            name: name.to_owned(),
+            subject: None,
+            display_name: None,
+            email: None,
+            told: Vec::new(),
+            groups: Vec::new(),
+            disabled: false,
+        }
     }
 
     fn target(&self, who: &Principal) -> Target<'_> {
@@ -145,7 +202,7 @@ impl Site<'_> {
                 importer.stream(&mut piped()?, "-", None).await?;
             } else if path.is_dir() {
                 for found in tree::calendars(path)? {
-                    all_of(&mut importer, &found).await?;
+                    all_of(&mut importer, &found, None).await?;
                 }
             } else {
                 let mut file = File::open(path).with_context(|| path.display().to_string())?;
@@ -167,7 +224,7 @@ impl Site<'_> {
             let wanted = Make {
                 components: found.components,
                 properties: found.properties(),
-                over: kept.is_some(),
+                over: found.over(),
                 subscribed: kept.is_some_and(|kept| kept["subscription"] == true),
             };
             let made = target.calendar(&found.name, &wanted).await.map_err(why)?;
@@ -175,16 +232,17 @@ impl Site<'_> {
             if !wanted.subscribed {
                 let mut tell = self.teller();
                 let mut importer = Importer::new(&target, &found.name, counts, &mut tell);
-                all_of(&mut importer, &found).await?;
+                all_of(&mut importer, &found, self.fetched.as_ref()).await?;
                 importer.flush().await?;
                 counts = importer.counts;
                 self.end();
             }
-            if let Some(kept) = kept.filter(|_| !self.order.dry && !wanted.subscribed) {
-                let mut reader = Reader { pool: &self.pool, unknown: Vec::new() };
-                let (aces, guests) =
-                    (reader.aces(&kept["list"]).await?, reader.guests(&kept["invites"]).await?);
-                target.share(&found.name, &aces, &guests).await.map_err(why)?;
+            if let Some(kept) = kept.filter(|_| !wanted.subscribed) {
+                let mut reader = Reader { pool: &self.pool, coming: &self.coming, unknown: Vec::new() };
+                let (aces, guests) = (reader.aces(kept).await?, reader.guests(kept).await?);
+                if !self.order.dry {
+                    target.share(&found.name, &aces, &guests, wanted.over).await.map_err(why)?;
+                }
                 unknown.append(&mut reader.unknown);
             }
         }
@@ -194,7 +252,7 @@ impl Site<'_> {
         Ok(counts)
     }
 
-    /// An export of everybody: first all people are made, so that what is shared finds them.
+    /// Everybody in an export or a database: first all people are made, so that what is shared finds them.
     async fn people(&mut self, folder: &Path) -> Result<Counts> {
         let people = tree::people(folder)?;
         if people.is_empty() {
@@ -204,38 +262,28 @@ impl Site<'_> {
         for (folder, told) in people {
             let text = |key: &str| told[key].as_str();
             let name = text("name").context("person.json tells no name")?;
+            let email = text("email").and_then(|text| front::address(text.as_bytes()).ok());
             let known = Known {
                 subject: text("subject"),
                 display_name: text("display_name"),
-                email: text("email"),
+                email: email.as_deref(),
                 ..Known::default()
             };
-            let settings = &self.settings;
-            let (who, made) = self
-                .pool
-                .transaction(async |tx: Arc<Tx>| {
-                    principal::one_at_a_time(&tx).await?;
-                    if let Some(who) = principal::by_name_in(&tx, name).await? {
-                        return Ok((who, false));
-                    }
-                    if self.order.dry {
-                        bail!("{name} is not here yet, and nobody is made by a trial");
-                    }
-                    caldav::found(&tx, settings, name, known).await?;
-                    Ok((find(&tx, settings, name).await?, true))
-                })
-                .await?;
+            let (who, made) = self.made(name, known).await?;
             println!("{name}{}", if made { " is new" } else { "" });
+            self.coming.insert(name.to_owned());
             all.push((who, folder, told));
         }
         let mut counts = Counts::default();
         for (who, folder, told) in all {
+            let mut reader = Reader { pool: &self.pool, coming: &self.coming, unknown: Vec::new() };
+            let aces = reader.aces(&told).await?;
+            let mut unknown = reader.unknown;
+            self.unknown.append(&mut unknown);
             if !self.order.dry {
-                let mut reader = Reader { pool: &self.pool, unknown: Vec::new() };
-                let aces = reader.aces(&told["list"]).await?;
                 let properties = keep::read_properties(&told["properties"]);
-                self.target(&who).home(&properties, &aces).await.map_err(why)?;
-                self.unknown.append(&mut reader.unknown);
+                let over = if told[FOREIGN] == true { Over::Missing } else { Over::All };
+                self.target(&who).home(&properties, &aces, over).await.map_err(why)?;
             }
             let has = fs::read_dir(&folder)?.filter_map(Result::ok).any(|entry| entry.path().is_dir());
             if has {
@@ -243,6 +291,30 @@ impl Site<'_> {
             }
         }
         Ok(counts)
+    }
+
+    /// Somebody of that name, who is made if nobody is; by a trial supposed.
+    async fn made(&self, name: &str, known: Known<'_>) -> Result<(Principal, bool)> {
+        let settings = &self.settings;
+        self.pool
+            .transaction(async |tx: Arc<Tx>| {
+                principal::one_at_a_time(&tx).await?;
+                if let Some(who) = principal::by_name_in(&tx, name).await? {
+                    return Ok((who, false));
+                }
+                if self.order.dry {
+                    return Ok((Self::nobody(name), true));
+                }
+                // An address is one person's.
+                let taken = match known.email {
+                    Some(address) => principal::by_email_in(&tx, address).await?.is_some(),
+                    None => false,
+                };
+                let known = Known { email: known.email.filter(|_| !taken), ..known };
+                caldav::found(&tx, settings, name, known).await?;
+                Ok((find(&tx, settings, name).await?, true))
+            })
+            .await
     }
 
     /// What tells how it goes on: problems in lines, and on a terminal how far it is.
@@ -267,11 +339,13 @@ impl Site<'_> {
     }
 }
 
-async fn all_of(importer: &mut Importer<'_>, found: &Found) -> Result<()> {
+async fn all_of(importer: &mut Importer<'_>, found: &Found, fetched: Option<&Fetched>) -> Result<()> {
     for path in &found.files {
         let mut file = File::open(path).with_context(|| path.display().to_string())?;
         let name = found.name_of(path);
-        importer.stream(&mut file, &path.display().to_string(), name.as_deref()).await?;
+        // Where it was read into means nothing to anybody.
+        let place = fetched.and_then(|fetched| path.strip_prefix(&fetched.folder).ok()).unwrap_or(path);
+        importer.stream(&mut file, &place.display().to_string(), name.as_deref()).await?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! What a node does by itself, beside answering: it forgets what was deleted, what was told, and what was done to rights, long
 //! ago (`calendar.sync_retention_days`, `notifications.retention_days`, `audit.retention_days`), and what is kept of changes for
-//! as long as `history` says, and what the REST service has of people who are no more; it takes out of the calendars of others who was
+//! as long as `history` says, and what the REST service has of people who are no more; it does away with what others have of somebody
+//! who was erased, and takes out of their calendars who was
 //! erased everywhere; and it tells those whose quota is nearly used up.
 //!
 //! Every node does so; what one is at, the others pass over.
@@ -56,6 +57,9 @@ pub async fn run(settings: &Settings, pool: Pool, stopping: watch::Receiver<bool
             Err(error) => {
                 tracing::warn!(%error, "links and passwords of who was erased could not be forgotten");
             }
+        }
+        if let Err(error) = caldav::erase::wipe(&pool).await {
+            tracing::warn!(%error, "what others have of somebody who was erased is still there");
         }
         if let Err(error) = caldav::everywhere::run(&pool).await {
             tracing::warn!(%error, "somebody who was erased is still in the calendars of others");

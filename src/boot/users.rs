@@ -16,7 +16,7 @@ use crate::{
     front,
     store::{
         Principal,
-        audit::{self, Action, Deed, Party},
+        audit::{self, Action, Deed, Party, Place},
         principal,
     },
 };
@@ -96,7 +96,7 @@ async fn set(file: Option<&Path>, name: &str, disabled: bool) -> Result<String> 
             caldav::meet(&tx, settings, &who).await?;
         }
         let action = if disabled { Action::Disabled } else { Action::Enabled };
-        let (owner, place, detail) = (Party::default(), String::new(), String::new());
+        let (owner, place, detail) = (Party::default(), Place::default(), String::new());
         let deed = Deed { actor: operator(), action, owner, place, whom: (&who).into(), detail };
         audit::record(&tx, &[deed]).await?;
         Ok(who.name)

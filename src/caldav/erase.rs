@@ -4,13 +4,13 @@
 use std::sync::Arc;
 
 use crate::{
-    dav::{Cx, Error, Refusal, Result},
-    db::{self, Tx},
+    dav::{Cx, Error, Refusal, Result, sharing::props::mailto},
+    db::{self, Pool, Tx},
     front::{Response, Status},
     store::{
         Principal,
-        audit::{self, Action, Deed, Party},
-        erasure, handover, principal,
+        audit::{self, Action, Deed, Party, Place},
+        erasure, handover, notification, principal,
     },
     xml::{Element, Name},
 };
@@ -23,6 +23,11 @@ const ERASE: Name = Name::own("erase");
 const NAME: Name = Name::own("name");
 /// There, too: that they be taken out of the calendars of others as well.
 const EVERYWHERE: Name = Name::own("everywhere");
+
+/// Entries of a log that one transaction changes.
+const AT_ONCE: i64 = 1000;
+/// Homes whose notifications one statement looks through.
+const HOMES: i64 = 100;
 
 /// Whether a body is such a wish.
 #[must_use]
@@ -53,22 +58,81 @@ pub async fn themselves(cx: &Cx, owner: &Principal, root: &Element) -> Result<Re
             Ok::<_, Error>(())
         })
         .await?;
+    if let Err(error) = wipe(&cx.pool).await {
+        // It is remembered, and done within the hour.
+        tracing::warn!(%error, "what others have of somebody who was erased is still there");
+    }
     if elsewhere {
         everywhere::start(&cx.pool);
     }
     Ok(Response::new(Status::NO_CONTENT))
 }
 
-/// Erases a person; of them there is a number left, and no more. Where they are to be taken out of the calendars of others
-/// as well, that is kept in mind, and done by [`everywhere::run`].
+/// Erases a person; of them there is a number left, and no more, when [`wipe`] is done behind the commit. Where they are to be
+/// taken out of the calendars of others as well, that is kept in mind, and done by [`everywhere::run`].
 pub async fn erase(tx: &Tx, who: &Principal, by: Party, elsewhere: bool) -> Result<(), db::Error> {
     handover::patience(tx).await?;
     if elsewhere {
         erasure::ask(tx, &everywhere::known_by(who)).await?;
     }
-    handover::purge(tx, who.id, &marks(who)).await?;
+    handover::purge(tx, who.id, &told(who)).await?;
     let whom = Party::named(&format!("(number {})", who.id));
     let detail = if elsewhere { "everywhere" } else { "" }.to_owned();
-    let (owner, place) = (Party::default(), String::new());
+    let (owner, place) = (Party::default(), Place::default());
     audit::record(tx, &[Deed { actor: by, action: Action::Purged, owner, place, whom, detail }]).await
+}
+
+/// Does away with what others have of those who were erased, a little at a time: nobody waits for it, and whoever is interrupted
+/// leaves the rest to the next.
+pub async fn wipe(pool: &Pool) -> Result<(), db::Error> {
+    for (id, marks) in &handover::remembered(pool).await? {
+        while pool.transaction(async |tx: Arc<Tx>| handover::anonymise(&tx, *id, AT_ONCE).await).await? > 0 {}
+        let mut last = 0;
+        loop {
+            let homes = handover::named(pool, last, HOMES, marks).await?;
+            for (home, _) in homes.iter().filter(|(_, named)| *named) {
+                pool.transaction(async |tx: Arc<Tx>| notification::silence(&tx, *home, marks).await).await?;
+            }
+            match homes.last() {
+                Some((home, _)) => last = *home,
+                None => break,
+            }
+        }
+        pool.transaction(async |tx: Arc<Tx>| handover::forgotten(&tx, *id).await).await?;
+    }
+    Ok(())
+}
+
+/// What names a person in the notifications of others: the path of their principal, and their address as it is written there,
+/// which is the end of no other.
+fn told(who: &Principal) -> Vec<String> {
+    let address = |email: &String| format!(">{}<", mailto(email).replace('&', "&amp;"));
+    let paths = marks(who).into_iter().filter(|mark| mark.starts_with('/'));
+    paths.chain(who.email.as_ref().map(address)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_looked_for_as_it_is_written() {
+        let who = |email: &str| Principal {
+            id: 1,
+            name: "n n".to_owned(),
+            subject: None,
+            display_name: None,
+            email: Some(email.to_owned()),
+            told: Vec::new(),
+            groups: Vec::new(),
+            disabled: false,
+        };
+        let paths = ["/principals/n n/", "/principals/n%20n/"];
+        for (email, written) in [
+            ("n@example.org", ">mailto:n@example.org<"),
+            ("a&b?c%d@example.org", ">mailto:a&amp;b%3Fc%25d@example.org<"),
+        ] {
+            assert_eq!(told(&who(email)), [paths[0], paths[1], written]);
+        }
+    }
 }

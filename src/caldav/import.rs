@@ -16,7 +16,7 @@ use crate::{
     ical::{Calendar as Octets, gather::is_newer},
     model::{Component, Components, Kind},
     store::{
-        self, Ace, Answer, Author, Calendar, Guest, Property, Put, Subject, Viewer,
+        self, Ace, Answer, Author, Calendar, Grantee, Guest, Invite, Property, Put, Sharee, Subject, Viewer,
         history::Action,
         invite,
         object::{self, Before},
@@ -73,10 +73,22 @@ pub struct Make {
     pub components: Option<Components>,
     /// Its properties.
     pub properties: Vec<Property>,
-    /// Whether they are set where it is there already, too.
-    pub over: bool,
+    /// Which of them are set where it is there already.
+    pub over: Over,
     /// Whether it is a subscription, which has no objects.
     pub subscribed: bool,
+}
+
+/// What of what is told takes the place of what is here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Over {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// Nothing, but what is not here at all comes along.
+    Missing,
+    /// All of it.
+    All,
 }
 
 /// What is said of somebody to whom a calendar is shared.
@@ -84,6 +96,8 @@ pub type Share = (Guest, Answer);
 
 /// Octets of a name.
 const LONGEST: usize = 255;
+/// The number of somebody whom a trial only supposes.
+pub const NOBODY: i64 = 0;
 /// Objects that are written at once, without waiting for one before the next is sent.
 const AT_ONCE: usize = 64;
 
@@ -180,6 +194,9 @@ impl Target<'_> {
 
     /// Makes a calendar of that name where there is none; whether there was none.
     pub async fn calendar(&self, name: &str, make: &Make) -> Result<bool> {
+        if self.dry && self.home_id() == NOBODY {
+            return Ok(true);
+        }
         self.pool
             .transaction(async |tx: Arc<Tx>| {
                 store::calendar::lock_home(&tx, self.home_id()).await?;
@@ -187,8 +204,8 @@ impl Target<'_> {
                 {
                     let wanted = if make.subscribed { Kind::Subscribed } else { Kind::Calendar };
                     own(&calendar, wanted)?;
-                    if make.over && !self.dry {
-                        property::set(&tx, Subject::calendar(&calendar), &make.properties).await?;
+                    let subject = Subject::calendar(&calendar);
+                    if !self.dry && describe(&tx, subject, &make.properties, make.over).await? {
                         store::calendar::change(&tx, &calendar, Action::Described, &self.author).await?;
                     }
                     return Ok(false);
@@ -211,16 +228,28 @@ impl Target<'_> {
             .await
     }
 
-    /// Shares a calendar as these entries and invites say, in the place of those that it has.
-    pub async fn share(&self, name: &str, aces: &[Ace], guests: &[Share]) -> Result<()> {
+    /// Shares a calendar as these entries and invites say: in the place of those that it has, or beside them. Where it is shared
+    /// so already nothing changes.
+    pub async fn share(&self, name: &str, aces: &[Ace], guests: &[Share], over: Over) -> Result<()> {
         self.pool
             .transaction(async |tx: Arc<Tx>| {
                 sharing::alone(&tx).await?;
                 let calendar = self.lock(&tx, name).await?;
-                store::ace::set(&tx, calendar.home_id, calendar.id, aces).await?;
+                let list = store::ace::of_in(&tx, calendar.home_id, calendar.id).await?;
+                let list = listed(&list, calendar.id, aces, over);
+                let there = invite::of_in(&tx, &calendar).await?;
+                let beside = over != Over::All;
+                let told = |guest: &Guest| there.iter().any(|invite| is_of(invite, guest, beside));
+                let guests: Vec<&Share> = guests.iter().filter(|(guest, _)| !told(guest)).collect();
+                if list.is_none() && guests.is_empty() {
+                    return Ok(());
+                }
+                if let Some(list) = list {
+                    store::ace::set(&tx, calendar.home_id, calendar.id, &list).await?;
+                }
                 for answer in [Answer::Accepted, Answer::None, Answer::Declined] {
-                    let with: Vec<Guest> =
-                        guests.iter().filter(|(_, given)| *given == answer).map(|(g, _)| g.clone()).collect();
+                    let with = guests.iter().filter(|(_, given)| *given == answer);
+                    let with: Vec<Guest> = with.map(|(guest, _)| guest.clone()).collect();
                     invite::change(&tx, &calendar, &with, &[], answer).await?;
                 }
                 let first = sharing::answered(self.settings);
@@ -229,14 +258,21 @@ impl Target<'_> {
             .await
     }
 
-    /// Sets properties of the home, and makes these entries its list.
-    pub async fn home(&self, properties: &[Property], aces: &[Ace]) -> Result<()> {
+    /// Sets properties of the home, and makes these entries its list, or part of it.
+    pub async fn home(&self, properties: &[Property], aces: &[Ace], over: Over) -> Result<()> {
         self.pool
             .transaction(async |tx: Arc<Tx>| {
                 store::calendar::lock_home(&tx, self.home_id()).await?;
-                property::set(&tx, Subject::home(self.home_id()), properties).await?;
-                store::ace::set(&tx, self.home_id(), 0, aces).await?;
-                Ok(store::calendar::touch_home(&tx, self.home_id()).await?)
+                let described = describe(&tx, Subject::home(self.home_id()), properties, over).await?;
+                let list = store::ace::of_in(&tx, self.home_id(), 0).await?;
+                let list = listed(&list, 0, aces, over);
+                if let Some(list) = &list {
+                    store::ace::set(&tx, self.home_id(), 0, list).await?;
+                }
+                if described || list.is_some() {
+                    store::calendar::touch_home(&tx, self.home_id()).await?;
+                }
+                Ok(())
             })
             .await
     }
@@ -294,6 +330,48 @@ impl Target<'_> {
         }
         Ok(fates)
     }
+}
+
+/// Sets properties, as far as they are to be set; whether that changes something.
+async fn describe(tx: &Tx, subject: Subject, told: &[Property], over: Over) -> Result<bool> {
+    let there = property::of_in(tx, subject).await?;
+    let changes = |one: &Property| match over {
+        Over::Nothing => false,
+        Over::Missing => !there.iter().any(|known| known.name == one.name),
+        Over::All => !there.contains(one),
+    };
+    let told: Vec<Property> = told.iter().filter(|one| changes(one)).cloned().collect();
+    if !told.is_empty() {
+        property::set(tx, subject, &told).await?;
+    }
+    Ok(!told.is_empty())
+}
+
+/// The list that a home (0) or calendar is to have, if it is another than the one it has.
+fn listed(all: &[Ace], id: i64, told: &[Ace], over: Over) -> Option<Vec<Ace>> {
+    let there: Vec<Ace> = all.iter().filter(|ace| ace.calendar_id == id).cloned().collect();
+    let told = told.iter().map(|ace| Ace { calendar_id: id, ..ace.clone() });
+    let wanted: Vec<Ace> = match over {
+        Over::Nothing => return None,
+        Over::Missing => {
+            let new = told.filter(|ace| there.iter().all(|known| known.grantee != ace.grantee));
+            there.iter().cloned().chain(new).collect()
+        }
+        Over::All => told.collect(),
+    };
+    (wanted != there).then_some(wanted)
+}
+
+/// Whether somebody is invited already; where that stands in the place of what was said, in the same words.
+fn is_of(invite: &Invite, guest: &Guest, beside: bool) -> bool {
+    let same = match (&invite.sharee, &guest.who) {
+        (Sharee::Person(id, ..), Some(Grantee::Principal(other, _))) => id == other,
+        (Sharee::Group(name), Some(Grantee::Group(other))) => name == other,
+        (Sharee::Stranger, None) => invite.address == guest.address,
+        _ => false,
+    };
+    let said = (&invite.common_name, &invite.summary) == (&guest.common_name, &guest.summary);
+    same && !invite.member && (beside || said)
 }
 
 /// Objects after which it is worth a look whether the planner knows that there are any.

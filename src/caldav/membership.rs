@@ -5,7 +5,7 @@ use crate::{
     db::{Error, Tx},
     store::{
         Principal,
-        audit::{self, Action, Deed, Party},
+        audit::{self, Action, Deed, Party, Place},
     },
 };
 
@@ -17,7 +17,7 @@ pub async fn changed(tx: &Tx, by: &Party, before: &[String], now: &Principal) ->
         actor: by.clone(),
         action,
         owner: Party::default(),
-        place: String::new(),
+        place: Place::default(),
         whom: now.into(),
         detail: (*group).clone(),
     };
@@ -29,7 +29,7 @@ pub async fn changed(tx: &Tx, by: &Party, before: &[String], now: &Principal) ->
 /// Called in the transaction in which somebody was given another name.
 pub async fn renamed(tx: &Tx, by: Party, was: &Principal, name: &str) -> Result<(), Error> {
     let (whom, detail) = (was.into(), name.to_owned());
-    let (owner, place) = (Party::default(), String::new());
+    let (owner, place) = (Party::default(), Place::default());
     audit::record(tx, &[Deed { actor: by, action: Action::Renamed, owner, place, whom, detail }]).await
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     dav::{
-        Cx, Given, Refusal, Result, Target,
+        Cx, Given, Refusal, Result, Target, access,
         condition::{MAX_CALENDARS, RESOURCE_MUST_BE_NULL, VALID_RESOURCETYPE},
         facts,
         guard::{CTAG_HEADER, Guard, State, tokens_of_home},
@@ -89,14 +89,16 @@ fn judged(root: &Element, cx: &Cx, wanted: Option<Kind>) -> Result<Vec<Order>, R
 
 async fn make(cx: &Cx, root: Option<&Element>, kind: Kind, orders: Vec<Order>) -> Result<Response> {
     let Target::Collection(_, name) = &cx.located.target else { return Err(Refusal::not_found().into()) };
-    let owner = facts::home_owner(cx, Privilege::Bind).await?;
+    let house = access::household(cx).await?;
+    house.need(cx, Privilege::Bind)?;
+    let owner = &house.owner;
     let components = root.map_or_else(|| Ok(standard()), components)?;
     let guard = &locks::guard(cx).await?;
     let kept: Vec<Order> = orders.into_iter().filter(|order| !is_structure(order)).collect();
     let tags = cx
         .pool
         .transaction(async |tx: Arc<Tx>| {
-            store::calendar::lock_home(&tx, owner.id).await?;
+            house.held(cx, &tx).await?.need(cx, Privilege::Bind)?;
             if store::calendar::is_taken(&tx, owner.id, name).await? {
                 return Err(RESOURCE_MUST_BE_NULL.into());
             }
@@ -104,7 +106,7 @@ async fn make(cx: &Cx, root: Option<&Element>, kind: Kind, orders: Vec<Order>) -
             {
                 return Err(MAX_CALENDARS.into());
             }
-            let before = expected(cx, &tx, &owner, guard.clone()).await?;
+            let before = expected(cx, &tx, owner, guard.clone()).await?;
             let (what, author) = ((kind, components), &cx.author());
             let id = store::calendar::create(&tx, owner.id, name, what, author).await?;
             let subject = Subject { calendar_id: id, ..Subject::home(owner.id) };
@@ -113,7 +115,7 @@ async fn make(cx: &Cx, root: Option<&Element>, kind: Kind, orders: Vec<Order>) -
             watch(cx, &tx, (owner.id, id), &own).await?;
             carry_out(&tx, subject, others).await?;
             match before {
-                Some(before) => tags(cx, &tx, &owner, name, before).await,
+                Some(before) => tags(cx, &tx, owner, name, before).await,
                 None => Ok(None),
             }
         })

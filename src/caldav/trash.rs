@@ -109,7 +109,7 @@ async fn calendar_to(cx: &Cx, house: &Household, to: &Destination, facts: &Facts
     let home = house.owner.id;
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
-            store::calendar::lock_home(&tx, home).await?;
+            house.held(cx, &tx).await?.need(cx, Privilege::Bind)?;
             if store::calendar::is_taken(&tx, home, name).await? {
                 to.may_replace(true)?;
                 return Err(forbidden("a calendar comes back under a name that is free").into());
@@ -148,7 +148,13 @@ pub async fn empty(cx: &Cx, days: u32, octets: &Bytes) -> Result<Response> {
     // What is deleted while it goes on stays.
     let since = SystemTime::now().checked_sub(Duration::from_secs(86_400 * u64::from(days)));
     let (home, since) = (house.owner.id, since.unwrap_or(SystemTime::UNIX_EPOCH));
-    cx.pool.transaction(async |tx: Arc<Tx>| Ok::<_, Error>(history::empty(&tx, home, since).await?)).await?;
+    cx.pool
+        .transaction(async |tx: Arc<Tx>| {
+            history::empty(&tx, home, since).await?;
+            // It may have waited for who writes to a calendar.
+            Ok::<_, Error>(house.now(cx, &tx).await?.need(cx, Privilege::Unbind)?)
+        })
+        .await?;
     Ok(Response::new(Status::NO_CONTENT))
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     config::Audience,
+    db::Tx,
     front::is_safe,
     model::{Privilege, Privileges},
     store::{self, Calendar, Principal},
@@ -98,6 +99,19 @@ pub async fn household(cx: &Cx) -> Result<Household> {
 }
 
 impl Household {
+    /// The home, in which nobody else makes anything or grants anything on all of it until the transaction ends, with the
+    /// viewer's rights as they are when it is held.
+    pub async fn held(&self, cx: &Cx, tx: &Tx) -> Result<Self> {
+        store::calendar::lock_home(tx, self.owner.id).await?;
+        self.now(cx, tx).await
+    }
+
+    /// The home with the viewer's rights as they are by now: whoever waited may have lost them.
+    pub async fn now(&self, cx: &Cx, tx: &Tx) -> Result<Self> {
+        let rights = store::ace::on(tx, &cx.viewer, self.owner.id, 0).await?;
+        Ok(Self { owner: self.owner.clone(), rights: cx.viewer.scoped(self.owner.id, rights) })
+    }
+
     /// Refuses unless the viewer holds `privilege` on the home.
     pub fn need(&self, cx: &Cx, privilege: Privilege) -> Result<(), Refusal> {
         if self.rights.is_empty() {
@@ -168,12 +182,18 @@ impl Household {
 /// Whether the viewer may know that somebody is here, and read their principal.
 #[must_use]
 pub fn may_know(cx: &Cx, who: &Principal) -> bool {
-    cx.viewer.owns(who.id)
+    may_know_of(cx, (who.id, &who.groups))
+}
+
+/// The same of whoever has that number and is in these groups.
+#[must_use]
+pub fn may_know_of(cx: &Cx, (id, groups): (i64, &[String])) -> bool {
+    cx.viewer.owns(id)
         || cx.viewer.knows_all()
         || match cx.settings.privacy.principals {
             _ if cx.viewer.is_confined() => false,
             Audience::Everyone => true,
-            Audience::Groups => who.groups.iter().any(|group| cx.viewer.principal.groups.contains(group)),
+            Audience::Groups => groups.iter().any(|group| cx.viewer.principal.groups.contains(group)),
             Audience::Nobody => false,
         }
 }

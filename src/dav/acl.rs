@@ -35,13 +35,13 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
     let (entries, guard, house) = (&entries, &guard, &house);
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
+            sharing::alone(&tx).await?;
             let (calendar, rights) = if matches!(cx.located.target, Target::Home(_)) {
+                let house = house.held(&cx, &tx).await?;
                 house.need(&cx, Privilege::WriteAcl)?;
-                store::calendar::lock_home(&tx, house.owner.id).await?;
                 guard.unchanged(Some(""), None)?;
                 (None, house.rights)
             } else {
-                sharing::alone(&tx).await?;
                 let calendar = facts::locked(&cx, &tx, house, On::Resource, Privilege::WriteAcl).await?;
                 let locks = store::lock::of_in(&tx, &calendar).await?;
                 guard
@@ -73,8 +73,7 @@ pub async fn run(cx: Arc<Cx>, given: Given) -> Result<Response> {
             if let Some(calendar) = &calendar {
                 sharing::list(&cx, &tx, calendar, before, after).await?;
             } else {
-                store::ace::set(&tx, home_id, 0, &after).await?;
-                store::calendar::touch_home(&tx, home_id).await?;
+                sharing::home(&tx, home_id, &before, &after).await?;
             }
             Ok::<_, Error>(store::audit::record(&tx, &deeds).await?)
         })
@@ -91,10 +90,31 @@ pub async fn owner_of(tx: &Tx, house: &Household, home_id: i64) -> Result<Princi
 }
 
 /// Whether a list lets somebody see what is private whom the one before it did not: only who sees it themselves may do that.
-fn discloses(before: &[Ace], after: &[Ace]) -> bool {
+#[must_use]
+pub fn discloses(before: &[Ace], after: &[Ace]) -> bool {
+    shown(before, after).next().is_some()
+}
+
+/// The entries by which somebody sees what is private whom the list before did not let.
+fn shown<'a>(before: &'a [Ace], after: &'a [Ace]) -> impl Iterator<Item = &'a Ace> {
     let shows = |ace: &&Ace| ace.privileges.has(Privilege::ReadPrivate);
-    let was = |ace: &Ace| before.iter().filter(shows).any(|old| old.grantee == ace.grantee);
-    after.iter().filter(shows).any(|ace| !was(ace))
+    let was = move |ace: &Ace| before.iter().filter(shows).any(|old| old.grantee == ace.grantee);
+    after.iter().filter(shows).filter(move |ace| !was(ace))
+}
+
+/// Whether somebody who reads a calendar before and after the change of its list comes to see what is private there, or ceases to:
+/// what they have of it is then another whole, and no change tells them so.
+#[must_use]
+pub fn turns(before: &[Ace], after: &[Ace], inherited: &[Ace]) -> bool {
+    let same = |one: &Ace, other: &Ace| match (&one.grantee, &other.grantee) {
+        (Grantee::Principal(one, _), Grantee::Principal(other, _)) => one == other,
+        // A person may be in any group.
+        _ => true,
+    };
+    let read = |ace: &Ace, list: &[Ace]| {
+        list.iter().chain(inherited).any(|other| other.privileges.has(Privilege::Read) && same(ace, other))
+    };
+    shown(before, after).any(|ace| read(ace, before)) || shown(after, before).any(|ace| read(ace, after))
 }
 
 /// Whom an entry of a request is about.
@@ -434,6 +454,29 @@ mod tests {
             ),
         ] {
             assert_eq!(judged(&[entry], Vec::new()).unwrap_err().condition, Some(condition));
+        }
+    }
+
+    #[test]
+    fn a_list_turns_for_who_reads_before_and_after() {
+        let (all, read) = (Privilege::All, Privilege::Read);
+        let bob = |privilege| ace(Grantee::Principal(2, "bob".to_owned()), privilege);
+        let carol = |privilege| ace(Grantee::Principal(3, "carol".to_owned()), privilege);
+        let staff = |privilege| ace(Grantee::Group("staff".to_owned()), privilege);
+        for (before, after, inherited, turned) in [
+            (vec![bob(read)], vec![bob(all)], vec![], true),
+            (vec![bob(all)], vec![bob(read)], vec![], true),
+            // Who comes has nothing yet, who goes keeps nothing.
+            (vec![carol(read)], vec![carol(read), bob(all)], vec![], false),
+            (vec![carol(read), bob(all)], vec![carol(read)], vec![], false),
+            // Unless they read it by something else.
+            (vec![staff(read)], vec![staff(read), bob(all)], vec![], true),
+            (vec![], vec![bob(all)], vec![bob(read)], true),
+            (vec![bob(all)], vec![], vec![staff(read)], true),
+            (vec![bob(read)], vec![bob(Privilege::Write)], vec![], false),
+            (vec![bob(all), carol(all)], vec![carol(all), bob(all)], vec![], false),
+        ] {
+            assert_eq!(turns(&before, &after, &inherited), turned, "{before:?} {after:?}");
         }
     }
 }

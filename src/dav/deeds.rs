@@ -4,7 +4,7 @@ use crate::{
     model::Privileges,
     store::{
         Ace, Grantee, Principal,
-        audit::{Action, Deed, Party},
+        audit::{Action, Deed, Party, Place},
     },
 };
 
@@ -22,7 +22,7 @@ pub fn of_lists(
         actor: actor.into(),
         action,
         owner: owner.into(),
-        place: place.to_owned(),
+        place: Place { id: Some(ace.calendar_id).filter(|id| *id > 0), name: place.to_owned() },
         whom: party(&ace.grantee),
         detail: spelt(privileges),
     };

@@ -23,6 +23,7 @@ use super::{
     multistatus::Multistatus,
     prop::{Facts, Needs},
     proppatch::{Moment, Order, orders, report},
+    sharing,
     target::is_ours,
 };
 
@@ -147,7 +148,10 @@ async fn set(cx: &Arc<Cx>, guard: &Guard, rank: Rank, order: &Order) -> Result<(
     let targets = &targets(cx, order)?;
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
-            store::calendar::lock_home(&tx, home_id).await?;
+            sharing::alone(&tx).await?;
+            let rights = house.held(cx, &tx).await?.rights;
+            let group = group(cx, (owner, rights), rank, &[]);
+            access::need(group.rights, Privilege::WriteProperties, || group.href.clone())?;
             guard.unchanged(Some(""), None)?;
             let before = store::ace::of_in(&tx, home_id, 0).await?;
             let known = Known::of(cx, &tx, targets).await?;
@@ -164,10 +168,9 @@ async fn set(cx: &Arc<Cx>, guard: &Guard, rank: Rank, order: &Order) -> Result<(
             if after.len() > most {
                 return Err(too_many(most).into());
             }
-            store::ace::set(&tx, home_id, 0, &after).await?;
+            sharing::home(&tx, home_id, &before, &after).await?;
             let deeds = deeds::of_lists(&cx.viewer.principal, (owner, ""), &before, &after);
-            store::audit::record(&tx, &deeds).await?;
-            Ok(store::calendar::touch_home(&tx, home_id).await?)
+            Ok(store::audit::record(&tx, &deeds).await?)
         })
         .await
 }

@@ -29,10 +29,10 @@ pub async fn run(cx: &Cx) -> Result<Option<(Calendar, Object)>> {
             if on == On::Home {
                 // Others may see it, or it is theirs: before any calendar and any home is held.
                 sharing::alone(&tx).await?;
-                // While it is held nothing is called otherwise: what was found by its name has it still.
-                store::calendar::lock_home(&tx, house.owner.id).await?;
             }
-            let calendar = facts::locked(cx, &tx, &house, on, Privilege::Unbind).await?;
+            // While it is held nothing is called otherwise: what was found by its name has it still.
+            let house = if on == On::Home { &house.held(cx, &tx).await? } else { &house };
+            let calendar = facts::locked(cx, &tx, house, on, Privilege::Unbind).await?;
             let locks = store::lock::of_in(&tx, &calendar).await?;
             let now = Now { calendar: &calendar, object: None, locks: &locks };
             let Target::Object(.., name) = &cx.located.target else {

@@ -11,7 +11,8 @@ use crate::{
 };
 
 use super::{
-    Cx, Given, Prop, Refusal, Result, Tables, Target, access,
+    Cx, Given, Prop, Refusal, Result, Tables, Target,
+    access::{self, Household},
     ask::MOST_NAMES,
     chosen,
     condition::{CANNOT_MODIFY_PROTECTED_PROPERTY, QUOTA_NOT_EXCEEDED},
@@ -91,6 +92,10 @@ async fn still_there(
     (guard, privilege): (&Guard, Privilege),
 ) -> Result<()> {
     let Some(loaded) = &facts.calendar else {
+        if let (Kind::Home, Some(owner)) = (facts.kind(), facts.principal.clone()) {
+            let house = Household { owner, rights: facts.rights };
+            house.held(cx, tx).await?.need(cx, privilege)?;
+        }
         // It is there, and has no tag.
         guard.unchanged(Some(""), None)?;
         return Ok(store::calendar::touch_home(tx, subject.home_id).await?);

@@ -175,7 +175,11 @@ fn etag(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
 
 fn length(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     let object = facts.object.as_ref().map(|object| object.size.into());
-    w.text(&object.or(facts.trashed.as_ref().map(|trashed| trashed.octets))?.to_string());
+    w.text(
+        &object
+            .or(facts.trashed.as_ref().filter(|trashed| trashed.counted).map(|trashed| trashed.octets))?
+            .to_string(),
+    );
     Some(())
 }
 

@@ -3,7 +3,7 @@
 
 use crate::{
     db::{Row, Rows, Tx},
-    model::{Privilege, Privileges},
+    model::{Kind, Privilege, Privileges},
     store::{
         self, Calendar, Lens, Object, change,
         object::{self, Candidates, Which, With},
@@ -42,7 +42,9 @@ impl Sight {
 /// How the viewer sees what is in a collection.
 #[must_use]
 pub fn of(cx: &Cx, calendar: &Calendar) -> Lens {
-    lens(cx, calendar.home_id, calendar.rights)
+    let lens = lens(cx, calendar.home_id, calendar.rights);
+    // What somebody is told is for them alone, whatever the settings say of objects (docs/decisions/0030).
+    Lens { private: lens.private && (lens.own || calendar.kind != Kind::Notifications), ..lens }
 }
 
 /// How the viewer, who has these rights, sees what is kept in that home.

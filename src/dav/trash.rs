@@ -21,7 +21,7 @@ use crate::{
 
 use super::{
     Cx, Error, Prop, Refusal, Result, Target,
-    access::{Household, On, household},
+    access::{self, Household, On, household},
     ask::Ask,
     facts::acl_if,
     locks,
@@ -69,10 +69,10 @@ fn deleted_at(facts: &Facts, _: &Cx, w: &mut Writer) -> Option<()> {
     Some(())
 }
 
-/// Absent where it was the server or whoever runs it, or somebody who is no more.
+/// Absent where it was the server or whoever runs it, somebody who is no more, or somebody of whom the viewer may not know.
 fn deleted_by(facts: &Facts, cx: &Cx, w: &mut Writer) -> Option<()> {
-    let who = facts.trashed.as_ref()?.author.clone()?;
-    w.element(Name::dav("href"), &cx.href(&Target::Principal(who)));
+    let who = facts.trashed.as_ref()?.author.as_ref()?;
+    w.element(Name::dav("href"), &cx.href(&Target::Principal(who.name.clone())));
     Some(())
 }
 
@@ -112,6 +112,7 @@ fn number(name: &str) -> Option<(bool, i64)> {
 
 /// Whose trash it is, and how the viewer sees what lies there.
 struct Bin {
+    home_id: i64,
     user: String,
     path: String,
     rights: Privileges,
@@ -123,6 +124,7 @@ impl Bin {
     async fn of(cx: &Cx, house: &Household, rights: Privileges, needs: Needs) -> Result<Self> {
         let home_id = house.owner.id;
         Ok(Self {
+            home_id,
             user: house.owner.name.clone(),
             path: cx.href(&of(&house.owner.name)),
             rights,
@@ -138,7 +140,13 @@ impl Bin {
     }
 
     /// The facts of an entry, if it is there for the viewer.
-    fn entry(&self, cx: &Cx, trashed: Trashed) -> Option<Facts> {
+    fn entry(&self, cx: &Cx, mut trashed: Trashed) -> Option<Facts> {
+        // The owner and whoever did something in their home know each other.
+        let owner = |id| id == self.home_id || cx.viewer.owns(self.home_id);
+        trashed.author =
+            trashed.author.filter(|who| owner(who.id) || access::may_know_of(cx, (who.id, &who.groups)));
+        // What is private counts as well (docs/decisions/0026).
+        trashed.counted = !trashed.whole || self.lens.private;
         let name = called(&trashed);
         let href = member(&self.path, &name);
         let object = if trashed.whole { None } else { Some(self.object(cx, &name, &trashed)?) };
@@ -247,7 +255,10 @@ pub async fn purge(cx: &Cx) -> Result<()> {
     let (home_id, deletions, calendars) = (house.owner.id, &deletions, &calendars);
     cx.pool
         .transaction(async |tx: Arc<Tx>| {
-            Ok::<_, Error>(store::history::erase(&tx, home_id, deletions, calendars).await?)
+            store::history::erase(&tx, home_id, deletions, calendars).await?;
+            // It may have waited for who writes to the calendar.
+            let house = house.now(cx, &tx).await?;
+            house.tended(cx, On::Collection, Privilege::Unbind).map(drop).map_err(Error::from)
         })
         .await
 }

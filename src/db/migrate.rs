@@ -44,6 +44,7 @@ pub const CALDAV: &[Migration] = files!["caldav":
     15 "0015_trash",
     16 "0016_fullness",
     17 "0017_erasure",
+    18 "0018_purge",
 ];
 
 /// The files under sql/api/migrate, in their order.

@@ -4,6 +4,7 @@
 //! that the statement of a caller who went away runs on until `statement_timeout`, which belongs to the role there: the
 //! PgBouncer forgets a cancellation whose connection is closed at once, as the driver closes it.
 
+mod cell;
 mod client;
 mod connect;
 mod error;
@@ -16,6 +17,7 @@ mod row;
 mod tls;
 mod tx;
 
+pub use cell::Cell;
 pub use client::Client;
 pub use error::{Error, Source, chain};
 pub use listen::{Heard, listen};

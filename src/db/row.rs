@@ -10,6 +10,7 @@ use tokio_postgres::row::RowIndex;
 use tokio_postgres::types::FromSql;
 use tracing::Span;
 
+use crate::db::cell::Cell;
 use crate::db::client::Client;
 use crate::db::error::Error;
 
@@ -22,6 +23,12 @@ impl Row {
     /// `Option`, are [`Error::Bug`].
     pub fn at<'a, T: FromSql<'a>>(&'a self, column: impl RowIndex + Display) -> Result<T, Error> {
         self.0.try_get(column).map_err(Error::from)
+    }
+
+    /// All columns, by their names.
+    pub fn cells(&self) -> Result<Vec<(String, Cell)>, Error> {
+        let columns = self.0.columns().iter().enumerate();
+        columns.map(|(nth, column)| Ok((column.name().to_owned(), self.at(nth)?))).collect()
     }
 }
 

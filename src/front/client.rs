@@ -1,10 +1,11 @@
 //! A client of another HTTP service that is asked again and again: connections stay open and are lent out one at a time, and
 //! size and time are bounded.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::{Bytes, BytesMut};
 use http::header::HOST;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
@@ -12,10 +13,13 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
 
 use crate::config::{Fault, Listen};
+use crate::front::fetch::{Setting, connector};
 
 /// Connections that wait for work.
 const IDLE: usize = 32;
@@ -33,6 +37,10 @@ enum Place {
     Unix(PathBuf),
 }
 
+/// How TLS is spoken with it, and by which name it must be known.
+#[derive(Clone)]
+struct Secure(TlsConnector, ServerName<'static>);
+
 /// The client. A clone shares its connections.
 #[derive(Clone, Debug)]
 pub struct Client(Arc<Inner>);
@@ -40,6 +48,8 @@ pub struct Client(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     place: Place,
+    /// None where it is spoken to in the clear.
+    tls: Option<Secure>,
     host: HeaderValue,
     patience: Duration,
     idle: Mutex<Vec<(Sender, Instant)>>,
@@ -102,7 +112,7 @@ impl Client {
             Listen::Unix(path) => Place::Unix(path.clone()),
             Listen::Systemd => return None,
         };
-        Some(Self::at(place, patience))
+        Some(Self::at(place, None, patience))
     }
 
     /// The same of a place in the settings: `http://host:port` or `unix:/path`.
@@ -111,7 +121,7 @@ impl Client {
             |why: &str| Fault::new(key, format!("is {place:?}, {why}: write http://host:port or unix:/path"));
         if let Some(path) = place.strip_prefix("unix:") {
             return match path {
-                path if path.starts_with('/') => Ok(Self::at(Place::Unix(path.into()), patience)),
+                path if path.starts_with('/') => Ok(Self::at(Place::Unix(path.into()), None, patience)),
                 _ => Err(fault("a path that does not begin with a slash")),
             };
         }
@@ -119,7 +129,7 @@ impl Client {
         match (uri.scheme_str(), uri.host(), uri.path()) {
             (Some("http"), Some(host), "/" | "") => {
                 let host = host.trim_matches(['[', ']']).to_owned();
-                Ok(Self::at(Place::Tcp(host, uri.port_u16().unwrap_or(80)), patience))
+                Ok(Self::at(Place::Tcp(host, uri.port_u16().unwrap_or(80)), None, patience))
             }
             _ => Err(fault("which is not the address of a service without TLS")),
         }
@@ -128,17 +138,40 @@ impl Client {
     /// One of the same service with that much patience, and connections of its own.
     #[must_use]
     pub fn patient(&self, patience: Duration) -> Self {
-        Self::at(self.0.place.clone(), patience)
+        Self::at(self.0.place.clone(), self.0.tls.clone(), patience)
     }
 
-    fn at(place: Place, patience: Duration) -> Self {
+    /// A client of a server somewhere else, at `http://host` or `https://host`; its certificate comes from the authorities in a
+    /// file, or the system's when that is not named.
+    pub fn elsewhere(
+        url: Setting<'_, str>,
+        ca_file: Setting<'_, Path>,
+        patience: Duration,
+    ) -> Result<Self, Fault> {
+        let fault = |why: &dyn std::fmt::Display| Fault::new(url.0, format!("is no address: {why}"));
+        let uri: Uri = url.1.parse().map_err(|error| fault(&error))?;
+        let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        let (usual, tls) = match uri.scheme_str() {
+            Some("http") => (80, None),
+            Some("https") => {
+                let name = ServerName::try_from(host.clone()).map_err(|error| fault(&error))?;
+                (443, Some(Secure(connector(ca_file)?, name)))
+            }
+            _ => return Err(fault(&"it begins with neither https:// nor http://")),
+        };
+        Ok(Self::at(Place::Tcp(host, uri.port_u16().unwrap_or(usual)), tls, patience))
+    }
+
+    fn at(place: Place, tls: Option<Secure>, patience: Duration) -> Self {
+        let usual = if tls.is_some() { 443 } else { 80 };
         let host = match &place {
+            Place::Tcp(host, port) if *port == usual && !host.contains(':') => host.clone(),
             Place::Tcp(host, port) if host.contains(':') => format!("[{host}]:{port}"),
             Place::Tcp(host, port) => format!("{host}:{port}"),
             Place::Unix(_) => "localhost".to_owned(),
         };
         let host = HeaderValue::from_str(&host).unwrap_or(HeaderValue::from_static("localhost"));
-        Self(Arc::new(Inner { place, host, patience, idle: Mutex::default() }))
+        Self(Arc::new(Inner { place, tls, host, patience, idle: Mutex::default() }))
     }
 
     /// Asks. What a connection never took, because it had ended meanwhile, is sent once more on a new one; so is, where asking
@@ -191,7 +224,8 @@ impl Client {
                 let tcp =
                     TcpStream::connect((host.as_str(), *port)).await.map_err(|error| error.to_string())?;
                 tcp.set_nodelay(true).map_err(|error| error.to_string())?;
-                greet(tcp).await
+                let Some(Secure(connector, name)) = &self.0.tls else { return greet(tcp).await };
+                greet(connector.connect(name.clone(), tcp).await.map_err(|error| error.to_string())?).await
             }
             Place::Unix(path) => {
                 greet(UnixStream::connect(path).await.map_err(|error| error.to_string())?).await
@@ -266,6 +300,24 @@ where
     Ok(sender)
 }
 
+impl std::fmt::Debug for Secure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "TLS with {:?}", self.1)
+    }
+}
+
+/// What somebody with a password shows (RFC 7617 §2); it stays out of logs.
+///
+/// # Panics
+/// Never: its letters can stand in a header.
+#[must_use]
+pub fn basic(user: &str, password: &str) -> HeaderValue {
+    let told = format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}")));
+    let mut value = HeaderValue::try_from(told).expect("letters");
+    value.set_sensitive(true);
+    value
+}
+
 impl std::error::Error for Unanswered {}
 
 impl std::fmt::Display for Unanswered {
@@ -294,6 +346,20 @@ mod tests {
         for bad in ["", "x", "unix:k.sock", "https://calendars", "http://calendars/dav/", "http:///"] {
             assert!(place(bad).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn what_is_elsewhere_is_called_as_its_certificate_calls_it() {
+        let none = ("--ca", Path::new(""));
+        let client = |url: &str| Client::elsewhere(("--from", url), none, STALE).map(|client| client.0);
+        let https = client("https://cal.example.org/dav/").unwrap();
+        assert!(https.tls.is_some() && https.place == Place::Tcp("cal.example.org".into(), 443));
+        assert_eq!(https.host, "cal.example.org");
+        assert_eq!(client("http://[::1]:8008").unwrap().host, "[::1]:8008");
+        for bad in ["ftp://x", "x", "https://"] {
+            assert!(client(bad).is_err(), "{bad}");
+        }
+        assert_eq!(basic("Aladdin", "open sesame"), "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
     }
 
     #[test]

@@ -120,7 +120,7 @@ where
     Ok(body.map_err(|error| error.to_string())?.to_bytes())
 }
 
-fn connector((key, ca_file): Setting<'_, Path>) -> Result<TlsConnector, Fault> {
+pub(super) fn connector((key, ca_file): Setting<'_, Path>) -> Result<TlsConnector, Fault> {
     let fault = |text: String| Fault::new(key, text);
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()

@@ -32,7 +32,7 @@ mod trust;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode as Status, header};
 
 pub use body::{Body, BodyError};
-pub use client::{Answered, Ask, Client, Unanswered};
+pub use client::{Answered, Ask, Client, Unanswered, basic};
 pub use coding::{Coded, thousandths};
 pub use conditional::{BadCondition, Conditions, EntityTag, Verdict, is_tag_of};
 pub use entitlement::Entitlements;

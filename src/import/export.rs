@@ -107,18 +107,20 @@ pub fn file_of(name: &str) -> String {
     if odd { format!("{}.ics", fingerprint(name)) } else { name.to_owned() }
 }
 
-fn make(folder: &Path) -> Result<()> {
+/// Makes a folder, which its owner alone may read.
+pub fn make(folder: &Path) -> Result<()> {
     DirBuilder::new().mode(0o700).create(folder).with_context(|| folder.display().to_string())
 }
 
 /// Writes a new file, which its owner alone may read.
-fn write(path: &Path, octets: &[u8]) -> Result<()> {
+pub fn write(path: &Path, octets: &[u8]) -> Result<()> {
     let new = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     let mut file: BufWriter<File> = BufWriter::new(new.with_context(|| path.display().to_string())?);
     file.write_all(octets).and_then(|()| file.flush()).with_context(|| path.display().to_string())
 }
 
-fn pretty(value: &Value) -> Result<Vec<u8>> {
+/// JSON for people.
+pub fn pretty(value: &Value) -> Result<Vec<u8>> {
     let mut text = serde_json::to_vec_pretty(value)?;
     text.push(b'\n');
     Ok(text)

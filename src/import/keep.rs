@@ -1,5 +1,7 @@
 //! What a folder says of a calendar or a person in JSON: written by an export, read by an import.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 use serde_json::{Value, json};
 
@@ -12,6 +14,8 @@ use crate::{
 
 /// What an export is recognised by.
 pub const FORMAT: (&str, u64) = ("kalends", 1);
+/// What says that it is what another server told: it takes the place of nothing that is here.
+pub const FOREIGN: &str = "foreign";
 
 /// The kinds of components, by their names.
 pub fn components(kinds: Components) -> Value {
@@ -69,23 +73,30 @@ pub fn invites(all: &[Invite]) -> Value {
             Sharee::Group(name) => ("group", name.as_str()),
             Sharee::Stranger => ("address", ""),
         };
-        let answer = match invite.answer {
-            Answer::Accepted => "accepted",
-            Answer::Declined => "declined",
-            Answer::None => "none",
-        };
         json!({
             "to": kind, "name": name, "address": invite.address, "common_name": invite.common_name,
-            "summary": invite.summary, "answer": answer, "privileges": invite.privileges.bits(),
+            "summary": invite.summary, "answer": answer(invite.answer), "privileges": invite.privileges.bits(),
         })
     };
     all.iter().filter(|one| !one.member).map(invite).collect()
+}
+
+/// What somebody said to an invite.
+#[must_use]
+pub const fn answer(answer: Answer) -> &'static str {
+    match answer {
+        Answer::Accepted => "accepted",
+        Answer::Declined => "declined",
+        Answer::None => "none",
+    }
 }
 
 /// To whom something is granted or shared; those whom nobody knows here are told to `unknown`.
 pub struct Reader<'a> {
     /// Where people are.
     pub pool: &'a Pool,
+    /// Who would be there by now, were it no trial.
+    pub coming: &'a HashSet<String>,
     /// Names that nobody has.
     pub unknown: Vec<String>,
 }
@@ -96,11 +107,18 @@ impl Reader<'_> {
         Ok(match value["to"].as_str().unwrap_or_default() {
             "person" => {
                 let found = principal::by_name(self.pool, name).await?;
-                if found.is_none() {
+                if found.is_none() && !self.coming.contains(name) {
                     self.unknown.push(name.to_owned());
                 }
                 found.map(|Principal { id, name, .. }| Grantee::Principal(id, name))
             }
+            // Who is here by now is no stranger.
+            "address" => match value["address"].as_str() {
+                Some(address) => principal::by_email(self.pool, address)
+                    .await?
+                    .map(|Principal { id, name, .. }| Grantee::Principal(id, name)),
+                None => None,
+            },
             "group" if !name.is_empty() => Some(Grantee::Group(name.to_owned())),
             "authenticated" => Some(Grantee::Authenticated),
             "all" => Some(Grantee::All),
@@ -109,10 +127,12 @@ impl Reader<'_> {
         })
     }
 
-    /// The entries that are told.
+    /// The entries that are told of a home or a calendar; those of who is invited by address among them.
     pub async fn aces(&mut self, value: &Value) -> Result<Vec<Ace>> {
         let mut all = Vec::new();
-        for value in value.as_array().into_iter().flatten() {
+        let by_address =
+            value["invites"].as_array().into_iter().flatten().filter(|one| one["to"] == "address");
+        for value in value["list"].as_array().into_iter().flatten().chain(by_address) {
             if let Some(grantee) = self.grantee(value).await? {
                 all.push(Ace { calendar_id: 0, grantee, privileges: bits(value) });
             }
@@ -120,10 +140,10 @@ impl Reader<'_> {
         Ok(all)
     }
 
-    /// The invites that are told.
+    /// The invites that are told of a calendar.
     pub async fn guests(&mut self, value: &Value) -> Result<Vec<(Guest, Answer)>> {
         let mut all = Vec::new();
-        for value in value.as_array().into_iter().flatten() {
+        for value in value["invites"].as_array().into_iter().flatten() {
             let text = |key: &str| value[key].as_str().map(str::to_owned);
             let who = self.grantee(value).await?;
             if who.is_none() && (value["to"] != "address" || text("address").is_none()) {

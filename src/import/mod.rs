@@ -1,9 +1,21 @@
 //! What is brought from elsewhere into a calendar: how a stream of it is read, in which steps it is stored, and what is told
 //! of each object (docs/decisions/0034).
 
+pub mod account;
+pub mod base;
+pub mod bases;
+pub mod davical;
+pub mod dump;
 pub mod export;
 pub mod keep;
+pub mod origin;
+pub mod packed;
+pub mod sabre;
+pub mod shelf;
 pub mod tree;
+
+mod conversation;
+mod place;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -13,8 +25,13 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 
 use crate::caldav::import::{self as objects, Fate, Fault, Incoming, Target};
+use crate::db::Query;
 use crate::ical::gather::{gather, said};
 use crate::ical::pieces::{Piece, Pieces, Scanner};
+
+/// Every statement about tables of other products, by the file it is from.
+pub const ALL: &[(&str, &[Query])] =
+    &[("base", base::ALL), ("sabre", sabre::ALL), ("davical", davical::ALL), ("dump", dump::ALL)];
 
 /// Objects in one transaction, and their octets.
 const BATCH: (usize, usize) = (500, 4 << 20);

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use crate::{
+    caldav::import::Over,
     model::{Component, Components},
     store::Property,
     xml::{Name, QName, Writer, parse},
@@ -16,7 +17,7 @@ use crate::{
 
 use super::{
     export::{CALENDAR, PERSON},
-    keep::{self, FORMAT},
+    keep::{self, FOREIGN, FORMAT},
 };
 
 /// How deep calendars are looked for.
@@ -25,6 +26,9 @@ const DEEPEST: usize = 6;
 const MOST: u64 = 32 << 20;
 /// What the name of a file with calendar data ends in.
 const ENDINGS: [&str; 4] = ["ics", "ical", "icalendar", "ifb"];
+/// Where others say what a calendar is called.
+const RADICALE: &str = ".Radicale.props";
+const XANDIKOS: &str = ".xandikos";
 
 /// What people see of a calendar.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,6 +99,16 @@ impl Found {
         let file = file.file_name()?.to_str()?;
         let named = self.kept.as_ref().and_then(|kept| kept["names"].get(file)?.as_str());
         Some(named.unwrap_or(file).to_owned())
+    }
+
+    /// What of it takes the place of what is here: all of an export of this server, and nothing of what others keep.
+    #[must_use]
+    pub fn over(&self) -> Over {
+        match &self.kept {
+            None => Over::Nothing,
+            Some(kept) if kept[FOREIGN] == true => Over::Missing,
+            Some(_) => Over::All,
+        }
     }
 
     /// All properties that are told.
@@ -174,6 +188,15 @@ fn look_into(folder: &Path, depth: usize, all: &mut Vec<Found>) -> Result<()> {
     entries.iter().filter(|path| path.is_dir()).try_for_each(|inner| look_into(inner, depth + 1, all))
 }
 
+/// Whether a file belongs to calendars, as far as its name tells.
+#[must_use]
+pub fn is_of_a_calendar(path: &Path) -> bool {
+    let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+    let beside = [CALENDAR, "displayname", "color", PERSON, RADICALE, XANDIKOS];
+    ENDINGS.iter().any(|known| ending.eq_ignore_ascii_case(known))
+        || beside.iter().any(|name| path.ends_with(name))
+}
+
 /// What a folder says of itself, in any of the ways; none if it holds something else than calendars.
 fn described(folder: &Path) -> Result<Option<Found>> {
     let whole = fs::canonicalize(folder)?;
@@ -185,7 +208,7 @@ fn described(folder: &Path) -> Result<Option<Found>> {
         found.kept = Some(kept);
         return Ok(Some(found));
     }
-    if let Some(told) = json(&folder.join(".Radicale.props"))? {
+    if let Some(told) = json(&folder.join(RADICALE))? {
         let text = |key: &str| told[key].as_str().map(str::to_owned);
         if text("tag").is_some_and(|tag| tag != "VCALENDAR") {
             return Ok(None);
@@ -199,7 +222,7 @@ fn described(folder: &Path) -> Result<Option<Found>> {
         found.components = text("C:supported-calendar-component-set").as_deref().and_then(listed);
         return Ok(Some(found));
     }
-    if let Some(told) = text(&folder.join(".xandikos"))? {
+    if let Some(told) = text(&folder.join(XANDIKOS))? {
         let says = |key: &str| {
             let lines = told.lines().filter_map(|line| line.split_once('='));
             lines.into_iter().find(|(name, _)| name.trim() == key).map(|(_, value)| value.trim().to_owned())

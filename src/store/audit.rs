@@ -11,6 +11,7 @@ crate::queries!("caldav/audit.sql":
     SINCE = "since",
     PAGE = "page",
     OF_CALENDAR = "of_calendar",
+    OF_PLACE = "of_place",
     TRIM = "trim",
 );
 
@@ -84,6 +85,15 @@ actions! {
     Purged "purged";
 }
 
+/// A collection that something was done to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// Its number, which it has whatever it is called and wherever it is kept; none of the home itself.
+    pub id: Option<i64>,
+    /// What it was called then; of the home, empty.
+    pub name: String,
+}
+
 /// One thing that was done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deed {
@@ -93,8 +103,8 @@ pub struct Deed {
     pub action: Action,
     /// In whose home, if it is about one.
     pub owner: Party,
-    /// The collection there; empty is the home.
-    pub place: String,
+    /// The collection there, or the home.
+    pub place: Place,
     /// To whom.
     pub whom: Party,
     /// What else there is to say: privileges, a group, another name.
@@ -127,10 +137,11 @@ pub async fn record(tx: &Tx, deeds: &[Deed]) -> Result<(), Error> {
             &texts(|deed| deed.action.word()),
             &ids(|deed| &deed.owner),
             &texts(|deed| &deed.owner.name),
-            &texts(|deed| &deed.place),
+            &texts(|deed| &deed.place.name),
             &ids(|deed| &deed.whom),
             &texts(|deed| &deed.whom.name),
             &texts(|deed| &deed.detail),
+            &deeds.iter().map(|deed| deed.place.id).collect::<Vec<Option<i64>>>(),
         ],
     )
     .await
@@ -142,13 +153,22 @@ pub async fn since(pool: &Pool, days: i32, of: Option<i64>) -> Result<Vec<Entry>
     pool.rows(&SINCE, &[&days, &of]).await?.iter().map(entry).collect()
 }
 
+/// A collection that something was done to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum About {
+    /// The one of that number, whatever it was called then.
+    Calendar(i64),
+    /// Whatever had that name in the home.
+    Place(i64, String),
+}
+
 /// Which entries are wanted.
 #[derive(Clone, Debug, Default)]
 pub struct Slice {
     /// What that principal did, what was done to them, or in their home.
     pub of: Option<i64>,
-    /// What was done in that home to the collection of that name.
-    pub calendar: Option<(i64, String)>,
+    /// What was done to that.
+    pub about: Option<About>,
     /// From then on.
     pub since: Option<SystemTime>,
     /// Before then.
@@ -161,10 +181,13 @@ pub struct Slice {
 
 /// Those entries, the latest first.
 pub async fn page(pool: &Pool, slice: &Slice) -> Result<Vec<Entry>, Error> {
-    let Slice { of, calendar, since, until, before, most } = slice;
-    let rows = match calendar {
+    let Slice { of, about, since, until, before, most } = slice;
+    let rows = match about {
         None => pool.rows(&PAGE, &[before, since, until, of, most]).await?,
-        Some((home, name)) => pool.rows(&OF_CALENDAR, &[before, since, until, of, most, home, name]).await?,
+        Some(About::Calendar(id)) => pool.rows(&OF_CALENDAR, &[before, since, until, of, most, id]).await?,
+        Some(About::Place(home, name)) => {
+            pool.rows(&OF_PLACE, &[before, since, until, of, most, home, name]).await?
+        }
     };
     rows.iter().map(entry).collect()
 }

@@ -28,6 +28,7 @@ crate::queries!("caldav/calendar.sql":
     TRASH = "trash",
     CHANGE = "change",
     TOUCH = "touch",
+    BEGIN_ANEW = "begin_anew",
     TOUCH_HOME = "touch_home",
     CHOSEN = "chosen",
     CHOOSE = "choose",
@@ -315,6 +316,12 @@ pub async fn change(tx: &Tx, calendar: &Calendar, what: Action, author: &Author)
 /// Counts a change of the collection itself, of which nobody needs to know more.
 pub async fn touch(tx: &Tx, calendar: &Calendar) -> Result<(), Error> {
     tx.execute(&TOUCH, &[&calendar.home_id, &calendar.id]).await.map(drop)
+}
+
+/// Lets whoever synchronises the calendar of that number in the home, or any of its calendars, begin anew: others see what is private
+/// there than did. Where it is all of them, nobody else changes lists meanwhile.
+pub async fn begin_anew(tx: &Tx, home_id: i64, id: Option<i64>) -> Result<(), Error> {
+    tx.execute(&BEGIN_ANEW, &[&home_id, &id]).await.map(drop)
 }
 
 /// Counts a change of the home itself.

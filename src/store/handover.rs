@@ -1,6 +1,6 @@
 //! Calendars handed over to somebody else, and people erased. The twin of sql/caldav/handover.sql.
 
-use crate::db::{Error, Row, Tx};
+use crate::db::{Error, Pool, Row, Tx};
 
 crate::queries!("caldav/handover.sql":
     PATIENCE = "patience",
@@ -13,13 +13,16 @@ crate::queries!("caldav/handover.sql":
     REVOKE = "revoke",
     UNSHARE = "unshare",
     UNLOCK = "unlock",
-    SILENCE = "silence",
-    ANONYMISE = "anonymise",
     DISINVITE = "disinvite",
-    FORGET = "forget",
     CLEAR = "clear",
     DEMOLISH = "demolish",
     ERASE = "erase",
+    REMEMBER = "remember",
+    REMEMBERED = "remembered",
+    ANONYMISE = "anonymise",
+    FORGET = "forget",
+    NAMED = "named",
+    FORGOTTEN = "forgotten",
     HOLDINGS = "holdings",
 );
 
@@ -84,20 +87,40 @@ pub async fn revoke_group(tx: &Tx, group: &str) -> Result<(), Error> {
     tx.execute(&REVOKE, &[&None::<i64>, &Some(group)]).await.map(drop)
 }
 
-/// Erases a person: their home and all in it, what they were granted, what is kept of what they did, and notifications of
-/// others in which one of the marks stands.
+/// Erases a person: their home and all in it, and what they were granted. What is kept elsewhere of what they did, and the
+/// notifications of others in which one of the marks stands, are [remembered] to be looked for behind the commit: nobody waits for
+/// that.
 pub async fn purge(tx: &Tx, id: i64, marks: &[String]) -> Result<(), Error> {
     hold(tx, Some(id), None).await?;
     tx.rows(&KEPT, &[&id]).await?;
     tx.execute(&REVOKE, &[&Some(id), &None::<&str>]).await?;
-    for query in [&UNSHARE, &UNLOCK, &ANONYMISE, &DISINVITE] {
+    for query in [&UNSHARE, &UNLOCK, &DISINVITE, &CLEAR, &DEMOLISH, &ERASE] {
         tx.execute(query, &[&id]).await?;
     }
-    tx.execute(&SILENCE, &[&id, &marks]).await?;
-    for query in [&FORGET, &CLEAR, &DEMOLISH, &ERASE] {
-        tx.execute(query, &[&id]).await?;
-    }
-    Ok(())
+    tx.execute(&REMEMBER, &[&id, &marks]).await.map(drop)
+}
+
+/// Those who are no more, and of whom there may be something left, each with the marks.
+pub async fn remembered(pool: &Pool) -> Result<Vec<(i64, Vec<String>)>, Error> {
+    let rows = pool.rows(&REMEMBERED, &[]).await?;
+    rows.iter().map(|row| Ok((row.at("principal_id")?, row.at("marks")?))).collect()
+}
+
+/// Lets so much of what they changed have been changed by nobody, and as much of what was done by them or to them be forgotten;
+/// says how much that was.
+pub async fn anonymise(tx: &Tx, id: i64, most: i64) -> Result<u64, Error> {
+    Ok(tx.execute(&ANONYMISE, &[&id, &most]).await? + tx.execute(&FORGET, &[&id, &most]).await?)
+}
+
+/// The next so many homes behind that one, and whether one of the marks stands in a notification there.
+pub async fn named(pool: &Pool, after: i64, most: i64, marks: &[String]) -> Result<Vec<(i64, bool)>, Error> {
+    let rows = pool.rows(&NAMED, &[&after, &most, &marks]).await?;
+    rows.iter().map(|row| Ok((row.at("home_id")?, row.at("named")?))).collect()
+}
+
+/// There is nothing left of them.
+pub async fn forgotten(tx: &Tx, id: i64) -> Result<(), Error> {
+    tx.execute(&FORGOTTEN, &[&id]).await.map(drop)
 }
 
 /// What there is of a person.

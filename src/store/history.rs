@@ -268,6 +268,17 @@ fn octets(row: &Row, column: &str) -> Result<Option<Bytes>, Error> {
     Ok(row.at::<Option<&[u8]>>(column)?.map(Bytes::copy_from_slice))
 }
 
+/// Whoever deleted something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deleter {
+    /// Their number.
+    pub id: i64,
+    /// Their user name.
+    pub name: String,
+    /// The groups that they are in.
+    pub groups: Vec<String>,
+}
+
 /// Something that lies in the trash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trashed {
@@ -284,11 +295,13 @@ pub struct Trashed {
     /// When it was deleted.
     pub at: SystemTime,
     /// By whom.
-    pub author: Option<String>,
+    pub author: Option<Deleter>,
     /// With which program.
     pub client: String,
     /// Octets.
     pub octets: i64,
+    /// Whether their number is for whoever looks at it to know.
+    pub counted: bool,
     /// Of an object: the entity tag of its octets.
     pub etag: Option<String>,
     /// The kind of an object, or those that a calendar takes.
@@ -333,9 +346,13 @@ pub fn read_trashed(row: &Row) -> Result<Trashed, Error> {
         calendar: row.at::<Option<String>>("calendar")?.unwrap_or_default(),
         name: row.at("name")?,
         at: row.at("at")?,
-        author: row.at("author")?,
+        author: match row.at("author_id")? {
+            Some(id) => Some(Deleter { id, name: row.at("author")?, groups: row.at("author_groups")? }),
+            None => None,
+        },
         client: row.at::<Option<String>>("client")?.unwrap_or_default(),
         octets: row.at("octets")?,
+        counted: true,
         etag: row.at("etag")?,
         component: Components::from_bits(row.at::<Option<i16>>("component")?.unwrap_or_default()),
         label: row.at("label")?,

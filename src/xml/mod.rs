@@ -12,5 +12,5 @@ mod writer;
 
 pub use name::{Name, Ns, QName};
 pub use strict::{Fault, Malformed};
-pub use tree::{Element, parse};
+pub use tree::{Element, each, parse};
 pub use writer::Writer;

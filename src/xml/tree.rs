@@ -100,6 +100,27 @@ impl Element {
 /// When it is not well-formed, not namespace-well-formed, has a document type or an entity of its own, or is beyond the
 /// bounds: 64 levels, 200,000 elements, 64 attributes on an element.
 pub fn parse(body: &[u8]) -> Result<Element, Malformed> {
+    read(body, |_| ())
+}
+
+/// Reads a document whose root has any number of elements in it, as a multistatus has, and gives these one after the other. The
+/// bounds hold for each of them.
+///
+/// # Errors
+/// As [`parse`]; what came before has been given by then.
+pub fn each(body: &[u8], mut take: impl FnMut(Element)) -> Result<Element, Malformed> {
+    read(body, |tree| {
+        if let [root] = &mut tree.open[..]
+            && let Some(member) = root.children.pop()
+        {
+            tree.elements = 1;
+            take(member);
+        }
+    })
+}
+
+/// Reads a document; `closed` is told of each end of an element.
+fn read(body: &[u8], mut closed: impl FnMut(&mut Tree)) -> Result<Element, Malformed> {
     let document: Arc<str> = characters(body)?.as_ref().into();
     let mut reader = Reader::from_str(&document);
     reader.config_mut().check_comments = true;
@@ -110,8 +131,10 @@ pub fn parse(body: &[u8]) -> Result<Element, Malformed> {
         let end = position(&reader);
         match event {
             Event::Start(tag) => tree.open(&tag, at),
-            Event::Empty(tag) => tree.open(&tag, at).and_then(|()| tree.close(end)),
-            Event::End(_) => tree.close(end),
+            Event::Empty(tag) => {
+                tree.open(&tag, at).and_then(|()| tree.close(end)).map(|()| closed(&mut tree))
+            }
+            Event::End(_) => tree.close(end).map(|()| closed(&mut tree)),
             Event::Text(text) if text.contains("]]>") => Err(Fault::Misplaced("]]>")),
             Event::Text(text) => tree.text(&text.xml10_content()),
             Event::CData(section) => tree.section(&section.xml10_content()),
@@ -299,7 +322,7 @@ fn position(reader: &Reader<&[u8]>) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::parse;
+    use super::{each, parse};
     use crate::xml::{Name, QName};
 
     #[test]
@@ -320,6 +343,25 @@ mod tests {
             Some("text/calendar")
         );
         assert_eq!(prop.all(Name::dav("displayname")).count(), 2);
+    }
+
+    #[test]
+    fn a_long_document_is_given_element_by_element() {
+        let one = "<r><a/><b><c>x</c></b></r>";
+        let long = format!("<m xmlns='DAV:'>{}<last/></m>", one.repeat(40_000));
+        assert!(parse(long.as_bytes()).is_err(), "far too much at once");
+        let (mut count, mut last) = (0, String::new());
+        let root = each(long.as_bytes(), |member| {
+            count += 1;
+            last = member.fragment();
+        });
+        assert_eq!((count, last.as_str()), (40_001, "<last xmlns=\"DAV:\"/>"));
+        let root = root.unwrap();
+        assert!(root.is(Name::dav("m")) && root.children().count() == 0);
+        let mut seen = 0;
+        assert!(each(b"<m><a/><b></m>", |_| seen += 1).is_err() && seen == 1);
+        let wide = format!("<m><a>{}</a></m>", "<x/>".repeat(60_000));
+        assert!(each(wide.as_bytes(), |_| ()).is_err(), "one of them is too much");
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub struct World {
     pub trash: Vec<Deleted>,
     /// What each who synchronises has: the token, and the names.
     pub replicas: BTreeMap<String, (String, BTreeSet<String>)>,
+    /// Those of them from before the lists became others.
+    pub ruled: BTreeSet<String>,
     /// Names of objects that nobody but the owner has ever seen.
     pub never_seen: BTreeSet<String>,
     /// Words that each of the others has ever seen.
@@ -100,6 +102,7 @@ impl World {
             things: BTreeMap::new(),
             trash: Vec::new(),
             replicas: BTreeMap::new(),
+            ruled: BTreeSet::new(),
             never_seen: BTreeSet::new(),
             ever_seen: BTreeMap::new(),
             buried: BTreeSet::new(),
@@ -235,6 +238,7 @@ impl World {
                 self.replicas.retain(|face, _| person(face) != who);
             }
         }
+        self.ruled = self.replicas.keys().cloned().collect();
         self.lists = lists;
         self.remember();
     }

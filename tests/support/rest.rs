@@ -104,17 +104,6 @@ impl Rest {
         Self { address, caldav, apart: Apart::There(process) }
     }
 
-    /// A REST service beside this one, over the same database, which asks the same CalDAV.
-    pub async fn another(&self, change: impl FnOnce(&mut Settings)) -> Running {
-        let mut settings =
-            Settings { database: support::settings(&self.caldav.db.url), ..Settings::default() };
-        settings.monitor.listen = None;
-        settings.api.listen = Some(Listen::Tcp(HERE.into()));
-        settings.api.caldav = format!("http://{}", self.caldav.address);
-        change(&mut settings);
-        Running::start_part(settings, Part::Rest).await.expect("a REST service")
-    }
-
     /// The settings are read again by both services, and say something else by now.
     pub fn reload(&self, change: impl FnOnce(&mut Settings)) {
         let settings = self.caldav.reload(change);
@@ -134,15 +123,10 @@ impl Rest {
 
     /// A connection of that user; nobody where it is empty.
     pub async fn client(&self, user: &str) -> Json {
-        at(self.address, user).await
+        let socket = tokio::net::TcpStream::connect(self.address).await.expect("a connection");
+        socket.set_nodelay(true).expect("an option");
+        Json(Client::new(socket, user))
     }
-}
-
-/// The same at any REST service.
-pub async fn at(address: SocketAddr, user: &str) -> Json {
-    let socket = tokio::net::TcpStream::connect(address).await.expect("a connection");
-    socket.set_nodelay(true).expect("an option");
-    Json(Client::new(socket, user))
 }
 
 /// Runs the test with both services in one process, and in two.

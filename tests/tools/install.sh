@@ -2,8 +2,8 @@
 # Installs what a fresh Debian machine with Rust lacks; does nothing, and needs no network, where it is all there.
 # usage: install.sh run|test|soak|desktop|fuzz
 #   run      a C compiler and PostgreSQL's server programs, for `make run`
-#   test     also nginx, Apache with mod_auth_openidc, Chromium, fail2ban's filter tool, and the clients and the OpenID
-#            provider of the tests in $KALENDS_CACHE/clients (PyPI and npm, versions pinned)
+#   test     also nginx, Apache with mod_auth_openidc, Chromium, fail2ban's filter tool, MariaDB, and the clients, the OpenID
+#            provider and the other server of the tests in $KALENDS_CACHE/clients (PyPI and npm, versions pinned)
 #   soak     also PgBouncer, for `make soak`
 #   desktop  also Thunderbird and Evolution's engine, for `make clients`
 #   fuzz     what `run` has, a nightly compiler and cargo-fuzz, for `make fuzz`
@@ -17,6 +17,8 @@ PYPI=(
 )
 # In a place of its own: what it needs must not decide what the clients get.
 REST=(schemathesis==4.32.5)
+# Another server, from which accounts are imported.
+PEERS=(radicale==3.9.0)
 NPM=(
   tsdav@2.3.4
   oidc-provider@9.13.3 # the provider of tests/sso; says that it wants Node 22, runs with 20
@@ -83,6 +85,15 @@ rest_tester() {
   printf '%s\n' "${REST[*]}" > "$mark"
 }
 
+peers() {
+  local venv=$CLIENTS/venv-peers mark=$CLIENTS/venv-peers/.installed
+  [[ $(cat "$mark" 2> /dev/null) == "${PEERS[*]}" ]] && "$venv/bin/python" -c 'import radicale' 2> /dev/null && return
+  say "installing ${PEERS[*]}"
+  python3 -m venv --clear "$venv"
+  nice "$venv/bin/pip" install --quiet --disable-pip-version-check "${PEERS[@]}"
+  printf '%s\n' "${PEERS[*]}" > "$mark"
+}
+
 # npm has Node itself, for machines whose own is too old for the provider.
 node_for_provider() {
   [[ $(node -p 'process.versions.node.split(".")[0]') -ge 20 ]] || NPM+=("node-linux-$(node -p process.arch)@22.23.3")
@@ -112,6 +123,7 @@ elif [[ $what != run ]]; then
   need libapache2-mod-auth-openidc test -e /usr/lib/apache2/modules/mod_auth_openidc.so
   need chromium command -v chromium
   need fail2ban command -v fail2ban-regex
+  need mariadb-server command -v mariadbd
   need systemd command -v systemd-analyze
   need python3 command -v python3
   need python3-venv python3 -c 'import ensurepip, venv'
@@ -145,5 +157,6 @@ elif [[ $what != run ]]; then
   mkdir -p "$CLIENTS"
   python_clients
   rest_tester
+  peers
   node_clients
 fi

@@ -232,13 +232,18 @@ async fn put_own(shelf: &Shelf<'_>, items: &[Item]) -> Result<Vec<Fate>> {
     Ok(fates)
 }
 
-/// What another object of that UID makes of it: whoever may read that is told whether it is the same.
+/// What another object of that UID makes of it: whoever may read that is told whether it is the same as what they see of it, so
+/// that nobody tries what they do not see (docs/decisions/0026).
 async fn twin(shelf: &Shelf<'_>, sent: &Understood, refusal: Refusal) -> Result<Fate> {
-    let calendar = shelf.calendar();
+    let (calendar, put) = (shelf.calendar(), &sent.put);
     if !calendar.rights.has(Privilege::Read) {
         return Ok(Fate::Refused(refusal));
     }
-    let there = object::standing(shelf.tx(), calendar, &[], &[&sent.put.uid]).await?;
-    let same = there.into_iter().find(|(object, _)| object.etag == sent.put.etag);
-    Ok(same.map_or(Fate::Refused(refusal), |(object, _)| Fate::Unchanged(shelf.href(&object.name))))
+    for (twin, _) in object::standing(shelf.tx(), calendar, &[], &[&put.uid]).await? {
+        let seen = seen::named_in(shelf.cx(), shelf.tx(), calendar, &twin.name).await?.object();
+        if seen.is_some_and(|seen| seen.etag == put.etag) {
+            return Ok(Fate::Unchanged(shelf.href(&twin.name)));
+        }
+    }
+    Ok(Fate::Refused(refusal))
 }

@@ -46,7 +46,7 @@ pub async fn transfer(cx: &Cx, to: &Destination, way: Way) -> Result<bool> {
             // What is replaced may be seen by others, or be theirs: before any calendar and any home is held.
             sharing::alone(&tx).await?;
             // What was found by its name has it still when it is locked.
-            store::calendar::lock_home(&tx, owner.id).await?;
+            let house = house.held(cx, &tx).await?;
             let (from, there) = lock_ends(cx, &tx, (owner.id, name), (owner.id, new)).await?;
             let from = house.admit(cx, from, on, needed)?;
             house.need(cx, Privilege::Bind)?;

@@ -9,7 +9,10 @@ use crate::{
     config::Moment,
     front::{Response, Status, header},
     model::Privilege,
-    store::audit::{self, Entry, Slice},
+    store::{
+        self,
+        audit::{self, About, Entry, Slice},
+    },
     xml::{Element, Name, Writer},
 };
 
@@ -38,7 +41,7 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
     match &cx.located.target {
         Target::Collection(..) => {
             let calendar = facts::collection(&cx, Privilege::All).await?;
-            slice.calendar = Some((calendar.home_id, calendar.name_at_home().to_owned()));
+            slice.about = Some(About::Calendar(calendar.id));
         }
         Target::Principal(user) => {
             let who = facts::owner(&cx, user).await?;
@@ -57,7 +60,11 @@ pub async fn run(cx: Arc<Cx>, root: Element) -> Result<Response> {
                 let Some(Target::Collection(user, name)) = place else {
                     return Err(Refusal::bad_request("K:calendar has the path of a calendar").into());
                 };
-                slice.calendar = Some((facts::owner(&cx, &user).await?.id, name));
+                let owner = facts::owner(&cx, &user).await?.id;
+                let there = store::calendar::by_name(&cx.pool, &cx.viewer, owner, &name).await?;
+                // Of one that is no more there is what was done under its name.
+                let about = there.map_or(About::Place(owner, name), |calendar| About::Calendar(calendar.id));
+                slice.about = Some(about);
             }
         }
     }

@@ -85,7 +85,28 @@ pub async fn list(cx: &Cx, tx: &Tx, calendar: &Calendar, before: Vec<Ace>, aces:
         return carry_out(cx, tx, calendar, &before, &plan).await;
     }
     store::ace::set(tx, calendar.home_id, calendar.id, &plan.aces).await?;
-    Ok(store::calendar::change(tx, calendar, Action::Opened, &cx.author()).await?)
+    store::calendar::change(tx, calendar, Action::Opened, &cx.author()).await?;
+    turned(tx, calendar, &before.aces, &plan.aces).await
+}
+
+/// Makes this list the home's, which is held; nobody comes, and nobody shares anything, meanwhile.
+pub async fn home(tx: &Tx, home_id: i64, before: &[Ace], after: &[Ace]) -> Result<()> {
+    store::ace::set(tx, home_id, 0, after).await?;
+    if acl::discloses(before, after) || acl::discloses(after, before) {
+        store::calendar::begin_anew(tx, home_id, None).await?;
+    }
+    Ok(store::calendar::touch_home(tx, home_id).await?)
+}
+
+/// Lets who synchronises a calendar begin anew, where its list changes who sees what is private in it.
+async fn turned(tx: &Tx, calendar: &Calendar, before: &[Ace], after: &[Ace]) -> Result<()> {
+    if acl::discloses(before, after) || acl::discloses(after, before) {
+        let inherited = store::ace::of_in(tx, calendar.home_id, 0).await?;
+        if acl::turns(before, after, &inherited) {
+            store::calendar::begin_anew(tx, calendar.home_id, Some(calendar.id)).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Lets nobody come, and nobody share anything, until the transaction ends: so who comes with an address finds what it is invited
@@ -110,6 +131,9 @@ async fn carry_out(cx: &Cx, tx: &Tx, calendar: &Calendar, before: &Before, plan:
         }
     }
     invite::settle(tx, calendar, first, (&people, &groups)).await?;
+    if plan.relisted {
+        turned(tx, calendar, &before.aces, &plan.aces).await?;
+    }
     note::changes(cx, tx, calendar, &before.invites).await
 }
 

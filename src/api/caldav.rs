@@ -340,11 +340,17 @@ fn condition(body: &[u8]) -> Option<String> {
 
 pub(super) fn multistatus(told: &Told) -> Result<Vec<Resource>> {
     let wrong = |why: String| Error::Upstream(format!("its answer cannot be read: {why}"));
-    let root = xml::parse(&told.body).map_err(|fault| wrong(fault.to_string()))?;
+    let mut found = Vec::new();
+    let take = |one: Element| {
+        if one.is(Name::dav("response")) {
+            found.extend(resource(&one));
+        }
+    };
+    let root = xml::each(&told.body, take).map_err(|fault| wrong(fault.to_string()))?;
     if !root.is(Name::dav("multistatus")) {
         return Err(wrong(format!("it is a {}", root.name())));
     }
-    Ok(root.all(Name::dav("response")).filter_map(resource).collect())
+    Ok(found)
 }
 
 fn resource(response: &Element) -> Option<Resource> {
@@ -422,6 +428,15 @@ mod tests {
         for other in ["/dav/principals/", "/dav/calendars/x/", "/x/principals/a/", "/dav/principals/a/b/"] {
             assert_eq!(caldav.named(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_long_list_is_read_to_its_end() {
+        let one = "<D:response><D:href>/a/</D:href><D:propstat><D:prop><D:getetag/></D:prop>\
+            <D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>";
+        let body = format!("<D:multistatus xmlns:D='DAV:'>{}</D:multistatus>", one.repeat(50_000));
+        let told = Told { status: Status::MULTI_STATUS, headers: HeaderMap::new(), body: body.into() };
+        assert_eq!(multistatus(&told).unwrap().len(), 50_000);
     }
 
     #[test]

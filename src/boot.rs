@@ -23,7 +23,7 @@ use tokio::{
 };
 
 use crate::{
-    api::{manual, openapi},
+    api::{manual, openapi, service::Api},
     caldav::{index, listing, service::CalDav},
     cluster::Cluster,
     config::{Fault, Listen, Required, Settings},
@@ -196,6 +196,7 @@ pub struct Running {
     pub rest_address: Option<SocketAddr>,
     caldav: Option<Served>,
     rest: Option<Served>,
+    api: Option<Api>,
     stop: watch::Sender<bool>,
 }
 
@@ -254,16 +255,21 @@ impl Running {
             caldav = Some(Served::start(listeners, service, Front::new(&settings)?));
         }
         let rest_address = opened.as_ref().and_then(|(listener, _)| listener.address());
+        let api = opened.as_ref().map(|(_, service)| service.clone());
         let rest = opened
             .map(|(listener, service)| {
                 anyhow::Ok(Served::start(vec![listener], service, Front::relaying(&settings)?))
             })
             .transpose()?;
-        Ok(Self { addresses, rest_address, caldav, rest, stop })
+        Ok(Self { addresses, rest_address, caldav, rest, api, stop })
     }
 
-    fn fronts(&self) -> impl Iterator<Item = &Front> {
-        self.caldav.iter().chain(&self.rest).map(|served| &*served.front)
+    /// Takes over what can be new without a restart ([`Front::reload`]).
+    pub fn reload(&self, settings: &Settings) -> Result<(), Fault> {
+        let mut fronts = self.caldav.iter().chain(&self.rest).map(|served| &served.front);
+        fronts.try_for_each(|front| front.reload(settings))?;
+        self.api.iter().for_each(|api| api.reload(settings));
+        Ok(())
     }
 
     /// Lets requests in flight finish, and ends: first the REST service, which asks the other.
@@ -330,7 +336,7 @@ async fn service(settings: Settings, file: Option<&Path>, mut logs: Logs, part: 
             _ = interrupts.recv() => break,
             _ = hangups.recv() => {
                 systemd::reloading();
-                reload(file, running.fronts(), &logs);
+                reload(file, &running, &logs);
                 systemd::ready(status);
             }
         }
@@ -363,10 +369,10 @@ fn export(collector: Remote, traces: Traces) -> Exporting {
 
 /// SIGHUP: the rules of identity, certificates and keys, the times and sizes, and the level of the log are read again; the
 /// rest needs a restart.
-fn reload<'a>(file: Option<&Path>, mut fronts: impl Iterator<Item = &'a Front>, logs: &Logs) {
+fn reload(file: Option<&Path>, running: &Running, logs: &Logs) {
     let read = Settings::load(file).map_err(|error| error.to_string());
     let taken = read.and_then(|settings| {
-        fronts.try_for_each(|front| front.reload(&settings)).map_err(|fault| fault.to_string())?;
+        running.reload(&settings).map_err(|fault| fault.to_string())?;
         logs.set_level(settings.log.level);
         Ok(())
     });

@@ -336,6 +336,29 @@ async fn one_calendar_is_the_default() {
     alice.call("PATCH", &one, json!({ "is_default": true })).await;
     alice.call("DELETE", &one, Value::Null).await;
     assert_eq!(defaults(&mut alice).await, ["Calendar"]);
+    // What cannot be it changes nothing else on the way to the refusal.
+    let mut bob = rest.client("bob").await;
+    assert_eq!(bob.get("users/me/").await.0, 200);
+    let wish = json!({ "user": "alice", "role": "administrator" });
+    assert_eq!(bob.call("POST", "calendars/calendar/shares/", wish).await.0, 201);
+    let tasks = json!({ "name": "Tasks", "components": ["VTODO"] });
+    let (_, made) = alice.call("POST", "calendars/", tasks).await;
+    let (_, before) = alice.get("calendars/").await;
+    let theirs = before["results"].as_array().unwrap().iter().find(|one| one["owner"] == "bob").unwrap();
+    let mut asked = vec![(
+        "POST",
+        "calendars/".to_owned(),
+        json!({ "is_default": true, "name": "T", "components": ["VTODO"] }),
+    )];
+    for one in [&made, theirs] {
+        let path = format!("calendars/{}/", one["id"].as_str().unwrap());
+        asked.push(("PATCH", path, json!({ "is_default": true, "name": "Other" })));
+    }
+    for (method, path, body) in asked {
+        let (status, told) = alice.call(method, &path, body).await;
+        assert_eq!((status, &told["errors"][0]["attr"]), (400, &json!("is_default")), "{told}");
+    }
+    assert_eq!(alice.get("calendars/").await.1, before);
 }
 
 #[tokio::test]

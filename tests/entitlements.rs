@@ -220,6 +220,27 @@ async fn it_is_asked_in_these_words() {
 }
 
 #[tokio::test]
+async fn a_program_that_tells_no_address_is_the_same_person() {
+    for apart in [false, true] {
+        let accounts = Accounts::start().await;
+        accounts.say("alice", YES);
+        let settings = |settings: &mut Settings| {
+            accounts.settings()(settings);
+            settings.identity.email_domain = "elsewhere.example.com".into();
+        };
+        let rest = if apart { Rest::apart(settings).await } else { Rest::start(settings).await };
+        let (mut pages, _) = person(&rest, "alice").await;
+        assert!(shown(&mut pages).await);
+        let (mut pages, mut dav) = (rest.client("alice").await, rest.caldav.client("alice").await);
+        assert!(shown(&mut pages).await);
+        assert_eq!(roads(&mut pages, &mut dav, "alice").await, MADE);
+        for asked in accounts.asked() {
+            assert!(asked.contains("account_email=alice%40example%2Eorg HTTP"), "{asked}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn who_is_not_entitled_does_all_else_and_it_is_not_asked() {
     let accounts = Accounts::start().await;
     accounts.say("alice", YES);

@@ -196,6 +196,8 @@ async fn what_was_deleted_has_lost_its_links_also_when_it_comes_back() {
     assert_eq!(play.alice.call("POST", &restore, json!({})).await.0, 200);
     assert_eq!(play.follow(&link, &[]).await.status, 404);
     assert_eq!(play.alice.get("subscription-tokens/").await, (200, json!([])));
+    // What nobody sees does not count towards what one may have.
+    assert_eq!(update(&play, "DELETE FROM kalends_api.feed").await, 0);
     let fresh = play.link(json!({ "caldav_path": CALENDAR })).await;
     assert!(fresh["token"] != link["token"] && play.follow(&fresh, &[]).await.text().contains("Lunch"));
 }
@@ -583,4 +585,51 @@ async fn where_no_passwords_are_set_up_the_name_has_to_do_or_there_are_no_links(
         assert_eq!((status, &told["errors"][0]["code"]), (403, &json!("not_available")));
         assert_eq!(play.alice.get("subscription-tokens/").await, (200, json!([])));
     }
+}
+
+/// Says that to the service while somebody else does this to the row, and has done it first.
+async fn meanwhile(play: &mut Play, other: &'static str, ask: (&str, &str, Value)) -> (u16, Value) {
+    let pool = play.rest.caldav.db.pool.clone();
+    let tx = pool.begin().await.unwrap();
+    assert_eq!(tx.execute(&sql(other), &[]).await.unwrap(), 1);
+    let waiting = sql(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'",
+    );
+    let first = async {
+        while pool.row(&waiting, &[]).await.unwrap().at::<i64>(0).unwrap() == 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        tx.commit().await.unwrap();
+    };
+    let (method, path, body) = ask;
+    tokio::join!(play.alice.call(method, path, body), first).0
+}
+
+#[tokio::test]
+async fn a_link_that_is_stopped_or_ended_meanwhile_stays_so() {
+    let mut play = Play::start(with_kinds).await;
+    let link = play.link(json!({ "caldav_path": CALENDAR })).await;
+    let path = format!("subscription-tokens/{}/", link["id"].as_str().unwrap());
+    let (stop, end) =
+        ("UPDATE kalends_api.feed SET active = false, label = 'x'", "DELETE FROM kalends_api.feed");
+    let named = json!({ "caldav_path": CALENDAR, "calendar_name": "Home" });
+    for (method, place, body) in [
+        ("PATCH", &*path, json!({ "calendar_name": "Home" })),
+        ("POST", "subscription-tokens/", named.clone()),
+    ] {
+        update(&play, "UPDATE kalends_api.feed SET active = true, label = '', calendar_name = ''").await;
+        let (status, told) = meanwhile(&mut play, stop, (method, place, body)).await;
+        assert_eq!((status, &told["is_active"], &told["label"]), (200, &json!(false), &json!("x")), "{told}");
+        assert_eq!(told["calendar_name"], "Home");
+        assert_eq!(play.follow(&link, &[]).await.status, 404);
+    }
+    let (status, told) = meanwhile(&mut play, end, ("POST", "subscription-tokens/", named)).await;
+    assert!(status == 201 && told["token"] != link["token"], "{status} {told}");
+    assert_eq!(play.follow(&told, &[]).await.status, 200);
+    let path = format!("subscription-tokens/{}/", told["id"].as_str().unwrap());
+    let (status, _) = meanwhile(&mut play, end, ("PATCH", &path, json!({ "label": "y" }))).await;
+    assert_eq!(status, 404);
+    // One that is made to lead nowhere yet does not.
+    let idle = play.link(json!({ "caldav_path": CALENDAR, "is_active": false })).await;
+    assert_eq!((play.follow(&idle, &[]).await.status, &idle["is_active"]), (404, &json!(false)));
 }

@@ -20,6 +20,7 @@ use kalends::config::{HeaderName, Listen, Settings};
 use rest::{Json, Rest};
 use serde_json::{Value, json};
 use server::Answer;
+use support::sql;
 use tokio::net::TcpStream;
 
 const KIND: &str = "X-Forwarded-Auth-Type";
@@ -266,5 +267,46 @@ async fn apache_is_told_the_same() {
     for (user, secret) in [("bob", secret.as_str()), ("alice", "wrong"), ("alice", "")] {
         let wrong = fastcgi::ask(port, user, secret, "192.0.2.5").await;
         assert!(wrong.contains("Status: 401 Unauthorized\r\n\r\n"), "{wrong}");
+    }
+    // Of all that it could be told Apache takes this alone for a fault and no verdict.
+    let gone = sql("ALTER TABLE kalends_api.app_password RENAME TO elsewhere");
+    rest.caldav.db.pool.client().await.unwrap().execute(&gone, &[]).await.unwrap();
+    let unknown = fastcgi::ask(port, "alice", "unknown", "192.0.2.5").await;
+    assert!(unknown.contains("Status: 500 Internal Server Error\r\n\r\n"), "{unknown}");
+}
+
+#[tokio::test]
+async fn the_secret_is_changed_without_a_gap() {
+    let (old, new) = ("the-secret-of-yesterday", "the-secret-of-today");
+    let with_secret = |settings: &mut Settings| {
+        with_passwords(settings);
+        settings.identity.secret = old.to_owned().into();
+    };
+    for rest in [Rest::start(with_secret).await, Rest::apart(with_secret).await] {
+        let client = async |user, secret| {
+            let client = rest.client(user).await.0.always(KIND, "session");
+            Json(client.always("X-Kalends-Secret", secret))
+        };
+        let mut alice = client("alice", old).await;
+        let (_, secret) = made(&mut alice, json!({ "label": "Phone" })).await;
+        let wish = json!({ "caldav_path": "/calendars/alice/calendar/" });
+        let (status, link) = alice.call("POST", "subscription-tokens/", wish).await;
+        assert_eq!(status, 201, "{link}");
+        let both = async |proxy: &mut Json| {
+            // Nobody asks here, so who reads the calendar and who looks for a new name does so by the secret.
+            let line = format!("GET /ical/{}.ics", link["token"].as_str().unwrap());
+            assert_eq!(proxy.0.ask(&line, &[], "").await.status, 200);
+            assert_eq!(check(proxy, "nobody", &secret, "192.0.2.1").await.status, 401);
+        };
+        both(&mut client("", old).await).await;
+        rest.reload(|settings| {
+            settings.identity.secret = new.to_owned().into();
+            settings.identity.previous_secret = old.to_owned().into();
+        });
+        both(&mut client("", old).await).await;
+        both(&mut client("", new).await).await;
+        rest.reload(|settings| settings.identity.secret = new.to_owned().into());
+        both(&mut client("", new).await).await;
+        assert_eq!(client("alice", old).await.get("users/me/").await.0, 401);
     }
 }

@@ -12,9 +12,11 @@ mod support;
 use std::fmt::Write as _;
 use std::fs;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use kalends::config::{HeaderName, Settings};
+use kalends::boot::upkeep;
+use kalends::config::{HeaderName, Settings, Span};
 use rest::{Json, Rest};
 use serde_json::{Value, json};
 use server::{Answer, Client, Server, event};
@@ -209,6 +211,83 @@ async fn who_erases_themselves_leaves_nothing() {
     };
     test(Rest::start(site).await).await;
     test(Rest::apart(site).await).await;
+}
+
+/// Somebody's rows at the REST service.
+async fn rows(rest: &Rest) -> Vec<String> {
+    let all = traces(&rest.caldav, &["trillian", "zaphod", "europe/paris"]).await;
+    all.into_iter().filter(|one| one.starts_with("kalends_api.")).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn erasing_has_the_time_that_it_takes_and_goes_on_when_nobody_waits() {
+    let change = |settings: &mut Settings| {
+        site(settings);
+        settings.limits.request_time = Span::seconds(2);
+        settings.api.caldav_time = Span::seconds(1);
+    };
+    for (rest, waits) in [(Rest::start(change).await, true), (Rest::apart(change).await, false)] {
+        let (mut zaphod, ..) = marked(&rest).await;
+        assert!(rows(&rest).await.len() > 2);
+        let tx = rest.caldav.db.pool.begin().await.unwrap();
+        tx.execute(&sql("LOCK TABLE home IN EXCLUSIVE MODE"), &[]).await.unwrap();
+        let asked = async move { zaphod.call("DELETE", "account/", json!({ "confirm": "zaphod" })).await.0 };
+        let told = if waits {
+            let asked = tokio::spawn(asked);
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            tx.commit().await.unwrap();
+            Some(asked.await.unwrap())
+        } else {
+            assert!(tokio::time::timeout(Duration::from_secs(1), asked).await.is_err());
+            tx.commit().await.unwrap();
+            None
+        };
+        assert!(told.is_none_or(|status| status == 204), "{told:?}");
+        let since = Instant::now();
+        while !rows(&rest).await.is_empty() {
+            assert!(since.elapsed() < Duration::from_secs(20), "{:?}", rows(&rest).await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(traces(&rest.caldav, &["heart of gold"]).await, [""; 0]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_who_want_to_be_erased_are_in_nobodys_way() {
+    let rest = Rest::start(|settings| {
+        site(settings);
+        settings.privacy.erasure = false;
+        settings.database.pool_size = 2;
+    })
+    .await;
+    let (mut asked, since) = (Vec::new(), Instant::now());
+    for number in 0..12 {
+        let name = format!("p{number}");
+        let (mut person, _) = person(&rest, &name).await;
+        asked.push(async move { person.call("DELETE", "account/", json!({ "confirm": name })).await.0 });
+    }
+    let all: Vec<_> = asked.into_iter().map(tokio::spawn).collect();
+    for one in all {
+        assert_eq!(one.await.unwrap(), 403);
+    }
+    assert!(since.elapsed() < Duration::from_secs(30), "{:?}", since.elapsed());
+}
+
+#[tokio::test]
+async fn what_is_left_of_who_is_no_more_is_found() {
+    let rest = Rest::start(site).await;
+    let (_, mut dav, mut bob, ..) = marked(&rest).await;
+    let (secret, link) = doors(&mut bob, "/calendars/bob/calendar/").await;
+    let theirs = rows(&rest).await;
+    // By a client of CalDAV, of which the REST service hears nothing.
+    let wish = "<K:erase xmlns:K='urn:x-kalends'><K:name>zaphod</K:name></K:erase>";
+    done(&mut dav, "POST /dav/calendars/zaphod/", wish).await;
+    assert_eq!(rows(&rest).await, theirs);
+    assert_eq!(upkeep::sweep(&rest.caldav.db.pool).await.unwrap(), 1);
+    assert_eq!(traces(&rest.caldav, &["zaphod"]).await, [""; 0]);
+    assert_eq!(upkeep::sweep(&rest.caldav.db.pool).await.unwrap(), 0);
+    assert_eq!(check(&mut rest.client("").await, "bob", &secret).await.status, 204);
+    assert_eq!(rest.client("").await.0.ask(&format!("GET {link}"), &[], "").await.status, 200);
 }
 
 #[tokio::test]

@@ -421,3 +421,29 @@ async fn only_who_is_signed_in_sends_much_and_nobody_forever() {
     let answer = alice.0.exchange(&[head.as_bytes(), body.as_bytes()], false).await.unwrap();
     assert_eq!(answer.status, 413);
 }
+
+#[tokio::test]
+async fn what_somebody_has_locked_is_not_written() {
+    let rest = Rest::start(|_| ()).await;
+    let (mut alice, mut dav) = person(&rest, "alice").await;
+    for name in ["a", "b"] {
+        let put = dav.ask(&format!("PUT {CALENDAR}{name}.ics"), &[], event(name, "x")).await;
+        assert!(put.is_done(), "{put:?}");
+    }
+    assert!(dav.ask(&format!("DELETE {CALENDAR}b.ics"), &[], "").await.is_done());
+    let (_, trash) = alice.get("trash/").await;
+    let restore = format!("trash/{}/restore/", trash["results"][0]["id"].as_str().unwrap());
+    let lock = "<D:lockinfo xmlns:D='DAV:'><D:lockscope><D:exclusive/></D:lockscope><D:locktype><D:write/></D:locktype></D:lockinfo>";
+    let xml = [("Content-Type", "application/xml")];
+    assert_eq!(dav.ask(&format!("LOCK {CALENDAR}"), &xml, lock).await.status, 200);
+    let new = events(1, 0);
+    let edit = json!({ "scope": "all", "changes": { "summary": "y" } });
+    for (status, told) in [
+        alice.call("POST", "calendars/calendar/events/a/edit/", edit).await,
+        alice.call("POST", &restore, json!({})).await,
+        form(&mut alice, &[("caldav_path", PATH), ("file", &new)]).await,
+        stream(&mut alice, "calendar", &new).await,
+    ] {
+        assert_eq!((status, &told["errors"][0]["code"]), (423, &json!("locked")), "{told}");
+    }
+}

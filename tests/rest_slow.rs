@@ -11,10 +11,12 @@ mod support;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use kalends::config::{HeaderName, Listen, Span};
-use rest::Rest;
+use rest::{Json, Rest};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 const CHECK: &str = "GET /internal/auth/check HTTP/1.1\r\nHost: x\r\n";
@@ -110,5 +112,69 @@ async fn half_a_question_of_apache_is_not_waited_for() {
     let told = heads.map(|head| tokio::spawn(dripping(address, head, "\u{1}")));
     for one in told {
         assert_eq!(one.await.unwrap(), "");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_sign_in_while_pages_have_all_places() {
+    let rest = Rest::start(|settings| {
+        settings.identity.auth_type_header = HeaderName::named("X-Forwarded-Auth-Type");
+        settings.identity.credential_types = vec!["app-password".into()];
+        settings.limits.requests = 1;
+    })
+    .await;
+    let mut alice = Json(rest.client("alice").await.0.always("X-Forwarded-Auth-Type", "session"));
+    let (_, made) = alice.call("POST", "app-passwords/", json!({ "label": "Phone" })).await;
+    let head = "POST /api/v1.0/calendars/calendar/import/ HTTP/1.1\r\nHost: x\r\nX-Forwarded-User: alice\r\n\
+                X-Forwarded-Auth-Type: session\r\nContent-Type: text/calendar\r\nContent-Length: 100\r\n\r\n";
+    let _slow = loop {
+        let mut slow = TcpStream::connect(rest.address).await.unwrap();
+        slow.write_all(head.as_bytes()).await.unwrap();
+        sleep(Duration::from_millis(100)).await;
+        if rest.client("").await.get("config/").await.0 == 503 {
+            break slow;
+        }
+    };
+    let mut proxy = rest.client("").await;
+    for (secret, status) in [(made["secret"].as_str().unwrap(), 204), ("wrong", 401)] {
+        let both = format!("Basic {}", STANDARD.encode(format!("alice:{secret}")));
+        let answer = proxy.0.ask("GET /internal/auth/check", &[("Authorization", &both)], "").await;
+        assert_eq!(answer.status, status);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_takes_more_along_at_once_than_they_can_take() {
+    let rest = Rest::start(|_| ()).await;
+    let mut dav = rest.caldav.client("alice").await;
+    for number in 0..24 {
+        let uid = format!("long-{number}");
+        let text = server::event(&uid, &"long ".repeat(100_000));
+        let media = [("Content-Type", "text/calendar")];
+        let put = dav.ask(&format!("PUT /dav/calendars/alice/calendar/{uid}.ics"), &media, text).await;
+        assert!(put.is_done(), "{}", put.text());
+    }
+    let paths = ["calendars/calendar/export/", "account/export/"];
+    let mut taking = Vec::new();
+    for path in paths {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        let mut slow = socket.connect(rest.address).await.unwrap();
+        let head = format!("GET /api/v1.0/{path} HTTP/1.1\r\nHost: x\r\nX-Forwarded-User: alice\r\n\r\n");
+        slow.write_all(head.as_bytes()).await.unwrap();
+        let mut first = [0; 12];
+        slow.read_exact(&mut first).await.unwrap();
+        assert_eq!(&first, b"HTTP/1.1 200");
+        taking.push(slow);
+    }
+    let mut alice = rest.client("alice").await;
+    for path in paths {
+        let refused = alice.raw("GET", path, &[], Value::Null).await;
+        assert_eq!((refused.status, refused.header("retry-after")), (429, Some("5")));
+        assert_eq!(rest.client("bob").await.raw("GET", path, &[], Value::Null).await.status, 200);
+    }
+    drop(taking);
+    while alice.raw("GET", paths[0], &[], Value::Null).await.status == 429 {
+        sleep(Duration::from_millis(20)).await;
     }
 }

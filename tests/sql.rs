@@ -13,7 +13,7 @@ use futures_util::StreamExt;
 use kalends::api::{
     self,
     store::{
-        feed::{self, Feed},
+        feed::{self, Changes, Feed},
         follow,
         password::{self, Password},
         person::{self, Person},
@@ -138,6 +138,7 @@ const ACROSS: &[&str] = &[
     "caldav/share.sql: homes",
     "caldav/transfer.sql: hold",
     "caldav/principal.sql: keys",
+    "caldav/principal.sql: alive",
     "caldav/principal.sql: by_credential",
     "caldav/erasure.sql: homes",
 ];
@@ -204,7 +205,9 @@ async fn linked(pool: &Pool, person: uuid::Uuid) {
     let (name, place, busy_only, used) = (text("alicia"), text("office"), true, Some(created));
     new = Feed { name, place, busy_only, used, created: kept.created, ..new };
     assert_eq!(kept, new);
-    assert!(feed::change(pool, &Feed { active: false, ..new }).await.unwrap());
+    let stop = Changes { active: Some(false), ..Changes::default() };
+    let stopped = feed::change(pool, person, id, &stop).await.unwrap();
+    assert_eq!(stopped, Some(Feed { active: false, ..new }));
     assert_eq!(feed::by_token(pool, "t0").await.unwrap(), None);
     assert_eq!(feed::of(pool, person).await.unwrap().len(), 1);
 }
@@ -222,6 +225,10 @@ async fn followed(pool: &Pool, person: uuid::Uuid) {
     assert_eq!((theirs[0].name.as_str(), theirs[0].place.as_str()), ("bob", "given"));
     assert_eq!(person::of(pool, person).await.unwrap().name, "alison");
     let tx = pool.begin().await.unwrap();
+    let mut all = [person, heir];
+    all.sort();
+    assert_eq!(follow::kept(&tx, uuid::Uuid::nil()).await.unwrap(), all);
+    assert_eq!(follow::kept(&tx, all[0]).await.unwrap(), all[1..]);
     follow::forget(&tx, person).await.unwrap();
     follow::forget(&tx, heir).await.unwrap();
     tx.commit().await.unwrap();
@@ -963,7 +970,9 @@ async fn hand_over(pool: &Pool) {
     let seen = handover::Seen { name: "given".to_owned(), owner: carol.id, id };
     assert_eq!(handover::names(&tx, carol.id).await.unwrap(), [seen]);
     assert_eq!(store::principal::calendar_keys(&tx, carol.id, &[id, 0]).await.unwrap().len(), 1);
-    assert!(store::principal::key_in(&tx, carol.id).await.unwrap().is_some());
+    let key = store::principal::key_in(&tx, carol.id).await.unwrap().unwrap();
+    let alive = store::principal::alive(&tx, &[key, uuid::Uuid::nil()]).await.unwrap();
+    assert!(alive.len() == 1 && alive.contains(&key));
     assert_eq!(handover::holdings(&tx, carol.id).await.unwrap().calendars, 1);
     handover::revoke_group(&tx, "nobodies").await.unwrap();
     let marks = ["/carol/".to_owned()];

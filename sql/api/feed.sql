@@ -9,13 +9,16 @@ SELECT id, person, name, calendar, place, busy_only, token, calendar_name, label
 FROM kalends_api.feed WHERE hash = $1 AND active;
 
 --: add
-INSERT INTO kalends_api.feed (id, person, name, calendar, place, busy_only, token, calendar_name, label)
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9
+INSERT INTO kalends_api.feed (id, person, name, calendar, place, busy_only, token, calendar_name, label, active)
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10
 WHERE (SELECT count(*) FROM kalends_api.feed WHERE person = $2) < 1000
 ON CONFLICT (person, calendar, busy_only) DO NOTHING;
 
 --: change
-UPDATE kalends_api.feed SET calendar_name = $3, label = $4, active = $5 WHERE person = $1 AND id = $2;
+UPDATE kalends_api.feed
+SET calendar_name = coalesce($3, calendar_name), label = coalesce($4, label), active = coalesce($5, active)
+WHERE person = $1 AND id = $2
+RETURNING id, person, name, calendar, place, busy_only, token, calendar_name, label, active, created, used;
 
 --: convert
 UPDATE kalends_api.feed f SET busy_only = $3 WHERE person = $1 AND id = $2

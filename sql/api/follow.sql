@@ -25,6 +25,14 @@ UPDATE kalends_api.feed f SET person = $2, name = $3, place = given.place
 FROM unnest($4::uuid[], $5::text[]) AS given (calendar, place)
 WHERE f.person = $1 AND f.calendar = given.calendar;
 
+--: kept
+-- Of whom there is anything, beginning behind $1.
+SELECT DISTINCT person FROM (
+    SELECT id AS person FROM kalends_api.person
+    UNION ALL SELECT person FROM kalends_api.feed
+    UNION ALL SELECT person FROM kalends_api.app_password
+) all_of_them WHERE person > $1 ORDER BY person LIMIT 1000;
+
 --: forget
 WITH known AS (
     DELETE FROM kalends_api.person WHERE id = $1

@@ -32,6 +32,10 @@ WHERE id = ANY ($1::bigint[]) ORDER BY name;
 -- Of the homes of these people.
 SELECT home_id, key FROM home_state WHERE home_id = ANY ($1::bigint[]);
 
+--: alive
+-- Which of these are keys of homes.
+SELECT key FROM home_state WHERE key = ANY ($1::uuid[]);
+
 --: calendar_keys
 -- What stays of calendars.
 SELECT id, key FROM calendar WHERE home_id = $1 AND id = ANY ($2::bigint[]);

@@ -1,24 +1,27 @@
 //! All that is kept of a person: taken along as an archive that is sent while it is read, or erased (docs/decisions/0041).
 
+use std::{sync::Arc, time::Duration};
+
 use bytes::Bytes;
 use serde_json::Value;
 use tracing::Instrument;
 use zip::result::ZipError;
 
 use crate::{
-    front::{Answered, Feeder, HeaderName, HeaderValue, Payload, Response, Status, header},
+    db,
+    front::{Answered, Feeder, HeaderMap, HeaderName, HeaderValue, Payload, Response, Status, header},
     xml::{Name, Writer},
 };
 
 use super::{
-    caldav::{As, Resource},
+    caldav::{As, CalDav, Resource},
     calendars::{Calendar, Home},
     error::{Error, Refusal, Result},
     export::{WAITING, attachment},
     input::{Change, Faults},
     links, passwords,
     records::Records,
-    service::Call,
+    service::{Call, Shared},
     shares,
     store::follow,
     users::{self, User},
@@ -27,6 +30,12 @@ use super::{
 
 /// Characters of the name of a user.
 const LONGEST_NAME: usize = 255;
+
+/// What somebody sends who wants to be erased.
+pub const ERASURE: &str = "Erasure";
+/// How often it is tried to forget who is erased, and how long after it failed.
+const MOST_TRIES: u32 = 60;
+const BREATH: Duration = Duration::from_secs(2);
 
 const KIND: Name = Name::dav("resourcetype");
 
@@ -41,6 +50,7 @@ struct Archive {
 
 /// `GET account/export/`
 pub async fn export(call: &Call) -> Result<Response> {
+    let place = call.exporting()?;
     let (user, home) = (User::asking(call).await?, Home::of(call).await?);
     let path = home.path.clone();
     let told: Value = home.calendars().iter().map(|calendar| calendar.shown.clone()).collect();
@@ -67,6 +77,7 @@ pub async fn export(call: &Call) -> Result<Response> {
     let archive = Archive { files, calendars, home: path, principal: service.principal(&user.name) };
     let (feeder, feed) = Payload::stream(WAITING);
     let relay = async move {
+        let _place = place;
         match archive.write(&service.with(headers), &feeder).await {
             Ok(()) => feeder.finish(),
             Err(error) => tracing::warn!(?error, "an export of somebody's calendars was cut off"),
@@ -102,26 +113,62 @@ pub async fn erase(call: &Call) -> Result<Response> {
             ));
         }
     }
-    let caldav = call.caldav()?;
-    let _alone = call.shared.erasing.lock().await;
-    let tx = call.shared.pool.begin().await?;
-    follow::forget(&tx, user.id).await?;
-    let mut w = Writer::new(Name::own("erase"));
-    w.element(Name::own("name"), &user.name);
-    if everywhere == Some(true) {
-        w.empty(Name::own("everywhere"));
+    // It is gone on with where nobody waits for the answer any more: what is half done would be nobody's.
+    tokio::spawn(Leaving::of(call, user, everywhere == Some(true))?.leave())
+        .await
+        .map_err(|error| Error::Fault(error.to_string()))?
+}
+
+/// Somebody who is being erased. Neither a connection of the pool nor a row is held while CalDAV does its part, which needs both.
+struct Leaving {
+    shared: Arc<Shared>,
+    caldav: CalDav,
+    headers: HeaderMap,
+    user: User,
+    everywhere: bool,
+}
+
+impl Leaving {
+    fn of(call: &Call, user: User, everywhere: bool) -> Result<Self> {
+        let (shared, asking) = (Arc::clone(&call.shared), call.caldav()?);
+        let caldav = asking.service().patient(*shared.settings.privacy.erasure_time);
+        Ok(Self { caldav, headers: asking.headers().clone(), shared, user, everywhere })
     }
-    let told = caldav.ask("POST", &caldav.service().home(&user.name), Vec::new(), w.finish()).await?;
-    if told.status == Status::FORBIDDEN {
-        let detail = "Accounts are erased by whoever runs this service.";
-        return Err(Refusal::new(Status::FORBIDDEN, "permission_denied", detail).into());
+
+    async fn leave(self) -> Result<Response> {
+        let mut w = Writer::new(Name::own("erase"));
+        w.element(Name::own("name"), &self.user.name);
+        if self.everywhere {
+            w.empty(Name::own("everywhere"));
+        }
+        let _alone = self.shared.erasing.lock().await;
+        let (caldav, home) = (self.caldav.with(self.headers.clone()), self.caldav.home(&self.user.name));
+        let told = caldav.ask("POST", &home, Vec::new(), w.finish()).await?;
+        if told.status == Status::FORBIDDEN {
+            let detail = "Accounts are erased by whoever runs this service.";
+            return Err(Refusal::new(Status::FORBIDDEN, "permission_denied", detail).into());
+        }
+        told.done()?;
+        let mut tries = 0;
+        while let Err(error) = self.forget().await {
+            tracing::warn!(%error, "links and passwords of who is erased could not be forgotten yet");
+            tries += 1;
+            // A node that keeps the database tidy finds them (boot::upkeep).
+            if tries == MOST_TRIES {
+                return Err(error.into());
+            }
+            tokio::time::sleep(BREATH).await;
+        }
+        self.shared.checker.forget();
+        tracing::info!("somebody erased themselves");
+        Ok(Response::new(Status::NO_CONTENT))
     }
-    told.done()?;
-    // What was said here lasts only if it was done there.
-    tx.commit().await?;
-    call.shared.checker.forget();
-    tracing::info!("somebody erased themselves");
-    Ok(Response::new(Status::NO_CONTENT))
+
+    async fn forget(&self) -> std::result::Result<(), db::Error> {
+        let tx = self.shared.pool.begin().await?;
+        follow::forget(&tx, self.user.id).await?;
+        tx.commit().await
+    }
 }
 
 impl Archive {

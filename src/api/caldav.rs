@@ -1,9 +1,14 @@
 //! The CalDAV service as the REST service sees it: over HTTP, as the person who is asking, in the words of the proxy.
 
+use std::{
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::{
-    config::Settings,
+    config::Identity,
     front::{Answered, Ask, Client, HeaderMap, HeaderName, HeaderValue, Method, Said, Status, header},
     model::Scope,
     xml::{self, Element, Name, Writer},
@@ -17,11 +22,12 @@ const MOST: usize = 32 << 20;
 /// What stands for itself in a segment of a path.
 const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'@');
 
-/// The CalDAV service.
+/// The CalDAV service. A clone is the same.
 #[derive(Clone, Debug)]
 pub struct CalDav {
     client: Client,
     base: String,
+    identity: Arc<RwLock<Arc<Identity>>>,
 }
 
 /// The same for one person and one request.
@@ -53,10 +59,28 @@ pub struct Told {
 }
 
 impl CalDav {
-    /// The service that the client reaches, under that base path.
+    /// The service that the client reaches, under that base path, which believes by these rules who is asking.
     #[must_use]
-    pub fn new(client: Client, base: &str) -> Self {
-        Self { client, base: base.to_owned() }
+    pub fn new(client: Client, base: &str, identity: &Identity) -> Self {
+        let identity = Arc::new(RwLock::new(Arc::new(identity.clone())));
+        Self { client, base: base.to_owned(), identity }
+    }
+
+    /// The same, given that much time for an answer.
+    #[must_use]
+    pub fn patient(&self, patience: Duration) -> Self {
+        Self { client: self.client.patient(patience), ..self.clone() }
+    }
+
+    /// The rules by which it believes who is asking, as they are now.
+    #[must_use]
+    pub fn identity(&self) -> Arc<Identity> {
+        Arc::clone(&self.identity.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes over new ones, and with them the secret.
+    pub fn reload(&self, identity: &Identity) {
+        *self.identity.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(identity.clone());
     }
 
     /// The base path.
@@ -77,8 +101,8 @@ impl CalDav {
 
     /// It for somebody who is not asking: what it is told is spelt as a password of that reach would be, so that it opens
     /// nothing else and makes nobody. Where no kind of sign-in stands for such a value, the name alone has to do.
-    pub fn reading(&self, settings: &Settings, user: &str, scope: &Scope, id: &str) -> Result<As<'_>> {
-        let identity = &settings.identity;
+    pub fn reading(&self, user: &str, scope: &Scope, id: &str) -> Result<As<'_>> {
+        let identity = self.identity();
         let mut headers = HeaderMap::new();
         let mut say = |name: Option<&str>, value: &str| {
             let name = name.and_then(|name| name.parse::<HeaderName>().ok());
@@ -316,11 +340,17 @@ fn condition(body: &[u8]) -> Option<String> {
 
 pub(super) fn multistatus(told: &Told) -> Result<Vec<Resource>> {
     let wrong = |why: String| Error::Upstream(format!("its answer cannot be read: {why}"));
-    let root = xml::parse(&told.body).map_err(|fault| wrong(fault.to_string()))?;
+    let mut found = Vec::new();
+    let take = |one: Element| {
+        if one.is(Name::dav("response")) {
+            found.extend(resource(&one));
+        }
+    };
+    let root = xml::each(&told.body, take).map_err(|fault| wrong(fault.to_string()))?;
     if !root.is(Name::dav("multistatus")) {
         return Err(wrong(format!("it is a {}", root.name())));
     }
-    Ok(root.all(Name::dav("response")).filter_map(resource).collect())
+    Ok(found)
 }
 
 fn resource(response: &Element) -> Option<Resource> {
@@ -389,7 +419,7 @@ mod tests {
     #[test]
     fn names_go_into_paths_and_come_out_again() {
         let client = Client::new("api.caldav", "http://x", *Span::seconds(1)).unwrap();
-        let caldav = CalDav::new(client, "/dav/");
+        let caldav = CalDav::new(client, "/dav/", &Identity::default());
         for name in ["alice", "a@example.org", "a b", "Zo\u{eb}", "a%2f", "a:b"] {
             assert_eq!(caldav.named(&caldav.principal(name)), Some((name.to_owned(), false)), "{name}");
             assert_eq!(caldav.named(&caldav.group(name)), Some((name.to_owned(), true)), "{name}");
@@ -398,6 +428,15 @@ mod tests {
         for other in ["/dav/principals/", "/dav/calendars/x/", "/x/principals/a/", "/dav/principals/a/b/"] {
             assert_eq!(caldav.named(other), None, "{other}");
         }
+    }
+
+    #[test]
+    fn a_long_list_is_read_to_its_end() {
+        let one = "<D:response><D:href>/a/</D:href><D:propstat><D:prop><D:getetag/></D:prop>\
+            <D:status>HTTP/1.1 200 OK</D:status></D:propstat></D:response>";
+        let body = format!("<D:multistatus xmlns:D='DAV:'>{}</D:multistatus>", one.repeat(50_000));
+        let told = Told { status: Status::MULTI_STATUS, headers: HeaderMap::new(), body: body.into() };
+        assert_eq!(multistatus(&told).unwrap().len(), 50_000);
     }
 
     #[test]

@@ -134,8 +134,7 @@ impl Home {
     /// The calendars that are kept in it, and not those of others that are seen there.
     #[must_use]
     pub fn own(self) -> Vec<Calendar> {
-        let own = |one: &Calendar| one.shown["role"] == "owner";
-        self.calendars.into_iter().filter(own).collect()
+        self.calendars.into_iter().filter(Calendar::is_own).collect()
     }
 
     /// The calendar of that path on CalDAV, with or without what stands before `/calendars/`; of whom it is may be written as
@@ -226,6 +225,18 @@ impl Calendar {
         last(&self.path)
     }
 
+    /// Whether it is kept in the home in which it is seen, and not one of somebody else's.
+    #[must_use]
+    pub fn is_own(&self) -> bool {
+        self.shown["role"] == "owner"
+    }
+
+    /// Whether it is that, and takes events.
+    fn can_be_default(&self) -> bool {
+        let mut components = self.shown["components"].as_array().into_iter().flatten();
+        self.is_own() && components.any(|one| one == EVENT)
+    }
+
     fn tag(&self) -> &str {
         self.shown["etag"].as_str().unwrap_or_default().trim_matches('"')
     }
@@ -268,6 +279,10 @@ fn role(resource: &Resource) -> &'static str {
         () if has(Name::dav("read")) => "reader",
         () => "freebusy",
     }
+}
+
+fn no_default() -> Error {
+    Error::field("is_default", "invalid", "The default is a calendar of one's own that takes events.")
 }
 
 fn tag(shown: &Value) -> String {
@@ -359,6 +374,8 @@ impl Wish {
     }
 }
 
+/// The component that the default calendar takes.
+const EVENT: &str = "VEVENT";
 const KINDS: [&str; 3] = ["VEVENT", "VTODO", "VJOURNAL"];
 
 fn components(input: &Input, faults: &mut Faults) -> Option<Vec<&'static str>> {
@@ -384,6 +401,10 @@ pub async fn create(call: &Call) -> Result<Response> {
     // CalDAV would refuse it, too, and not say why.
     call.entitled().await?;
     let wish = Wish::read(&call.input, true)?;
+    // What CalDAV would refuse is refused before anything is made of the rest.
+    if wish.is_default == Some(true) && wish.components.as_ref().is_some_and(|all| !all.contains(&EVENT)) {
+        return Err(no_default());
+    }
     let home = Home::of(call).await?;
     let path = format!("{}{}/", home.path, Uuid::new_v4());
     call.caldav()?.mkcalendar(&path, |w| wish.write(w)).await?;
@@ -408,6 +429,9 @@ pub async fn update(call: &Call) -> Result<Response> {
     let home = Home::of(call).await?;
     let calendar = home.find(&call.parts[0])?;
     calendar.check(call, false)?;
+    if wish.is_default == Some(true) && !calendar.can_be_default() {
+        return Err(no_default());
+    }
     if !wish.says_nothing() {
         call.caldav()?.proppatch(&calendar.path, |w| wish.write(w), &wish.removed()).await?;
     }

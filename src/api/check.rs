@@ -184,7 +184,7 @@ impl Checker {
     pub async fn check(&self, question: &Question) -> Verdict {
         let Some(name) = std::str::from_utf8(&question.user)
             .ok()
-            .and_then(|name| spell(&self.settings.identity, name).ok())
+            .and_then(|name| spell(&self.caldav.identity(), name).ok())
             .filter(|_| !question.password.is_empty() && question.password.len() <= 256)
         else {
             return Verdict::Wrong;
@@ -261,12 +261,12 @@ impl Checker {
     /// Whether whose the password is has that name by now. CalDAV knows, which believes no value of two people.
     async fn is_called(&self, scope: &Scope, name: &str) -> Result<bool> {
         // Without such a kind of sign-in it would be asked as anybody of that name.
-        if self.settings.identity.credential_types.is_empty() {
+        if self.caldav.identity().credential_types.is_empty() {
             return Ok(false);
         }
         let scope = Scope { read_only: true, calendars: None, ..scope.clone() };
         let id = Uuid::now_v7().to_string();
-        let caldav = self.caldav.reading(&self.settings, name, &scope, &id)?;
+        let caldav = self.caldav.reading(name, &scope, &id)?;
         match caldav.propfind(caldav.service().base(), 0, &[PRINCIPAL]).await {
             Ok(_) => Ok(true),
             Err(Error::Refused(_)) => Ok(false),
@@ -317,7 +317,8 @@ impl Authorizer for Checker {
             Verdict::Later(wait) => {
                 Reply { status: "401 Unauthorized", head: vec![("Retry-After", wait.to_string())] }
             }
-            Verdict::Unknown => Reply { status: "503 Service Unavailable", head: Vec::new() },
+            // The one status that mod_authnz_fcgi does not take for a wrong password, beside 200.
+            Verdict::Unknown => Reply { status: "500 Internal Server Error", head: Vec::new() },
         }
     }
 }

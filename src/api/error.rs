@@ -20,6 +20,8 @@ pub enum Error {
     Refused(Refusal),
     /// What was sent is not what is taken: each fault, and the field that it is about.
     Invalid(Vec<Fault>),
+    /// What is asked for is more than can be told at once.
+    TooMuch,
     /// Too many requests: seconds after which there is room again.
     Throttled(u64),
     /// Too much is going on; the same may work in a moment. The reason, for the log.
@@ -90,6 +92,7 @@ impl Error {
         match self {
             Self::Refused(refusal) => refusal.code,
             Self::Invalid(_) => "invalid",
+            Self::TooMuch => "too_much",
             Self::Throttled(_) => "throttled",
             Self::Busy(_) => "unavailable",
             Self::Upstream(_) => "bad_gateway",
@@ -110,6 +113,7 @@ impl Error {
                     faults.iter().map(|fault| one(fault.code, &fault.detail, fault.attr)).collect();
                 shape(Status::BAD_REQUEST, "validation_error", &all)
             }
+            Self::TooMuch => of(Status::BAD_REQUEST, CLIENT, "There is too much of it to be told at once."),
             Self::Throttled(seconds) => {
                 let detail = format!("Request was throttled. Expected available in {seconds} seconds.");
                 let answer = of(Status::TOO_MANY_REQUESTS, CLIENT, &detail);
@@ -195,7 +199,11 @@ impl From<db::Error> for Error {
 
 impl From<Unanswered> for Error {
     fn from(why: Unanswered) -> Self {
-        Self::Upstream(why.to_string())
+        match why {
+            // Nothing is broken: a trash of a hundred thousand events is more than is read at once.
+            Unanswered::TooLong => Self::TooMuch,
+            other => Self::Upstream(other.to_string()),
+        }
     }
 }
 
@@ -227,6 +235,13 @@ mod tests {
             "errors": [{ "code": "required", "detail": "This field is required.", "attr": "name" }],
         });
         assert_eq!(told(&field), (400, expected));
+    }
+
+    #[test]
+    fn too_much_is_no_fault() {
+        let (status, body) = told(&Unanswered::TooLong.into());
+        assert_eq!((status, &body["errors"][0]["code"]), (400, &json!("too_much")));
+        assert_eq!(told(&Unanswered::Late.into()).0, 502);
     }
 
     #[test]

@@ -19,13 +19,14 @@ pub const WAITING: usize = 8;
 
 /// `GET calendars/{id}/export/`
 pub async fn calendar(call: &Call) -> Result<Response> {
-    let calendar = Calendar::asked(call).await?;
+    let (place, calendar) = (call.exporting()?, Calendar::asked(call).await?);
     let asked = |name: &str| call.param(name).map(|value| format!("&{name}={}", segment(&value)));
     let query: String = QUERY.iter().filter_map(|(name, _)| asked(name)).collect();
     let mut answered = call.caldav()?.stream(format!("{}?export{query}", calendar.path)).await?;
     let name = calendar.shown["name"].as_str().unwrap_or("calendar").to_owned();
     let (feeder, feed) = Payload::stream(WAITING);
     let relay = async move {
+        let _place = place;
         loop {
             match answered.next().await {
                 Ok(Some(piece)) => {

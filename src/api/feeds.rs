@@ -223,14 +223,14 @@ async fn open_at(call: &Call, feed: &Feed, place: &str) -> Result<Option<Answere
 fn at<'a>(call: &'a Call, feed: &Feed, place: &str) -> Result<(As<'a>, String)> {
     let shared = &call.shared;
     let scope = scope(feed, Some(place));
-    let caldav = shared.caldav.reading(&shared.settings, &feed.name, &scope, &call.id)?;
+    let caldav = shared.caldav.reading(&feed.name, &scope, &call.id)?;
     Ok((caldav, format!("{}{}/", shared.caldav.home(&feed.name), segment(place))))
 }
 
 /// What the calendar of a link is called now that it is not called what it was.
 async fn elsewhere(call: &Call, feed: &Feed) -> Result<String> {
     let shared = &call.shared;
-    let caldav = shared.caldav.reading(&shared.settings, &feed.name, &scope(feed, None), &call.id)?;
+    let caldav = shared.caldav.reading(&feed.name, &scope(feed, None), &call.id)?;
     let home = shared.caldav.home(&feed.name);
     let found = caldav.glance(&home, 1, &[KIND, users::RESOURCE_ID]).await?;
     let calendar = found.iter().find(|one| users::id(one) == Some(feed.calendar) && is_own(one));

@@ -27,7 +27,7 @@ const MOST: usize = 10 << 20;
 /// The same with the form around it.
 pub const MOST_FORM: usize = MOST + (64 << 10);
 /// What is given to CalDAV at once, which takes no more of it than that.
-const SLICE: Slice = Slice { objects: 500, octets: 4 << 20, longest: 10 << 20 };
+const SLICE: Slice = Slice { objects: 500, octets: 4 << 20, longest: 10 << 20, added: 256 << 20 };
 /// Objects of which a form is told why they did not come in.
 const MOST_ERRORS: usize = 10;
 /// Lines of a report.

@@ -16,7 +16,7 @@ use super::{
     feeds,
     input::{Change, Faults},
     service::{Call, json},
-    store::feed::{self, Feed},
+    store::feed::{self, Changes, Feed},
     users::User,
 };
 
@@ -47,10 +47,19 @@ impl Owner {
         if call.identity()?.scope.is_some() {
             return Err(Refusal::forbidden().into());
         }
-        let (user, home) = (User::asking(call).await?, Home::of(call).await?);
-        let feeds = feed::of(&call.shared.pool, user.id).await?;
-        if feeds.iter().any(|feed| feed.name != user.name) && !call.shared.settings.server.read_only {
-            feed::called(&call.shared.pool, user.id, &user.name).await?;
+        let (user, pool) = (User::asking(call).await?, &call.shared.pool);
+        let mut feeds = feed::of(pool, user.id).await?;
+        // Looked at afterwards: a calendar that is not there then does not come back, whoever makes links meanwhile.
+        let home = Home::of(call).await?;
+        let own = |feed: &Feed| home.calendars().iter().any(|one| one.id == feed.calendar && one.is_own());
+        let gone: Vec<Uuid> = feeds.iter().filter(|feed| !own(feed)).map(|feed| feed.id).collect();
+        feeds.retain(own);
+        let read_only = call.shared.settings.server.read_only;
+        if !gone.is_empty() && !read_only {
+            feed::remove(pool, user.id, &gone).await?;
+        }
+        if feeds.iter().any(|feed| feed.name != user.name) && !read_only {
+            feed::called(pool, user.id, &user.name).await?;
         }
         Ok(Self { user, home, feeds })
     }
@@ -59,18 +68,18 @@ impl Owner {
     fn calendar(&self, call: &Call, path: &str) -> Result<&Calendar> {
         let invalid = || Error::field("caldav_path", "invalid", "Write it as /calendars/user/calendar/.");
         let (user, name) = named(call, path).ok_or_else(invalid)?;
-        let user = spell(&call.shared.settings.identity, &user).unwrap_or(user);
+        let user = spell(&call.shared.caldav.identity(), &user).unwrap_or(user);
         if user != self.user.name {
             return Err(Refusal::forbidden().into());
         }
         let found = self.home.calendars().iter().find(|calendar| calendar.name() == name);
         let calendar = found.ok_or_else(Error::not_found)?;
-        if calendar.shown["role"] == "owner" { Ok(calendar) } else { Err(Refusal::forbidden().into()) }
+        if calendar.is_own() { Ok(calendar) } else { Err(Refusal::forbidden().into()) }
     }
 
     /// The calendar of a link, as it is now; none when it is gone.
     fn calendar_of(&self, feed: &Feed) -> Option<&Calendar> {
-        let own = |calendar: &&Calendar| calendar.id == feed.calendar && calendar.shown["role"] == "owner";
+        let own = |calendar: &&Calendar| calendar.id == feed.calendar && calendar.is_own();
         self.home.calendars().iter().find(own)
     }
 
@@ -128,9 +137,7 @@ fn mode(text: &str) -> std::result::Result<bool, (&'static str, String)> {
 /// What is wanted of a link.
 struct Wish {
     busy_only: Option<bool>,
-    calendar_name: Change<String>,
-    label: Change<String>,
-    active: Option<bool>,
+    changes: Changes,
 }
 
 impl Wish {
@@ -146,41 +153,26 @@ impl Wish {
             }
             Change::Kept | Change::Cleared => flag,
         };
-        Self {
-            busy_only,
-            calendar_name: call.input.text("calendar_name", LONGEST_NAME, faults),
-            label: call.input.text("label", LONGEST_LABEL, faults),
-            active: call.input.flag("is_active", faults),
-        }
-    }
-
-    /// The link as it is wanted.
-    fn of(&self, feed: &Feed) -> Feed {
-        let text = |change: &Change<String>, old: &String| match change {
-            Change::Kept => old.clone(),
-            Change::Cleared => String::new(),
-            Change::Set(new) => new.clone(),
+        let mut text = |name, longest| match call.input.text(name, longest, faults) {
+            Change::Kept => None,
+            Change::Cleared => Some(String::new()),
+            Change::Set(text) => Some(text),
         };
-        Feed {
-            calendar_name: text(&self.calendar_name, &feed.calendar_name),
-            label: text(&self.label, &feed.label),
-            active: self.active.unwrap_or(feed.active),
-            ..feed.clone()
-        }
+        let (calendar_name, label) = (text("calendar_name", LONGEST_NAME), text("label", LONGEST_LABEL));
+        let active = call.input.flag("is_active", faults);
+        Self { busy_only, changes: Changes { calendar_name, label, active } }
     }
 }
 
 /// `GET subscription-tokens/`
 pub async fn list(call: &Call) -> Result<Response> {
     let owner = Owner::asking(call).await?;
-    let there = owner.feeds.iter().filter(|feed| owner.calendar_of(feed).is_some());
-    Ok(json(Status::OK, &there.map(|feed| owner.shown(call, feed)).collect()))
+    Ok(json(Status::OK, &owner.feeds.iter().map(|feed| owner.shown(call, feed)).collect()))
 }
 
-/// `POST subscription-tokens/`: the link of that calendar and kind, made where there is none.
-pub async fn create(call: &Call) -> Result<Response> {
-    let mut faults = Faults::default();
-    let path = match call.input.text("caldav_path", LONGEST_PATH, &mut faults) {
+/// The path of the calendar that a link is wanted to.
+fn path_of(call: &Call, faults: &mut Faults) -> String {
+    match call.input.text("caldav_path", LONGEST_PATH, faults) {
         Change::Set(path) => path,
         Change::Cleared => {
             faults.add("caldav_path", "blank", "This field may not be blank.");
@@ -192,7 +184,13 @@ pub async fn create(call: &Call) -> Result<Response> {
             }
             String::new()
         }
-    };
+    }
+}
+
+/// `POST subscription-tokens/`: the link of that calendar and kind, made where there is none.
+pub async fn create(call: &Call) -> Result<Response> {
+    let mut faults = Faults::default();
+    let path = path_of(call, &mut faults);
     let wish = Wish::read(call, &mut faults);
     faults.none()?;
     let mut owner = Owner::asking(call).await?;
@@ -200,13 +198,19 @@ pub async fn create(call: &Call) -> Result<Response> {
     let busy_only = wish.busy_only.unwrap_or_default();
     let same = |feed: &&Feed| feed.calendar == calendar.id && feed.busy_only == busy_only;
     if let Some(feed) = owner.feeds.iter().find(same) {
-        let wanted = wish.of(feed);
-        if wanted != *feed {
-            feed::change(&call.shared.pool, &wanted).await?;
+        let (pool, changes) = (&call.shared.pool, &wish.changes);
+        let now = if *changes == Changes::default() {
+            Some(feed.clone())
+        } else {
+            feed::change(pool, owner.user.id, feed.id, changes).await?
+        };
+        // What somebody has ended meanwhile is made anew.
+        if let Some(now) = now {
+            return Ok(json(Status::OK, &owner.shown(call, &now)));
         }
-        return Ok(json(Status::OK, &owner.shown(call, &wanted)));
     }
-    let new = wish.of(&Feed {
+    let Changes { calendar_name, label, active } = wish.changes;
+    let new = Feed {
         id: Uuid::new_v4(),
         person: owner.user.id,
         name: owner.user.name.clone(),
@@ -214,12 +218,12 @@ pub async fn create(call: &Call) -> Result<Response> {
         place: calendar.name(),
         busy_only,
         token: fresh().0.replace('-', ""),
-        calendar_name: String::new(),
-        label: String::new(),
-        active: true,
+        calendar_name: calendar_name.unwrap_or_default(),
+        label: label.unwrap_or_default(),
+        active: active.unwrap_or(true),
         created: SystemTime::now(),
         used: None,
-    });
+    };
     feeds::rehearse(call, &new).await?;
     let made = feed::add(&call.shared.pool, &new).await?;
     // Somebody may have made the same at the same time.
@@ -282,18 +286,15 @@ pub async fn update(call: &Call) -> Result<Response> {
     faults.none()?;
     let owner = Owner::asking(call).await?;
     let feed = owner.find(&call.parts[0])?;
-    let mut wanted = wish.of(feed);
-    if let Some(busy_only) = wish.busy_only.filter(|wish| *wish != feed.busy_only) {
-        if !feed::convert(&call.shared.pool, owner.user.id, feed.id, busy_only).await? {
-            let detail = "Another link to this calendar shows that already.";
-            return Err(Error::field("mode", "unique", detail));
-        }
-        wanted.busy_only = busy_only;
+    let (pool, id) = (&call.shared.pool, feed.id);
+    if let Some(busy_only) = wish.busy_only.filter(|wish| *wish != feed.busy_only)
+        && !feed::convert(pool, owner.user.id, id, busy_only).await?
+    {
+        let detail = "Another link to this calendar shows that already.";
+        return Err(Error::field("mode", "unique", detail));
     }
-    if !feed::change(&call.shared.pool, &wanted).await? {
-        return Err(Error::not_found());
-    }
-    Ok(json(Status::OK, &owner.shown(call, &wanted)))
+    let now = feed::change(pool, owner.user.id, id, &wish.changes).await?.ok_or_else(Error::not_found)?;
+    Ok(json(Status::OK, &owner.shown(call, &now)))
 }
 
 /// `DELETE subscription-tokens/{id}/`

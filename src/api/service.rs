@@ -44,6 +44,8 @@ pub const BASE: &str = "/api/v1.0/";
 const MOST_JSON: usize = 64 << 10;
 /// Files that are brought in at once, and by one person: each takes some 30 MiB of memory, and where it is made for that 60.
 const FILES: (usize, usize) = (16, 2);
+/// Exports that are on their way at once, and those of one person: each goes on for as long as whoever has asked for it takes it.
+const EXPORTS: (usize, usize) = (64, 2);
 /// Seconds after which there may be room for another.
 const A_FILE: u64 = 5;
 
@@ -126,11 +128,11 @@ pub const ROUTES: &[Route] = &[
     Route::octets("calendars/import-events/", ("ImportForm", import::MOST_FORM), "ImportCounts", |call| {
         Box::pin(import::events(call))
     })
-    .refuses(&[403])
+    .refuses(&[403, 423])
     .faults("PlainError")
     .doc("Brings the events of a file of iCalendar into a calendar that a form names by its path on CalDAV."),
     Route::stream("calendars/{id}/import/", "CalendarData", "ImportReport", |call| Box::pin(import::report(call)))
-    .refuses(&[403, 404, 415])
+    .refuses(&[403, 404, 415, 423])
     .doc("Brings the events of a stream of iCalendar into a calendar, and tells of each that did not come in why."),
     Route::get("calendars/{id}/", "Calendar", |call| Box::pin(calendars::retrieve(call)))
         .refuses(&[304, 404, 412])
@@ -146,7 +148,7 @@ pub const ROUTES: &[Route] = &[
         .doc("Deletes a calendar, or takes one of somebody else out of one's home."),
     Route::post("calendars/{id}/events/{uid}/edit/", "EventEdit", "EventEdited", |call| Box::pin(edit::edit(call)))
         .gives(200)
-        .refuses(&[403, 404, 409, 412])
+        .refuses(&[403, 404, 409, 412, 423])
         .doc("Changes or deletes one instance of an event, that and all later ones, or all of it."),
     Route::get("calendars/{id}/export/", "CalendarData", |call| Box::pin(export::calendar(call)))
         .query(export::QUERY)
@@ -168,7 +170,7 @@ pub const ROUTES: &[Route] = &[
         .refuses(&[403])
         .doc("All that is kept of whoever is signed in, as a zip archive."),
     Route::delete("account/", |call| Box::pin(account::erase(call)))
-        .takes("Erasure")
+        .takes(account::ERASURE)
         .refuses(&[403])
         .doc("Erases whoever is signed in, with all that they have; they say their user name, and nothing brings it back."),
     Route::get("calendars/{id}/trash/", "Page<Trashed>", |call| Box::pin(trash::of_calendar(call)))
@@ -183,7 +185,7 @@ pub const ROUTES: &[Route] = &[
         .doc("Erases something that was deleted, with all that it had been before."),
     Route::post("trash/{entry}/restore/", "Restore", "Restored", |call| Box::pin(trash::restore(call)))
         .gives(200)
-        .refuses(&[403, 404, 409])
+        .refuses(&[403, 404, 409, 423])
         .doc("Takes back something that was deleted, to where it was or into another calendar."),
     Route::get("calendars/{id}/shares/", "Page<Share>", |call| Box::pin(shares::list(call)))
         .query(PAGES)
@@ -222,7 +224,9 @@ pub struct Shared {
     pub throttle: Throttle,
     /// Who is bringing files in.
     pub files: Places,
-    /// Held by who is being erased: it takes a connection while CalDAV takes another, and many at once would have them all.
+    /// Who takes calendars along.
+    pub exports: Places,
+    /// Held by who is being erased: CalDAV erases people one after the other, and who waits there has a connection meanwhile.
     pub erasing: tokio::sync::Mutex<()>,
     /// Which links were used.
     pub uses: feeds::Uses,
@@ -230,7 +234,8 @@ pub struct Shared {
     pub entitlements: Arc<Entitlements>,
 }
 
-/// The REST service.
+/// The REST service. A clone is the same.
+#[derive(Clone)]
 pub struct Api(Arc<Shared>);
 
 /// One request on its way.
@@ -277,9 +282,18 @@ impl Call {
         body.ok_or_else(|| Error::Fault("there is nothing to read".into()))
     }
 
+    /// A place for an export, to be held until it is out.
+    pub fn exporting(&self) -> Result<Held> {
+        taken(&self.shared.exports, self.identity()?)
+    }
+
     /// Refuses who is not entitled to calendars of their own, and also where nobody can tell.
     pub async fn entitled(&self) -> Result<()> {
-        if self.shared.entitlements.of(self.identity()?).await == Some(true) {
+        let (entitlements, identity) = (&self.shared.entitlements, self.identity()?);
+        // CalDAV knows the address of whom the proxy tells none.
+        let known = identity.email.is_some() || !entitlements.are_asked();
+        let kept = if known { None } else { users::User::asking(self).await?.email };
+        if entitlements.of(identity, kept.as_deref()).await == Some(true) {
             return Ok(());
         }
         let detail = "You are not entitled to calendars of your own.";
@@ -308,9 +322,21 @@ impl Api {
         let site = site::Site::new(&settings);
         let checker = Checker::start(Arc::clone(&settings), pool.clone(), caldav.clone());
         let (throttle, uses) = (Throttle::default(), feeds::Uses::default());
-        let (files, erasing) = (Places::new(FILES.0, FILES.1), tokio::sync::Mutex::default());
-        let shared =
-            Shared { settings, pool, caldav, site, checker, throttle, files, erasing, uses, entitlements };
+        let (files, exports) = (Places::new(FILES.0, FILES.1), Places::new(EXPORTS.0, EXPORTS.1));
+        let erasing = tokio::sync::Mutex::default();
+        let shared = Shared {
+            settings,
+            pool,
+            caldav,
+            site,
+            checker,
+            throttle,
+            files,
+            exports,
+            erasing,
+            uses,
+            entitlements,
+        };
         let shared = Arc::new(shared);
         feeds::start(&shared);
         Self(shared)
@@ -320,6 +346,12 @@ impl Api {
     #[must_use]
     pub fn checker(&self) -> Arc<Checker> {
         Arc::clone(&self.0.checker)
+    }
+
+    /// Takes over new rules of identity: what is read without anybody asking is read by the new secret.
+    pub fn reload(&self, settings: &Settings) {
+        self.0.caldav.reload(&settings.identity);
+        self.0.checker.forget();
     }
 
     async fn answer(&self, request: Request) -> Result<Response> {
@@ -395,14 +427,19 @@ async fn sent(takes: Takes, headers: &HeaderMap, body: Body) -> Result<Sent> {
     }
 }
 
+fn taken(places: &Places, who: &Identity) -> Result<Held> {
+    places.take(&who.user).map_err(|full| match full {
+        Full::Own => Error::Throttled(A_FILE),
+        Full::All => Error::Busy("many files are on their way".into()),
+    })
+}
+
 impl Shared {
     /// A place for a large body.
-    fn place(&self, takes: Takes, identity: Option<&Identity>) -> Result<Option<Held<'_>>> {
-        let (Takes::Octets(..) | Takes::Stream(_), Some(who)) = (takes, identity) else { return Ok(None) };
-        match self.files.take(&who.user) {
-            Ok(held) => Ok(Some(held)),
-            Err(Full::Own) => Err(Error::Throttled(A_FILE)),
-            Err(Full::All) => Err(Error::Busy("many files are brought in".into())),
+    fn place(&self, takes: Takes, identity: Option<&Identity>) -> Result<Option<Held>> {
+        match (takes, identity) {
+            (Takes::Octets(..) | Takes::Stream(_), Some(who)) => taken(&self.files, who).map(Some),
+            _ => Ok(None),
         }
     }
 
@@ -437,12 +474,16 @@ impl Service for Api {
     }
 
     fn room(&self, method: &Method, path: &str, usual: Room) -> Room {
-        let streams = |route: &Route| method == route.method && matches!(route.takes, Takes::Stream(_));
-        let api = &self.0.settings.api;
-        if located(path).iter().any(|(route, _)| streams(route)) {
-            Room { octets: *api.import_bytes, time: *api.import_time }
-        } else {
-            usual
+        let Settings { api, privacy, .. } = &*self.0.settings;
+        let found = located(path);
+        match found.iter().map(|(route, _)| route).find(|route| method == route.method) {
+            Some(route) if matches!(route.takes, Takes::Stream(_)) => {
+                Room { octets: *api.import_bytes, time: *api.import_time }
+            }
+            Some(route) if route.takes == Takes::Json(account::ERASURE) => {
+                Room { time: usual.time.max(*privacy.erasure_time), ..usual }
+            }
+            _ => usual,
         }
     }
 
@@ -455,12 +496,12 @@ impl Service for Api {
     }
 
     async fn call(&self, request: Request) -> Response {
-        let challenge = self.0.settings.identity.challenge.clone();
+        let challenge = self.0.caldav.identity().challenge.clone();
         match self.answer(request).await {
             Ok(response) => response,
             Err(error) => {
                 match &error {
-                    Error::Refused(_) | Error::Invalid(_) | Error::Throttled(_) => {
+                    Error::Refused(_) | Error::Invalid(_) | Error::TooMuch | Error::Throttled(_) => {
                         metrics::refused(error.code());
                         tracing::debug!(?error, "refused");
                     }

@@ -40,12 +40,16 @@ const SLOWEST: u64 = 8 << 10;
 pub struct Spool {
     file: SpooledTempFile,
     scanner: Scanner,
+    octets: u64,
 }
 
 /// A stream that is here.
 pub struct Stream {
     file: SpooledTempFile,
     found: Pieces,
+    /// Its octets, and how many its objects were given that are not their own.
+    octets: u64,
+    added: u64,
     /// How many pieces of it were taken.
     taken: usize,
     /// What is to come first in the next slice.
@@ -61,6 +65,8 @@ pub struct Slice {
     pub octets: usize,
     /// Octets that one of them may have.
     pub longest: usize,
+    /// Octets of time zones that all objects of a stream may be given together, beside three times what was sent.
+    pub added: u64,
 }
 
 /// What was made of the components of one object.
@@ -79,7 +85,7 @@ impl Made {
 
 impl Default for Spool {
     fn default() -> Self {
-        Self { file: SpooledTempFile::new(SHORT), scanner: Scanner::default() }
+        Self { file: SpooledTempFile::new(SHORT), scanner: Scanner::default(), octets: 0 }
     }
 }
 
@@ -87,6 +93,7 @@ impl Spool {
     /// Goes on with the stream.
     fn take(&mut self, octets: &[u8]) -> io::Result<()> {
         self.scanner.feed(octets);
+        self.octets += octets.len() as u64;
         self.file.write_all(octets)
     }
 
@@ -101,7 +108,8 @@ impl Spool {
     }
 
     fn finish(self) -> Stream {
-        Stream { file: self.file, found: self.scanner.finish(), taken: 0, held: None }
+        let Self { file, scanner, octets } = self;
+        Stream { file, found: scanner.finish(), octets, added: 0, taken: 0, held: None }
     }
 }
 
@@ -151,7 +159,7 @@ impl Stream {
     fn slice(&mut self, most: Slice) -> io::Result<Vec<Made>> {
         let (mut all, mut octets) = (Vec::new(), 0);
         while all.len() < most.objects
-            && let Some(made) = self.one(most.longest)?
+            && let Some(made) = self.one(most)?
         {
             octets += made.octets();
             if octets > most.octets && !all.is_empty() {
@@ -164,7 +172,7 @@ impl Stream {
     }
 
     /// The next object.
-    fn one(&mut self, longest: usize) -> io::Result<Option<Made>> {
+    fn one(&mut self, most: Slice) -> io::Result<Option<Made>> {
         if let Some(held) = self.held.take() {
             return Ok(Some(held));
         }
@@ -173,20 +181,19 @@ impl Stream {
         let count = rest.iter().take_while(|piece| piece.object == first.object).count();
         let range = self.taken..self.taken + count;
         self.taken = range.end;
-        self.made(range, longest).map(Some)
+        self.made(range, most).map(Some)
     }
 
-    fn made(&mut self, range: Range<usize>, longest: usize) -> io::Result<Made> {
-        let Self { file, found, .. } = self;
+    fn made(&mut self, range: Range<usize>, most: Slice) -> io::Result<Made> {
+        let Self { file, found, added, .. } = self;
+        let (longest, most_added) = (most.longest, most.added + 3 * self.octets);
         let pieces = &found.pieces[range];
         let line = pieces[0].line;
-        let long = Invalid {
-            line: usize::try_from(line).unwrap_or(usize::MAX),
-            column: 1,
-            reason: "it is too long",
-        };
+        let place = usize::try_from(line).unwrap_or(usize::MAX);
+        let because = |reason| Invalid { line: place, column: 1, reason };
+        let (long, own) = (because("it is too long"), pieces.iter().map(|piece| piece.octets).sum::<u64>());
         let mut fault = None;
-        let object = if pieces.iter().map(|piece| piece.octets).sum::<u64>() > longest as u64 {
+        let object = if own > longest as u64 {
             Err(long)
         } else {
             let is_zone = |piece: &Piece| !pieces.contains(piece);
@@ -196,8 +203,17 @@ impl Stream {
                 }
                 read_at(file, piece.at, piece.octets).map_err(|error| fault = Some(error)).ok()
             };
-            of_pieces(found, pieces, read)
-                .and_then(|made| if made.octets.len() > longest { Err(long) } else { Ok(made) })
+            of_pieces(found, pieces, read).and_then(|made| {
+                let more = (made.octets.len() as u64).saturating_sub(own);
+                if made.octets.len() > longest {
+                    return Err(long);
+                }
+                if *added + more > most_added {
+                    return Err(because("its time zones are too long for so many events"));
+                }
+                *added += more;
+                Ok(made)
+            })
         };
         if let Some(fault) = fault {
             return Err(fault);
@@ -232,7 +248,7 @@ fn is_slow(passed: Duration, octets: u64, grace: Duration) -> bool {
 mod tests {
     use super::*;
 
-    const ALL: Slice = Slice { objects: 3, octets: 1 << 20, longest: 1000 };
+    const ALL: Slice = Slice { objects: 3, octets: 1 << 20, longest: 1000, added: 0 };
 
     fn event(uid: &str, more: &str) -> String {
         format!("BEGIN:VEVENT\r\nUID:{uid}\r\n{more}END:VEVENT\r\n")
@@ -291,6 +307,26 @@ mod tests {
         let all = objects(stream(&(zone + &event("a", &long) + &event("b", "") + &named)), ALL).await;
         assert_eq!(all[0][0], Err("it is too long"));
         assert!(all[0][1].is_ok() && all[0][2].as_ref().is_ok_and(|text| !text.contains("VTIMEZONE")));
+    }
+
+    #[tokio::test]
+    async fn a_time_zone_is_not_multiplied_without_end() {
+        let zone = format!("BEGIN:VTIMEZONE\r\nTZID:Z\r\n{}END:VTIMEZONE\r\n", "X-A:b\r\n".repeat(1000));
+        let named: String =
+            (0..100).map(|number| event(&number.to_string(), "DTSTART;TZID=Z:20260101T000000\r\n")).collect();
+        let text = stream(&(zone.clone() + &named + &event("plain", "")));
+        let made = async |added| {
+            let most = Slice { objects: 500, longest: 10_000, added, ..ALL };
+            let all = objects(text.clone(), most).await.concat();
+            assert!(all.last().unwrap().is_ok(), "what names none is in nobody's way");
+            let count = all.iter().filter(|one| one.is_ok()).count();
+            let why = all.iter().find_map(|one| one.clone().err());
+            (count, why)
+        };
+        let few = (3 * text.len() / zone.len(), Some("its time zones are too long for so many events"));
+        let (count, why) = made(0).await;
+        assert!(why == few.1 && count.abs_diff(few.0) <= 1, "{count} {few:?} {why:?}");
+        assert_eq!(made(101 * zone.len() as u64).await, (101, None));
     }
 
     #[tokio::test]

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv6Addr},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -74,9 +74,12 @@ impl Throttle {
     }
 }
 
-/// Places for what takes much memory: so many at once, and so many of one person.
+/// Places for what takes much memory or time: so many at once, and so many of one person. A clone is the same.
+#[derive(Clone, Debug)]
+pub struct Places(Arc<Inner>);
+
 #[derive(Debug)]
-pub struct Places {
+struct Inner {
     most: usize,
     each: usize,
     held: Mutex<HashMap<String, usize>>,
@@ -84,8 +87,8 @@ pub struct Places {
 
 /// A place, given back with this.
 #[derive(Debug)]
-pub struct Held<'a> {
-    places: &'a Places,
+pub struct Held {
+    places: Places,
     who: String,
 }
 
@@ -102,28 +105,28 @@ impl Places {
     /// So many, and so many for each.
     #[must_use]
     pub fn new(most: usize, each: usize) -> Self {
-        Self { most, each, held: Mutex::default() }
+        Self(Arc::new(Inner { most, each, held: Mutex::default() }))
     }
 
     /// A place for somebody.
-    pub fn take(&self, who: &str) -> Result<Held<'_>, Full> {
+    pub fn take(&self, who: &str) -> Result<Held, Full> {
         let mut held = self.held();
-        if held.get(who).is_some_and(|own| *own >= self.each) {
+        if held.get(who).is_some_and(|own| *own >= self.0.each) {
             return Err(Full::Own);
         }
-        if held.values().sum::<usize>() >= self.most {
+        if held.values().sum::<usize>() >= self.0.most {
             return Err(Full::All);
         }
         *held.entry(who.to_owned()).or_default() += 1;
-        Ok(Held { places: self, who: who.to_owned() })
+        Ok(Held { places: self.clone(), who: who.to_owned() })
     }
 
     fn held(&self) -> MutexGuard<'_, HashMap<String, usize>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Held<'_> {
+impl Drop for Held {
     fn drop(&mut self) {
         let mut held = self.places.held();
         if let Some(own) = held.get_mut(&self.who) {

@@ -106,7 +106,7 @@ pub async fn me(call: &Call) -> Result<Response> {
     let person = person::of(&call.shared.pool, user.id).await?;
     let mut shown = user.shown(&person, &call.shared.site.language().await);
     // Where nobody can tell, pages are not shut.
-    let entitled = call.shared.entitlements.of(call.identity()?).await;
+    let entitled = call.shared.entitlements.of(call.identity()?, user.email.as_deref()).await;
     shown["can_access"] = entitled.unwrap_or(true).into();
     Ok(json(Status::OK, &shown))
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     api::store::follow,
-    db::{Error, Tx},
+    db::{Error, Pool, Tx},
     store::{Principal, handover::Parcel, principal},
 };
 
@@ -36,6 +36,28 @@ pub(super) async fn forget(tx: &Tx, id: i64) -> Result<(), Error> {
     match of(tx, id).await? {
         Some(person) => follow::forget(tx, person).await,
         None => Ok(()),
+    }
+}
+
+/// Forgets what is kept of who is no more, but was erased where this could not follow: CalDAV had done it, and then the process
+/// ended, or was not told. Says of how many people.
+pub async fn sweep(pool: &Pool) -> Result<u64, Error> {
+    let (mut count, mut after) = (0, Uuid::nil());
+    loop {
+        let tx = pool.begin().await?;
+        if !follow::is_there(&tx).await? {
+            return Ok(0);
+        }
+        // Whoever is seen now was somebody before: who is nobody afterwards is so for ever.
+        let kept = follow::kept(&tx, after).await?;
+        let Some(last) = kept.last() else { return Ok(count) };
+        after = *last;
+        let alive = principal::alive(&tx, &kept).await?;
+        for person in kept.iter().filter(|person| !alive.contains(*person)) {
+            follow::forget(&tx, *person).await?;
+            count += 1;
+        }
+        tx.commit().await?;
     }
 }
 

@@ -51,7 +51,7 @@ pub(super) async fn open(
     migrations::migrate_in(pool, API_SCHEMA, API).await.context(OUTDATED)?;
     let client = client(settings, caldav)?;
     let listener = Listener::of(Door::Rest, listen, settings)?;
-    let caldav = CalDav::new(client, &settings.server.base_paths[0]);
+    let caldav = CalDav::new(client, &settings.server.base_paths[0], &settings.identity);
     let api = Api::new(Arc::clone(settings), pool.clone(), caldav, Arc::clone(entitlements));
     if let Some(listen) = &settings.api.fastcgi {
         let door = Listener::of(Door::Check, listen, settings)?;

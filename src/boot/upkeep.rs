@@ -1,6 +1,7 @@
 //! What a node does by itself, beside answering: it forgets what was deleted, what was told, and what was done to rights, long
 //! ago (`calendar.sync_retention_days`, `notifications.retention_days`, `audit.retention_days`), and what is kept of changes for
-//! as long as `history` says; it does away with what others have of somebody who was erased, and takes out of their calendars who was
+//! as long as `history` says, and what the REST service has of people who are no more; it does away with what others have of somebody
+//! who was erased, and takes out of their calendars who was
 //! erased everywhere; and it tells those whose quota is nearly used up.
 //!
 //! Every node does so; what one is at, the others pass over.
@@ -20,6 +21,7 @@ use crate::{
     },
 };
 
+pub use super::pages::sweep;
 use super::stopped;
 
 /// How often it is looked for what is old enough.
@@ -49,6 +51,13 @@ pub async fn run(settings: &Settings, pool: Pool, stopping: watch::Receiver<bool
             tracing::warn!(%error, "what was done long ago could not be forgotten");
         }
         tell(erase(&pool, caldav::days(settings)).await);
+        match sweep(&pool).await {
+            Ok(0) => {}
+            Ok(people) => tracing::info!(people, "forgot links and passwords of who was erased"),
+            Err(error) => {
+                tracing::warn!(%error, "links and passwords of who was erased could not be forgotten");
+            }
+        }
         if let Err(error) = caldav::erase::wipe(&pool).await {
             tracing::warn!(%error, "what others have of somebody who was erased is still there");
         }

@@ -13,8 +13,8 @@ use crate::{
     },
     db::Pool,
     front::{
-        BodyError, Denial, Entitlements, HeaderMap, Identity, Request, Response, Service, Status, header,
-        is_safe,
+        self, BodyError, Denial, Entitlements, HeaderMap, Identity, Request, Response, Room, Service, Status,
+        header, is_safe,
     },
     model::{Kind, Privilege},
     observe::{metrics, trace},
@@ -83,7 +83,8 @@ impl CalDav {
         }
         let cx = self.context(&request, &identity, located).await?;
         access::reached(&cx, row.verb)?;
-        if makes_calendar(row.verb, kind) && self.entitlements.of(&identity).await != Some(true) {
+        let kept = cx.viewer.principal.email.as_deref();
+        if makes_calendar(row.verb, kind) && self.entitlements.of(&identity, kept).await != Some(true) {
             return Err(
                 Refusal::plain(Status::FORBIDDEN, "You are not entitled to calendars of your own.").into()
             );
@@ -197,6 +198,17 @@ impl CalDav {
 impl Service for CalDav {
     fn methods(&self) -> String {
         TABLES.methods.iter().map(|method| method.verb).collect::<Vec<_>>().join(", ")
+    }
+
+    fn room(&self, method: &front::Method, path: &str, usual: Room) -> Room {
+        let located = || self.space.locate(path).is_ok_and(|located| located.target.kind() == Kind::Home);
+        // There somebody says that they want to be erased.
+        let time = if *method == front::Method::POST && located() {
+            *self.settings.privacy.erasure_time
+        } else {
+            usual.time
+        };
+        Room { time: time.max(usual.time), ..usual }
     }
 
     async fn call(&self, request: Request) -> Response {

@@ -317,6 +317,7 @@ impl Settings {
             ("limits.body_time", milliseconds(*limits.body_time), 1),
             ("limits.request_time", milliseconds(*limits.request_time), 1),
             ("limits.lock_timeout", milliseconds(*limits.lock_timeout), 1000),
+            ("privacy.erasure_time", milliseconds(*self.privacy.erasure_time), 1),
             ("api.import_bytes", *self.api.import_bytes as u64, 1024),
             ("api.import_time", milliseconds(*self.api.import_time), 1),
             ("database.pool_size", u64::from(self.database.pool_size), 1),

@@ -327,6 +327,8 @@ settings! {
         objects: bool = true;
         /// Whether people may erase themselves, with all that they have, by the REST service (`DELETE account/`); whoever runs the server can in any case (`kalends principal purge`).
         erasure: bool = true;
+        /// Time for that, in the place of `limits.request_time`: who has much is erased in one piece.
+        erasure_time: Span = Span::seconds(600);
     }
     /// What is kept of who did what to people and rights (`kalends audit`).
     audit: Audit {

@@ -38,6 +38,7 @@ enum Place {
 }
 
 /// How TLS is spoken with it, and by which name it must be known.
+#[derive(Clone)]
 struct Secure(TlsConnector, ServerName<'static>);
 
 /// The client. A clone shares its connections.
@@ -132,6 +133,12 @@ impl Client {
             }
             _ => Err(fault("which is not the address of a service without TLS")),
         }
+    }
+
+    /// One of the same service with that much patience, and connections of its own.
+    #[must_use]
+    pub fn patient(&self, patience: Duration) -> Self {
+        Self::at(self.0.place.clone(), self.0.tls.clone(), patience)
     }
 
     /// A client of a server somewhere else, at `http://host` or `https://host`; its certificate comes from the authorities in a

@@ -63,10 +63,17 @@ impl Entitlements {
         Ok(Self { service, known: Mutex::default(), late: Mutex::default() })
     }
 
-    /// Whether somebody is entitled; none where nobody can tell, and nobody ever could.
-    pub async fn of(&self, identity: &Identity) -> Option<bool> {
+    /// Whether there is somebody to ask.
+    #[must_use]
+    pub fn are_asked(&self) -> bool {
+        self.service.is_some()
+    }
+
+    /// Whether somebody is entitled; none where nobody can tell, and nobody ever could. They are asked after by the address that
+    /// the proxy tells, or the one that is kept of them: a password of a program comes with none, and is the same person's.
+    pub async fn of(&self, identity: &Identity, kept: Option<&str>) -> Option<bool> {
         let Some(service) = &self.service else { return Some(true) };
-        let address = identity.email.as_deref().or(identity.spare_email.as_deref());
+        let address = identity.email.as_deref().or(kept).or(identity.spare_email.as_deref());
         let account = address.unwrap_or(&identity.user);
         // Of one person it is asked once at a time.
         let place = self.place(account);

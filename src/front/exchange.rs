@@ -100,7 +100,8 @@ pub(super) async fn answer<S: Service>(
         if let Some((status, why)) = refusal(&head, &rules, room, fault) {
             return service.wrong(status, why);
         }
-        let Ok(permit) = Arc::clone(&front.requests).try_acquire_owned() else {
+        let places = if asks { &front.questions } else { &front.requests };
+        let Ok(permit) = Arc::clone(places).try_acquire_owned() else {
             metrics::overloaded();
             return service
                 .wrong(StatusCode::SERVICE_UNAVAILABLE, "too many requests at once")

@@ -53,6 +53,8 @@ pub struct Front {
     connections: Arc<Semaphore>,
     most_connections: u32,
     pub(super) requests: Arc<Semaphore>,
+    /// The same of requests by which a proxy asks about somebody: all programs wait for those, so no others take their places.
+    pub(super) questions: Arc<Semaphore>,
     pub(super) quiet: bool,
     /// Whether requests keep what the proxy said, for a service that asks another one in their name.
     pub(super) relays: bool,
@@ -98,6 +100,7 @@ impl Front {
             connections: Arc::new(Semaphore::new(settings.limits.connections as usize)),
             most_connections: settings.limits.connections,
             requests: Arc::new(Semaphore::new(settings.limits.requests as usize)),
+            questions: Arc::new(Semaphore::new(settings.limits.requests as usize)),
             quiet: false,
             relays: false,
         })

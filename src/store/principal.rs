@@ -1,6 +1,6 @@
 //! Principals: found by name, subject or address, made with their homes, let in or not. The twin of sql/caldav/principal.sql.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use uuid::Uuid;
 
@@ -20,6 +20,7 @@ crate::queries!("caldav/principal.sql":
     BY_NAMES = "by_names",
     BY_IDS = "by_ids",
     KEYS = "keys",
+    ALIVE = "alive",
     CALENDAR_KEYS = "calendar_keys",
     GROUPS = "groups",
     MEMBERS = "members",
@@ -107,6 +108,11 @@ pub async fn keys(pool: &Pool, ids: &[i64]) -> Result<HashMap<i64, Uuid>, Error>
 /// What stays of somebody whatever they are called: the key of their home.
 pub async fn key_in(tx: &Tx, id: i64) -> Result<Option<Uuid>, Error> {
     tx.optional(&KEYS, &[&vec![id]]).await?.map(|row| row.at("key")).transpose()
+}
+
+/// Those of these keys that are somebody's.
+pub async fn alive(tx: &Tx, keys: &[Uuid]) -> Result<HashSet<Uuid>, Error> {
+    tx.rows(&ALIVE, &[&keys]).await?.iter().map(|row| row.at("key")).collect()
 }
 
 /// The same of calendars of a home, by their numbers.

@@ -72,6 +72,7 @@ CONF
     $(name KALENDS_API "unix:${API:-/nonexistent}|http://kalends-api")
     $([[ ${3:-} == app-passwords ]] || echo 's|^#\(Define KALENDS_HTPASSWD\)|\1|')
     s#^\( *OIDCSessionInactivityTimeout\) .*#\1 ${SESSION_IDLE:-3600}#
+    s|^\( *\)\#\(SetEnvIf Origin \)|\1\2|
     s#<VirtualHost \*:443>#<VirtualHost *:$SITE_PORT>#" "$shipped/$2" > "$home/kalends.conf"
 }
 

@@ -11,9 +11,11 @@ import http.client
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from check_logins import ASK, EVENT, XML, Answer, Browser, Site, bearer, check, device_token, tally
@@ -333,12 +335,27 @@ def run(site):
     check("by a password of yesterday or of now", [one.ask("PROPFIND", "/dav/", ASK, ["Depth: 0"]).status for one in (whole, fresh)] == [207, 207])
 
 
+def database_away(site, owner):
+    """Programs forget a password that they are told is wrong, so nobody is told that while nobody can know."""
+    _, late = owner.password()
+    cluster = Path(site.env["SOCKET"]).parent / "cluster"
+    pid = int(next(cluster.rglob("postmaster.pid")).read_text().split()[0])
+    os.kill(pid, signal.SIGINT)
+    while Path(f"/proc/{pid}").exists():
+        time.sleep(0.05)
+    for one, name in ((late, "a right one"), (Program(site, "wrong"), "a wrong one")):
+        got = one.ask("PROPFIND", "/dav/", ASK, ["Depth: 0"])
+        check(f"where the database is away {name} is not told to be wrong", got.status >= 500 and not got.challenge, got)
+
+
 def main():
     directory, proxy = sys.argv[1:3]
     env = {**os.environ, "NGINX_VARIANT": "app-passwords", "APACHE_PASSWORDS": "app-passwords"}
     subprocess.run([HERE / "site.sh", "start", directory, proxy], env=env, check=True)
     try:
-        run(Site(directory))
+        site = Site(directory)
+        run(site)
+        database_away(site, Owner(site))
     finally:
         subprocess.run([HERE / "site.sh", "stop", directory], check=False)
     print(f"{tally.passed} passed, {tally.failed} failed")

@@ -675,9 +675,34 @@ def arrived(site, token):
     check("/.well-known/caldav: no identity goes with it", bool(there) and nothing, there)
 
 
+def rest_service(site):
+    """What lies beside CalDAV: behind the same sign-in, refused in the one shape that pages understand, wherever they come from."""
+    pages = {"Origin": "https://pages.example.org"}
+    for path in ["/api/v1.0/users/me/", "/external_api/v1.0/users/me/"]:
+        for name, headers in [("nobody", {}), ("a wrong password", basic("dave", "x")), ("a page's script", {"Sec-Fetch-Mode": "cors"}), ("a wrong token", bearer("x"))]:
+            got = site.send("GET", path, headers={**headers, **pages})
+            try:
+                codes = [one["code"] for one in json.loads(got.text)["errors"]]
+            except (ValueError, KeyError):
+                codes = []
+            right = got.status == 401 and got.headers["content-type"] == "application/json" and codes == ["not_authenticated"]
+            check(f"REST: {name} at {path} is refused in JSON", right, got)
+            check(f"REST: {name} at {path}, told to the page", got.headers.get("access-control-allow-origin") == pages["Origin"], got.headers)
+        got = site.send("GET", path, headers=basic("dave"))
+        check(f"REST: dave is let in at {path}", got.status == 200 and "id" in json.loads(got.text), got)
+        got = site.send("GET", path, headers=PAGE)
+        check(f"REST: a browser at {path} is sent to the provider", got.status == 302, got)
+    for path in ["config/", "openapi.json", "swagger.json"]:
+        got = site.send("GET", f"/api/v1.0/{path}", headers=FORGED)
+        check(f"REST: everybody reads {path}", got.status == 200 and "mallory" not in got.text, got)
+    got = site.send("GET", "/api/v1.0/openapi.json/x")
+    check("REST: and nothing behind it", got.status == 401, got)
+
+
 def main():
     site = Site(os.path.abspath(sys.argv[1]))
     nobody(site)
+    rest_service(site)
     passwords(site)
     token = tokens(site)
     alice = browsers(site)

@@ -222,6 +222,17 @@ def is_nobodys(told):
     return told and not {"x-forwarded-user", "x-forwarded-auth-type"} & set(told)
 
 
+def is_shape(got, code):
+    """What pages of the REST service understand, and read across origins."""
+    try:
+        kind = "server_error" if got[0] >= 500 else "client_error"
+        told = json.loads(got[2])
+        right = told["type"] == kind and [one["code"] for one in told["errors"]] == [code]
+    except (ValueError, KeyError, TypeError):
+        return False
+    return right and got[1].get("content-type") == "application/json"
+
+
 def is_plain(got):
     """No HTML page: those hide what calendar programs understand."""
     return b"<html" not in got[2].lower() and "html" not in got[1].get("content-type", "")
@@ -241,7 +252,7 @@ def locations(text):
 
 
 # The locations at which nobody is asked who they are.
-PUBLIC = ["/ical/", r"~ ^/\.well-known/caldav/?$", r"~ ^/api/v1\.0/config/?$", "= /.kalends-judge", "/oidc/", "/oauth2/", "@kalends_401"]
+PUBLIC = ["/ical/", r"~ ^/\.well-known/caldav/?$", r"~ ^/api/v1\.0/(?:config|openapi\.json|swagger\.json)/?$", "= /.kalends-judge", "/oidc/", "/oauth2/", "@kalends_401", "@kalends_json_401"]
 
 
 def the_text():
@@ -344,6 +355,7 @@ def answers(site):
     check("answers: a header of 32 kB arrives", got[0] == 200, got[:2])
     got = site.ask("GET", "/dav/x", {**basic("alice"), "X-Long": "x" * 60000})
     check("answers: one of 60 kB is refused in plain text", got[0] in (400, 431) and is_plain(got), got)
+    the_shape(site)
     for path in ["/dav", "/api/v1.0/caldav"]:
         got = site.ask("PROPFIND", path)
         check(f"answers: {path} leads to {path}/ at the same address", got[0] == 301 and got[1]["location"] == path + "/", got)
@@ -352,6 +364,30 @@ def answers(site):
     got = site.ask("GET", "/dav/", basic("alice"))
     check("answers: without kalends it is 503 with Retry-After", got[0] == 503 and "retry-after" in got[1] and is_plain(got), got)
     site.echo = Stand(site.env["SOCKET"], Echo)
+
+
+def the_shape(site):
+    """Answers of nginx itself in the place of the REST service, which is not there."""
+    alice, there = basic("alice"), {"Origin": "https://pages.example.org"}
+    for place in ["/api/v1.0/calendars/", "/external_api/v1.0/users/me/"]:
+        for name, status, code, method, headers in [
+            ("nobody", 401, "not_authenticated", "GET", {}),
+            ("a wrong password", 401, "not_authenticated", "GET", basic("alice", "x")),
+            ("a page's script", 401, "not_authenticated", "GET", {"Sec-Fetch-Mode": "cors"}),
+            ("a method that is none", 405, "method_not_allowed", "BREW", alice),
+            ("too much", 413, "too_large", "POST", {**alice, "Content-Length": str(400 << 20)}),
+            ("no service", 503, "unavailable", "GET", alice),
+        ]:
+            got = site.ask(method, place, {**headers, **there})
+            check(f"shape: {name} at {place} is {status} in JSON", got[0] == status and is_shape(got, code), got)
+            cors = (got[1].get("access-control-allow-origin"), got[1].get("access-control-allow-credentials"))
+            check(f"shape: a page that may read it reads {status} at {place}", cors == (there["Origin"], "true"), got)
+            got = site.ask(method, place, {**headers, "Origin": "https://evil.example.org"})
+            check(f"shape: another does not read {status} at {place}", "access-control-allow-origin" not in got[1], got)
+        got = site.ask("GET", place)
+        check(f"shape: a program at {place} is asked for a password", "Basic" in got[1].get("www-authenticate", ""), got)
+    got = site.ask("PROPFIND", "/api/v1.0/caldav/")
+    check("shape: CalDAV has text", got[0] == 401 and got[2] == b"Please sign in.\n", got)
 
 
 def public(site):
@@ -363,11 +399,15 @@ def public(site):
         got = site.ask("GET", "/.well-known/caldav", {**FORGED, **headers})
         told = arrived(got)
         check(f"public: {name} at /.well-known/caldav is nobody", is_nobodys(told) and "mallory" not in str(told), got)
-        got = site.ask("GET", "/api/v1.0/config/", {**FORGED, **headers})
-        told = arrived(got)
-        check(f"public: {name} at /api/v1.0/config/ is nobody", is_nobodys(told) and "mallory" not in str(told), got)
-    got = site.ask("GET", "/api/v1.0/x", {**FORGED, **basic("alice")})
-    check("public: /api/v1.0/ is not, alice is alice there", arrived(got).get("x-forwarded-user") == ["alice"], got)
+        for path in ["config", "config/", "openapi.json", "swagger.json/"]:
+            got = site.ask("GET", f"/api/v1.0/{path}", {**FORGED, **headers})
+            told = arrived(got)
+            check(f"public: {name} at /api/v1.0/{path} is nobody", is_nobodys(told) and "mallory" not in str(told), got)
+    for path in ["/api/v1.0/x", "/external_api/v1.0/users/me/", "/api/v1.0/openapi.json/x"]:
+        got = site.ask("GET", path, {**FORGED, **basic("alice")})
+        check(f"public: {path} is not, alice is alice there", arrived(got).get("x-forwarded-user") == ["alice"], got)
+        got = site.ask("GET", path, FORGED)
+        check(f"public: and nobody is at {path}", got[0] == 401 and is_shape(got, "not_authenticated"), got)
     asks = {"Origin": "https://app.test", "Access-Control-Request-Method": "PROPFIND"}
     told = arrived(site.ask("OPTIONS", "/dav/", {**FORGED, **asks}))
     check("public: a CORS preflight is nobody's", is_nobodys(told) and "mallory" not in str(told), told)
@@ -404,6 +444,9 @@ def credentials(base):
             before = Echo.asked
             got = site.ask("PROPFIND", "/dav/", {**FORGED, **basic("alice")})
             check(f"credentials: their {word} is {status}", got[0] == status and is_plain(got) and Echo.asked == before, got)
+            got = site.ask("GET", "/api/v1.0/x", basic("alice"))
+            codes = {401: "not_authenticated", 403: "permission_denied", 429: "throttled", 503: "unavailable"}
+            check(f"credentials: their {word} is {status} in JSON", got[0] == status and is_shape(got, codes[status]), got)
             if word in ("429", "503"):
                 check(f"credentials: their Retry-After comes with {word}", got[1].get("retry-after") == "7", got)
         fault.unlink()

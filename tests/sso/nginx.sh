@@ -71,6 +71,7 @@ s#^( *ssl_certificate_key +)/.*;#\1${KEY:-${SITE_KEY:-}};#
 s#^( *listen )443 #\1127.0.0.1:$SITE_PORT #
 /^ *listen \[::\]:443 /d
 s#/etc/nginx/kalends/passwords#$HTPASSWD#
+s|^( *)\#("https://pages.example.org" )|\1\2|
 s#/etc/nginx/kalends/#$home/#
 s#unix:/run/kalends/kalends.sock#unix:$SOCKET#
 s#unix:/run/kalends/api.sock#unix:${API:-$home/api.sock}#

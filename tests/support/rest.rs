@@ -28,7 +28,7 @@ enum Apart {
     /// With CalDAV.
     Not,
     /// By itself, in the process of the test.
-    Here(#[allow(dead_code)] Running),
+    Here(Running),
     /// In a process of its own.
     There(Process),
 }
@@ -102,6 +102,14 @@ impl Rest {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Self { address, caldav, apart: Apart::There(process) }
+    }
+
+    /// The settings are read again by both services, and say something else by now.
+    pub fn reload(&self, change: impl FnOnce(&mut Settings)) {
+        let settings = self.caldav.reload(change);
+        if let Apart::Here(running) = &self.apart {
+            running.reload(&settings).expect("sound settings");
+        }
     }
 
     /// Octets of memory that the REST service has taken at most, where it is a process of its own.

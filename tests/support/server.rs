@@ -40,7 +40,8 @@ pub struct Server {
     /// Of the REST service, where the settings have one.
     pub rest: Option<SocketAddr>,
     pub db: Db,
-    _running: Running,
+    settings: Settings,
+    running: Running,
 }
 
 impl Server {
@@ -51,8 +52,16 @@ impl Server {
         settings.server.listen = vec![Listen::Tcp(([127, 0, 0, 1], 0).into())];
         settings.monitor.listen = None;
         change(&mut settings);
-        let running = Running::start(settings).await.expect("a server");
-        Self { address: running.addresses[0], rest: running.rest_address, db, _running: running }
+        let running = Running::start(settings.clone()).await.expect("a server");
+        Self { address: running.addresses[0], rest: running.rest_address, db, settings, running }
+    }
+
+    /// The settings are read again, and say something else by now; what they say is returned.
+    pub fn reload(&self, change: impl FnOnce(&mut Settings)) -> Settings {
+        let mut settings = self.settings.clone();
+        change(&mut settings);
+        self.running.reload(&settings).expect("sound settings");
+        settings
     }
 
     /// Puts a notification into a home.

@@ -53,16 +53,28 @@ pub async fn by_token(pool: &Pool, token: &str) -> Result<Option<Feed>, Error> {
 
 /// Keeps a new one, unless there is one of that calendar and kind, or its owner has enough of them; whether it did.
 pub async fn add(pool: &Pool, new: &Feed) -> Result<bool, Error> {
-    let Feed { id, person, name, calendar, place, busy_only, token, calendar_name, label, .. } = new;
-    let params: Params<'_> = &[id, person, name, calendar, place, busy_only, token, calendar_name, label];
+    let Feed { id, person, name, calendar, place, busy_only, token, calendar_name, label, active, .. } = new;
+    let params: Params<'_> =
+        &[id, person, name, calendar, place, busy_only, token, calendar_name, label, active];
     Ok(pool.client().await?.execute(&ADD, params).await? == 1)
 }
 
-/// Keeps what can be changed of one: what it is called, and whether it leads anywhere.
-pub async fn change(pool: &Pool, feed: &Feed) -> Result<bool, Error> {
-    let Feed { id, person, calendar_name, label, active, .. } = feed;
-    let params: Params<'_> = &[person, id, calendar_name, label, active];
-    Ok(pool.client().await?.execute(&CHANGE, params).await? == 1)
+/// What is to be changed of one; what is none stays as it is at that moment, and not as it was read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// What the file is called.
+    pub calendar_name: Option<String>,
+    /// What its owner calls it.
+    pub label: Option<String>,
+    /// Whether it leads anywhere.
+    pub active: Option<bool>,
+}
+
+/// Changes that of one, if it is there; what it is then.
+pub async fn change(pool: &Pool, person: Uuid, id: Uuid, new: &Changes) -> Result<Option<Feed>, Error> {
+    let Changes { calendar_name, label, active } = new;
+    let params: Params<'_> = &[&person, &id, calendar_name, label, active];
+    pool.optional(&CHANGE, params).await?.as_ref().map(read).transpose()
 }
 
 /// Makes one show more, or less, unless there is another that does; whether it did.

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use crate::db::{Error, Tx};
 
 crate::queries!("api/follow.sql":
-    IS_THERE = "is_there", CALLED = "called", YIELD = "yield", HAND_OVER = "hand_over", FORGET = "forget");
+    IS_THERE = "is_there", CALLED = "called", YIELD = "yield", HAND_OVER = "hand_over", KEPT = "kept", FORGET = "forget");
 
 /// Whether anything is kept in this database.
 pub async fn is_there(tx: &Tx) -> Result<bool, Error> {
@@ -28,6 +28,11 @@ pub async fn hand_over(
     let names: Vec<&str> = places.iter().map(|(_, place)| place.as_str()).collect();
     tx.execute(&YIELD, &[&from, &to, &calendars]).await?;
     tx.execute(&HAND_OVER, &[&from, &to, &name, &calendars, &names]).await.map(drop)
+}
+
+/// Of whom there is anything: some of them, those after `after` in the order of their numbers.
+pub async fn kept(tx: &Tx, after: Uuid) -> Result<Vec<Uuid>, Error> {
+    tx.rows(&KEPT, &[&after]).await?.iter().map(|row| row.at("person")).collect()
 }
 
 /// Somebody is erased: nothing is kept, and no node takes a password of theirs any more.

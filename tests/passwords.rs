@@ -294,8 +294,8 @@ async fn the_secret_is_changed_without_a_gap() {
         assert_eq!(status, 201, "{link}");
         let both = async |proxy: &mut Json| {
             // Nobody asks here, so who reads the calendar and who looks for a new name does so by the secret.
-            let line = format!("GET /ical/{}.ics", link["token"].as_str().unwrap());
-            assert_eq!(proxy.0.ask(&line, &[], "").await.status, 200);
+            let asked = format!("GET /ical/{}.ics", link["token"].as_str().unwrap());
+            assert_eq!(proxy.0.ask(&asked, &[], "").await.status, 200);
             assert_eq!(check(proxy, "nobody", &secret, "192.0.2.1").await.status, 401);
         };
         both(&mut client("", old).await).await;

@@ -27,6 +27,15 @@ async fn person(server: &Server, user: &str, group: &str) -> Client {
     client
 }
 
+/// A server on which whom something is shared with is asked.
+async fn by_invitation() -> Server {
+    Server::start(|settings| {
+        telling(settings);
+        settings.sharing.accept = Accept::Invitation;
+    })
+    .await
+}
+
 fn cs(content: &str) -> String {
     format!("<CS:share xmlns:D='DAV:' xmlns:CS='http://calendarserver.org/ns/'>{content}</CS:share>")
 }
@@ -96,11 +105,7 @@ async fn invites(alice: &mut Client) -> String {
 
 #[tokio::test]
 async fn by_invitation_a_calendar_appears_when_it_is_accepted() {
-    let server = Server::start(|settings| {
-        telling(settings);
-        settings.sharing.accept = Accept::Invitation;
-    })
-    .await;
+    let server = by_invitation().await;
     let mut alice = person(&server, "alice", "").await;
     let mut bob = person(&server, "bob", "").await;
     share(&mut alice, set("mailto:bob@example.org", "read-write")).await;
@@ -156,11 +161,7 @@ async fn since(client: &mut Client, home: &str, token: &str) -> (Vec<String>, Ve
 
 #[tokio::test]
 async fn each_step_of_an_invitation_is_one_change_to_who_synchronises() {
-    let server = Server::start(|settings| {
-        telling(settings);
-        settings.sharing.accept = Accept::Invitation;
-    })
-    .await;
+    let server = by_invitation().await;
     let mut alice = person(&server, "alice", "").await;
     let mut bob = person(&server, "bob", "").await;
     let (hers, his) = ("/dav/calendars/alice/", "/dav/calendars/bob/");
@@ -217,11 +218,7 @@ async fn each_step_of_an_invitation_is_one_change_to_who_synchronises() {
 
 #[tokio::test]
 async fn by_invitation_who_comes_is_asked_and_who_leaves_has_declined() {
-    let server = Server::start(|settings| {
-        telling(settings);
-        settings.sharing.accept = Accept::Invitation;
-    })
-    .await;
+    let server = by_invitation().await;
     let mut alice = person(&server, "alice", "").await;
     drop(person(&server, "dave", "team").await);
     share(&mut alice, set("mailto:bob@example.org", "read")).await;
@@ -534,11 +531,7 @@ async fn what_one_keeps_for_oneself_has_an_end() {
 
 #[tokio::test]
 async fn who_puts_another_in_its_place_does_not_want_it() {
-    let server = Server::start(|settings| {
-        telling(settings);
-        settings.sharing.accept = Accept::Invitation;
-    })
-    .await;
+    let server = by_invitation().await;
     let mut alice = person(&server, "alice", "").await;
     let mut bob = person(&server, "bob", "").await;
     share(&mut alice, set("mailto:bob@example.org", "read")).await;

@@ -66,30 +66,14 @@ FROM (
 ) AS oldest;
 
 --: expire
--- Forgets what was told more than $3 days ago; each that goes has a revision of its own.
+-- Forgets what was told more than $3 days ago, unless that is null, and in what one of the texts $4 stands; each that goes has a revision
+-- of its own.
 WITH going AS (
     SELECT id, name, row_number() OVER (ORDER BY revision DESC) AS turn
     FROM object
-    WHERE home_id = $1 AND calendar_id = $2 AND component = 0 AND modified < now() - make_interval(days => $3)
-), seen AS (
-    UPDATE calendar SET revision = revision + (SELECT count(*) FROM going), modified = now()
-    WHERE home_id = $1 AND id = $2 AND EXISTS (SELECT FROM going) RETURNING revision
-), gone AS (
-    DELETE FROM object WHERE home_id = $1 AND id IN (SELECT id FROM going)
-), stripped AS (
-    DELETE FROM property WHERE home_id = $1 AND calendar_id = $2 AND object_id IN (SELECT id FROM going)
-)
-INSERT INTO tombstone (home_id, calendar_id, name, revision)
-SELECT $1, $2, going.name, seen.revision - going.turn + 1 FROM seen, going
-ON CONFLICT (home_id, calendar_id, name) DO UPDATE SET revision = excluded.revision, buried = now();
-
---: silence
--- Forgets the notifications in which one of the texts $3 stands, in the same way.
-WITH going AS (
-    SELECT id, name, row_number() OVER (ORDER BY revision DESC) AS turn
-    FROM object
-    WHERE home_id = $1 AND calendar_id = $2 AND component = 0
-      AND EXISTS (SELECT FROM unnest($3::text[]) AS mark (text) WHERE position(convert_to(mark.text, 'UTF8') IN body) > 0)
+    WHERE home_id = $1 AND calendar_id = $2 AND component = 0 AND (
+        modified < now() - make_interval(days => $3::integer)
+        OR EXISTS (SELECT FROM unnest($4::text[]) AS mark (text) WHERE position(convert_to(mark.text, 'UTF8') IN body) > 0))
 ), seen AS (
     UPDATE calendar SET revision = revision + (SELECT count(*) FROM going), modified = now()
     WHERE home_id = $1 AND id = $2 AND EXISTS (SELECT FROM going) RETURNING revision

@@ -163,16 +163,7 @@ impl Site<'_> {
 
     /// Somebody whom a trial would have to make.
     fn nobody(name: &str) -> Principal {
-        Principal {
-            id: NOBODY,
-            name: name.to_owned(),
-            subject: None,
-            display_name: None,
-            email: None,
-            told: Vec::new(),
-            groups: Vec::new(),
-            disabled: false,
-        }
+        Principal { id: NOBODY, name: name.to_owned(), ..Principal::default() }
     }
 
     fn target(&self, who: &Principal) -> Target<'_> {

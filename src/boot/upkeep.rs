@@ -1,8 +1,7 @@
 //! What a node does by itself, beside answering: it forgets what was deleted, what was told, and what was done to rights, long
 //! ago (`calendar.sync_retention_days`, `notifications.retention_days`, `audit.retention_days`), and what is kept of changes for
-//! as long as `history` says, and what the REST service has of people who are no more; it does away with what others have of somebody
-//! who was erased, and takes out of their calendars who was
-//! erased everywhere; and it tells those whose quota is nearly used up.
+//! as long as `history` says; it does away with what others and the REST service have of people who were erased, and takes out of
+//! the calendars of others who was erased everywhere; and it tells those whose quota is nearly used up.
 //!
 //! Every node does so; what one is at, the others pass over.
 

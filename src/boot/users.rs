@@ -173,12 +173,9 @@ mod tests {
         let person = |name: &str, disabled: bool| Principal {
             id: 1,
             name: name.to_owned(),
-            subject: None,
-            display_name: None,
             email: disabled.then(|| "a@example.org".to_owned()),
-            told: Vec::new(),
-            groups: Vec::new(),
             disabled,
+            ..Principal::default()
         };
         assert_eq!(
             table(&[person("alice", true), person("frédéric", false)]),

@@ -120,12 +120,8 @@ mod tests {
         let who = |email: &str| Principal {
             id: 1,
             name: "n n".to_owned(),
-            subject: None,
-            display_name: None,
             email: Some(email.to_owned()),
-            told: Vec::new(),
-            groups: Vec::new(),
-            disabled: false,
+            ..Principal::default()
         };
         let paths = ["/principals/n n/", "/principals/n%20n/"];
         for (email, written) in [

@@ -120,12 +120,8 @@ mod tests {
         let who = Principal {
             id: 1,
             name: "Zaphod@example.org".into(),
-            subject: None,
-            display_name: None,
             email: Some("z@example.org".into()),
-            told: Vec::new(),
-            groups: Vec::new(),
-            disabled: false,
+            ..Principal::default()
         };
         let expected = [
             "/principals/zaphod@example.org/",

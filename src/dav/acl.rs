@@ -364,16 +364,7 @@ mod tests {
     use crate::dav::condition::Condition;
 
     fn principal(id: i64, name: &str) -> Principal {
-        Principal {
-            id,
-            name: name.to_owned(),
-            subject: None,
-            display_name: None,
-            email: None,
-            told: Vec::new(),
-            groups: vec!["staff".to_owned()],
-            disabled: false,
-        }
+        Principal { id, name: name.to_owned(), groups: vec!["staff".to_owned()], ..Principal::default() }
     }
 
     fn grant(who: Who, privilege: Privilege) -> Entry {

@@ -56,16 +56,7 @@ mod tests {
 
     #[test]
     fn what_is_new_or_says_more_is_granted_and_what_is_gone_revoked() {
-        let who = |id, name: &str| Principal {
-            id,
-            name: name.to_owned(),
-            subject: None,
-            display_name: None,
-            email: None,
-            told: Vec::new(),
-            groups: Vec::new(),
-            disabled: false,
-        };
+        let who = |id, name: &str| Principal { id, name: name.to_owned(), ..Principal::default() };
         let ace = |grantee, privilege: Privilege| Ace {
             calendar_id: 1,
             grantee,

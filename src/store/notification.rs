@@ -16,7 +16,6 @@ crate::queries!("caldav/notification.sql":
     DELETE = "delete",
     OLD = "old",
     EXPIRE = "expire",
-    SILENCE = "silence",
     FULLNESS = "fullness",
     TOLD = "told",
 );
@@ -106,13 +105,14 @@ pub async fn old(pool: &Pool, days: i32, most: i64) -> Result<Vec<i64>, Error> {
 /// Forgets in a home what was told longer ago than so many days; says how much that was.
 pub async fn expire(tx: &Tx, home_id: i64, days: i32) -> Result<u64, Error> {
     let Some(id) = lock(tx, home_id).await? else { return Ok(0) };
-    tx.execute(&EXPIRE, &[&home_id, &id, &days]).await
+    let nothing: [String; 0] = [];
+    tx.execute(&EXPIRE, &[&home_id, &id, &Some(days), &&nothing[..]]).await
 }
 
 /// Forgets in a home those in which one of these texts stands.
 pub async fn silence(tx: &Tx, home_id: i64, marks: &[String]) -> Result<(), Error> {
     let Some(id) = lock(tx, home_id).await? else { return Ok(()) };
-    tx.execute(&SILENCE, &[&home_id, &id, &marks]).await.map(drop)
+    tx.execute(&EXPIRE, &[&home_id, &id, &None::<i32>, &marks]).await.map(drop)
 }
 
 /// The collection for them in a home, locked; a home that is being taken apart may have none.

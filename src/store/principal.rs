@@ -40,7 +40,7 @@ crate::queries!("caldav/principal.sql":
 );
 
 /// Somebody with a home here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Principal {
     /// Its number, which is its home's as well.
     pub id: i64,

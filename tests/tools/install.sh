@@ -67,32 +67,21 @@ have_new_rust() { printf '1.95\n%s\n' "$(cargo --version 2> /dev/null | cut -d' 
 have_server_programs() { compgen -G '/usr/lib/postgresql/*/bin/initdb' || command -v initdb; }
 have_new_node() { [[ $(node --version | sed 's/^v\([0-9]*\).*/\1/') -ge 18 ]]; }
 
-python_clients() {
-  local venv=$CLIENTS/venv-cli mark=$CLIENTS/venv-cli/.installed
-  [[ $(cat "$mark" 2> /dev/null) == "${PYPI[*]}" ]] && "$venv/bin/python" -c 'import caldav, vdirsyncer, promql_parser' 2> /dev/null && return
-  say "installing ${PYPI[*]}"
+# in_venv NAME PACKAGES CHECK...: these packages (the name of a list) in an environment of their own, unless CHECK finds them there.
+in_venv() {
+  local venv=$CLIENTS/$1 mark=$CLIENTS/$1/.installed
+  local -n packages=$2
+  shift 2
+  [[ $(cat "$mark" 2> /dev/null) == "${packages[*]}" ]] && "$venv/bin/$1" "${@:2}" > /dev/null 2>&1 && return
+  say "installing ${packages[*]}"
   python3 -m venv --clear "$venv"
-  nice "$venv/bin/pip" install --quiet --disable-pip-version-check "${PYPI[@]}"
-  printf '%s\n' "${PYPI[*]}" > "$mark"
+  nice "$venv/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}"
+  printf '%s\n' "${packages[*]}" > "$mark"
 }
 
-rest_tester() {
-  local venv=$CLIENTS/venv-rest mark=$CLIENTS/venv-rest/.installed
-  [[ $(cat "$mark" 2> /dev/null) == "${REST[*]}" ]] && "$venv/bin/schemathesis" --version > /dev/null 2>&1 && return
-  say "installing ${REST[*]}"
-  python3 -m venv --clear "$venv"
-  nice "$venv/bin/pip" install --quiet --disable-pip-version-check "${REST[@]}"
-  printf '%s\n' "${REST[*]}" > "$mark"
-}
-
-peers() {
-  local venv=$CLIENTS/venv-peers mark=$CLIENTS/venv-peers/.installed
-  [[ $(cat "$mark" 2> /dev/null) == "${PEERS[*]}" ]] && "$venv/bin/python" -c 'import radicale' 2> /dev/null && return
-  say "installing ${PEERS[*]}"
-  python3 -m venv --clear "$venv"
-  nice "$venv/bin/pip" install --quiet --disable-pip-version-check "${PEERS[@]}"
-  printf '%s\n' "${PEERS[*]}" > "$mark"
-}
+python_clients() { in_venv venv-cli PYPI python -c 'import caldav, vdirsyncer, promql_parser'; }
+rest_tester() { in_venv venv-rest REST schemathesis --version; }
+peers() { in_venv venv-peers PEERS python -c 'import radicale'; }
 
 # npm has Node itself, for machines whose own is too old for the provider.
 node_for_provider() {

@@ -63,14 +63,14 @@ pub async fn run(cx: &Cx, root: &Element) -> Result<Response> {
         })
         .await?;
     let (seen, answer) = (BTreeSet::new(), Multistatus::new(Prefer::default()));
-    let mut batch = Batch { cx, house, guard, left, seen, answer, told: Vec::new(), away: false };
+    let mut batch =
+        Batch { cx, house, guard, left, seen, answer, calendar: None, told: Vec::new(), away: false };
     for resource in resources {
         batch.resource(resource).await;
     }
     // Once of all of them: each who is told has one document about the calendar.
-    if let Some((calendar, _)) = batch.told.last() {
-        let all: Vec<Told> = batch.told.iter().flat_map(|(_, told)| told.clone()).collect();
-        tell(cx, calendar, &all).await;
+    if let Some(calendar) = &batch.calendar {
+        tell(cx, calendar, &batch.told).await;
     }
     Ok(with_tag(batch.answer.finish(), batch.left))
 }
@@ -93,8 +93,9 @@ struct Batch<'a> {
     left: SyncToken,
     seen: BTreeSet<String>,
     answer: Multistatus,
-    /// What others are to be told, of the calendar as it was then.
-    told: Vec<(Calendar, Vec<Told>)>,
+    /// The calendar as it was when it was last written to, and what others are to be told.
+    calendar: Option<Calendar>,
+    told: Vec<Told>,
     /// Whether the database was away, so that nothing more is tried.
     away: bool,
 }
@@ -254,7 +255,7 @@ impl Batch<'_> {
     /// Carries out one of them, wholly or not at all; gives the state of the calendar, and what was written.
     async fn carried_out(&mut self, wanted: &Wanted) -> Result<(SyncToken, Written)> {
         let (cx, house, known, guard) = (self.cx, &self.house, self.left, &self.guard);
-        let (done, told) = cx
+        let (done, (calendar, told)) = cx
             .pool
             .transaction(async |tx: Arc<Tx>| {
                 let held = shelf(cx, &tx, house).await?;
@@ -266,9 +267,8 @@ impl Batch<'_> {
                 Ok::<_, Error>(((state, written), held.told()))
             })
             .await?;
-        if !told.1.is_empty() {
-            self.told.push(told);
-        }
+        self.calendar = Some(calendar);
+        self.told.extend(told);
         Ok(done)
     }
 
